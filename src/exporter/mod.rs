@@ -1,0 +1,3 @@
+//! The ends of a pipeline: OTLP out with its queue and retries, Prometheus, debug.
+
+pub mod settings;

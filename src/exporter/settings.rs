@@ -1,0 +1,167 @@
+//! The exporters' sections. Keys, aliases and defaults are the Collector's, except that nothing is
+//! compressed unless asked for and that a queue is bounded in bytes.
+
+use std::time::Duration;
+
+/// Which transport an OTLP exporter uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// `otlp_grpc`, alias `otlp`.
+    Grpc,
+    /// `otlp_http`, alias `otlphttp`; protobuf bodies.
+    Http,
+}
+
+/// `compression`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As it is.
+    #[default]
+    None,
+    /// gzip, level 1.
+    Gzip,
+    /// zstd, level 1.
+    Zstd,
+}
+
+/// `exporters.otlp_grpc` and `exporters.otlp_http`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Otlp {
+    /// gRPC or HTTP.
+    pub transport: Transport,
+    /// `endpoint`: `host:port` or a URL for gRPC, a base URL for HTTP.
+    pub endpoint: String,
+    /// `traces_endpoint`, `metrics_endpoint`, `logs_endpoint` (HTTP only): a whole URL each.
+    pub signal_endpoints: [Option<String>; 3],
+    /// `headers`, sent with every request. Values are secrets: never shown.
+    pub headers: Vec<(String, String)>,
+    /// `compression`.
+    pub compression: Compression,
+    /// `timeout` of one attempt.
+    pub timeout: Duration,
+    /// `tls`.
+    pub tls: Tls,
+    /// `retry_on_failure`.
+    pub retry: Retry,
+    /// `sending_queue`.
+    pub queue: Queue,
+}
+
+/// `tls` of an exporter.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tls {
+    /// `insecure`: plain text. An endpoint that begins with `http://` says the same.
+    pub insecure: bool,
+    /// `insecure_skip_verify`: encrypt, but trust any certificate.
+    pub insecure_skip_verify: bool,
+    /// `ca_file`: trust these instead of the system's.
+    pub ca_file: Option<std::path::PathBuf>,
+    /// `server_name_override`.
+    pub server_name_override: Option<String>,
+}
+
+/// `retry_on_failure`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Retry {
+    /// `enabled`.
+    pub enabled: bool,
+    /// `initial_interval`.
+    pub initial_interval: Duration,
+    /// `randomization_factor`, 0 to 1.
+    pub randomization_factor: f64,
+    /// `multiplier`.
+    pub multiplier: f64,
+    /// `max_interval`.
+    pub max_interval: Duration,
+    /// `max_elapsed_time`; zero means for ever.
+    pub max_elapsed_time: Duration,
+}
+
+/// `sending_queue`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Queue {
+    /// `enabled`: without a queue a request waits for its export.
+    pub enabled: bool,
+    /// `num_consumers`: exports under way at once.
+    pub num_consumers: usize,
+    /// `queue_size`, in bytes (`sizer: bytes`, the only one).
+    pub bytes: usize,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Retry {
+            enabled: true,
+            initial_interval: Duration::from_secs(5),
+            randomization_factor: 0.5,
+            multiplier: 1.5,
+            max_interval: Duration::from_secs(30),
+            max_elapsed_time: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Queue { enabled: true, num_consumers: 10, bytes: 64 << 20 }
+    }
+}
+
+impl Otlp {
+    /// The defaults of a transport.
+    pub fn new(transport: Transport, endpoint: impl Into<String>) -> Self {
+        let timeout = match transport {
+            Transport::Grpc => Duration::from_secs(5),
+            Transport::Http => Duration::from_secs(30),
+        };
+        Otlp {
+            transport,
+            endpoint: endpoint.into(),
+            signal_endpoints: [None, None, None],
+            headers: Vec::new(),
+            compression: Compression::None,
+            timeout,
+            tls: Tls::default(),
+            retry: Retry::default(),
+            queue: Queue::default(),
+        }
+    }
+}
+
+/// `exporters.prometheus`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prometheus {
+    /// `endpoint`, as `host:port`; the path is `/metrics`.
+    pub endpoint: String,
+    /// `namespace`, put before every name.
+    pub namespace: String,
+    /// `metric_expiration`: a series that was not touched for this long goes.
+    pub metric_expiration: Duration,
+}
+
+impl Default for Prometheus {
+    fn default() -> Self {
+        Prometheus {
+            endpoint: "127.0.0.1:9464".into(),
+            namespace: String::new(),
+            metric_expiration: Duration::from_secs(300),
+        }
+    }
+}
+
+/// `exporters.debug`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Debug {
+    /// `verbosity`.
+    pub verbosity: Verbosity,
+}
+
+/// `exporters.debug.verbosity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Verbosity {
+    /// A line a batch and a line an LLM call.
+    #[default]
+    Basic,
+    /// Every span, point and record with its attributes.
+    Detailed,
+}

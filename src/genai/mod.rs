@@ -1,0 +1,7 @@
+//! What an LLM call *is*. Dialects read it from what an emitter says, conventions write it in a
+//! target's words, and they meet in one file, [`translate`].
+//!
+//! Knows meaning; knows no sockets and no configuration.
+
+pub mod field;
+pub mod message;

@@ -1,0 +1,16 @@
+//! Dragoman: a sidecar that translates LLM telemetry into the current OpenTelemetry GenAI semantic
+//! conventions.
+//!
+//! The floors, from the ground up; imports go down only: [`otlp`] and [`config`], then [`genai`]
+//! and [`metrics`], then [`pipeline`] and [`processor`], then [`receiver`] and [`exporter`], then
+//! [`service`].
+
+pub mod config;
+pub mod exporter;
+pub mod genai;
+pub mod metrics;
+pub mod otlp;
+pub mod pipeline;
+pub mod processor;
+pub mod receiver;
+pub mod service;

@@ -1,0 +1,15 @@
+//! The protocol as bytes: reading, checking and editing OTLP requests in their wire form, and
+//! OTLP/JSON, status codes and answers around them.
+//!
+//! This floor knows protobuf and OTLP. It knows nothing of GenAI, of configuration or of sockets.
+
+pub mod answer;
+pub mod id;
+pub mod signal;
+pub mod span;
+pub mod traces;
+pub mod value;
+pub mod wire;
+
+pub use id::{SpanId, TraceId};
+pub use signal::Signal;

@@ -1,0 +1,734 @@
+//! One span: a borrowed view of its bytes, and the one interface through which stages change it.
+//!
+//! Nothing is decoded into structs. Parsing a span checks it as prost would and notes where its
+//! attributes stand; every change is recorded beside the view, and the span is written once, after
+//! the last stage, by copying what did not change. A span that nobody changes is never written:
+//! its bytes are copied through as they came, unknown fields included.
+//!
+//! ```
+//! use dragoman::otlp::{span::Span, value::Value, wire};
+//!
+//! // A span with one attribute, `llm.request.model` = "gpt-4o".
+//! let mut bytes = Vec::new();
+//! let mut value = Vec::new();
+//! Value::from("gpt-4o").encode(&mut value);
+//! dragoman::otlp::value::put_key_value(&mut bytes, 9, "llm.request.model", &value);
+//!
+//! let mut span = Span::new();
+//! span.parse(&bytes).unwrap();
+//! span.rename("llm.request.model", "gen_ai.request.model");
+//! span.set("gen_ai.usage.input_tokens", 17);
+//! span.set_name("chat gpt-4o");
+//!
+//! assert_eq!(span.get("gen_ai.request.model"), Some(Value::from("gpt-4o")));
+//! assert_eq!(span.get("llm.request.model"), None);
+//! assert_eq!(span.name(), "chat gpt-4o");
+//! let mut written = Vec::new();
+//! span.write(&mut written);
+//! ```
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::id::{SpanId, TraceId};
+use super::value::{KeyValue, Value, fields, put_key_value};
+use super::wire::{DEPTH, Payload, Reader, WireError, put_bytes, put_uint};
+
+/// Numbers of the fields of `Span` that can be edited.
+mod number {
+    pub(super) const PARENT_SPAN_ID: u32 = 4;
+    pub(super) const NAME: u32 = 5;
+    pub(super) const KIND: u32 = 6;
+    pub(super) const ATTRIBUTES: u32 = 9;
+    pub(super) const EVENTS: u32 = 11;
+}
+
+/// `Span.SpanKind`; unknown numbers are kept as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Not said.
+    Unspecified,
+    /// An operation inside of an application.
+    Internal,
+    /// Handles a remote call.
+    Server,
+    /// Makes a remote call.
+    Client,
+    /// Sends a message.
+    Producer,
+    /// Takes a message.
+    Consumer,
+    /// A number that this program does not know.
+    Other(i32),
+}
+
+impl Kind {
+    /// From the number on the wire.
+    pub fn from_number(number: i32) -> Kind {
+        match number {
+            0 => Kind::Unspecified,
+            1 => Kind::Internal,
+            2 => Kind::Server,
+            3 => Kind::Client,
+            4 => Kind::Producer,
+            5 => Kind::Consumer,
+            other => Kind::Other(other),
+        }
+    }
+
+    /// The number on the wire.
+    pub fn number(self) -> i32 {
+        match self {
+            Kind::Unspecified => 0,
+            Kind::Internal => 1,
+            Kind::Server => 2,
+            Kind::Client => 3,
+            Kind::Producer => 4,
+            Kind::Consumer => 5,
+            Kind::Other(number) => number,
+        }
+    }
+
+    /// As in the OpenTelemetry specification: `CLIENT`, ...
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Unspecified => "UNSPECIFIED",
+            Kind::Internal => "INTERNAL",
+            Kind::Server => "SERVER",
+            Kind::Client => "CLIENT",
+            Kind::Producer => "PRODUCER",
+            Kind::Consumer => "CONSUMER",
+            Kind::Other(_) => "UNKNOWN",
+        }
+    }
+}
+
+/// `Status.StatusCode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StatusCode {
+    /// Not set, or a number that this program does not know.
+    Unset,
+    /// Set to OK by the application.
+    Ok,
+    /// The operation failed.
+    Error,
+}
+
+#[derive(Debug, Clone)]
+enum AttributeState {
+    Kept,
+    Removed,
+    /// The field's new bytes, key and value; all ranges of the scratch buffer.
+    Replaced(Written),
+}
+
+#[derive(Debug, Clone)]
+struct Written {
+    field: Range<usize>,
+    key: Range<usize>,
+    value: Range<usize>,
+}
+
+#[derive(Debug)]
+struct Attribute<'a> {
+    source: KeyValue<'a>,
+    field: Range<usize>,
+    content: Range<usize>,
+    state: AttributeState,
+}
+
+/// A span event, as it came.
+#[derive(Debug)]
+pub struct Event<'a> {
+    /// When, in nanoseconds since the epoch.
+    pub time_unix_nano: u64,
+    /// The event's name.
+    pub name: &'a str,
+    content: &'a [u8],
+    field: Range<usize>,
+    removed: bool,
+}
+
+impl<'a> Event<'a> {
+    /// The event's attributes, in order.
+    pub fn attributes(&self) -> impl Iterator<Item = KeyValue<'a>> + use<'a> {
+        fields(self.content).filter_map(|field| match (field.number, field.payload) {
+            (3, Payload::Bytes(entry)) => Some(KeyValue::parse_checked(entry)),
+            _ => None,
+        })
+    }
+
+    /// The value of the first attribute named `key`.
+    pub fn get(&self, key: &str) -> Option<Value<'a>> {
+        self.attributes().find(|entry| entry.key == key).map(|entry| value_of(entry.value))
+    }
+}
+
+fn value_of(bytes: Cow<'_, [u8]>) -> Value<'_> {
+    match bytes {
+        Cow::Borrowed(bytes) => Value::parse(bytes),
+        Cow::Owned(bytes) => Value::parse_owned(&bytes),
+    }
+}
+
+/// A span and the changes made to it. See the module's documentation for an example.
+///
+/// A `Span` is made once for each request and parses one span after another, so that its buffers
+/// are reused. `'a` is the request's body.
+#[derive(Debug, Default)]
+pub struct Span<'a> {
+    raw: &'a [u8],
+    trace_id: &'a [u8],
+    span_id: &'a [u8],
+    parent_span_id: &'a [u8],
+    name: &'a str,
+    kind: i32,
+    start_time_unix_nano: u64,
+    end_time_unix_nano: u64,
+    status_code: i32,
+    status_message: &'a str,
+    flags: u32,
+    attributes: Vec<Attribute<'a>>,
+    events: Vec<Event<'a>>,
+    /// Where the editable singular fields stand; more than one range for a repeated one.
+    singular: Vec<(u32, Range<usize>)>,
+
+    scratch: Vec<u8>,
+    added: Vec<Option<Written>>,
+    new_name: Option<Range<usize>>,
+    new_kind: Option<Kind>,
+    new_parent: Option<Option<SpanId>>,
+    edited: bool,
+    dropped: bool,
+}
+
+impl<'a> Span<'a> {
+    /// A span without content; [`Span::parse`] fills it.
+    pub fn new() -> Self {
+        Span::default()
+    }
+
+    /// Checks a span's encoded content and makes this its view. Earlier content and changes go.
+    /// The span is taken to stand where a request has it, three messages deep.
+    ///
+    /// # Errors
+    /// Whatever prost would refuse.
+    pub fn parse(&mut self, bytes: &'a [u8]) -> Result<(), WireError> {
+        self.parse_at(bytes, Some(DEPTH - 3))
+    }
+
+    pub(crate) fn parse_at(&mut self, bytes: &'a [u8], depth: Option<u32>) -> Result<(), WireError> {
+        self.clear();
+        self.raw = bytes;
+        let mut reader = Reader::at_depth(bytes, depth)?;
+        while let Some(field) = reader.next()? {
+            let range = field.start..field.end;
+            match field.number {
+                1 => self.trace_id = field.bytes("Span", "trace_id")?,
+                2 => self.span_id = field.bytes("Span", "span_id")?,
+                3 => drop(field.string("Span", "trace_state")?),
+                number::PARENT_SPAN_ID => {
+                    self.parent_span_id = field.bytes("Span", "parent_span_id")?;
+                    self.singular.push((field.number, range));
+                }
+                number::NAME => {
+                    self.name = field.string("Span", "name")?;
+                    self.singular.push((field.number, range));
+                }
+                number::KIND => {
+                    self.kind = field.varint("Span", "kind")? as i32;
+                    self.singular.push((field.number, range));
+                }
+                7 => self.start_time_unix_nano = field.fixed64("Span", "start_time_unix_nano")?,
+                8 => self.end_time_unix_nano = field.fixed64("Span", "end_time_unix_nano")?,
+                number::ATTRIBUTES => {
+                    let content = field.bytes("Span", "attributes")?;
+                    let source = KeyValue::check(content, reader.below())?;
+                    let content = field.end - content.len()..field.end;
+                    self.attributes.push(Attribute { source, field: range, content, state: AttributeState::Kept });
+                }
+                10 => drop(field.varint("Span", "dropped_attributes_count")?),
+                number::EVENTS => {
+                    let content = field.bytes("Span", "events")?;
+                    let event = check_event(content, reader.below(), range)?;
+                    self.events.push(event);
+                }
+                12 => drop(field.varint("Span", "dropped_events_count")?),
+                13 => check_link(field.bytes("Span", "links")?, reader.below())?,
+                14 => drop(field.varint("Span", "dropped_links_count")?),
+                15 => self.parse_status(field.bytes("Span", "status")?, reader.below())?,
+                16 => self.flags = field.fixed32("Span", "flags")?,
+                _ => reader.unknown()?,
+            }
+        }
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.trace_id = &[];
+        self.span_id = &[];
+        self.parent_span_id = &[];
+        self.name = "";
+        self.kind = 0;
+        self.start_time_unix_nano = 0;
+        self.end_time_unix_nano = 0;
+        self.status_code = 0;
+        self.status_message = "";
+        self.flags = 0;
+        self.attributes.clear();
+        self.events.clear();
+        self.singular.clear();
+        self.scratch.clear();
+        self.added.clear();
+        self.new_name = None;
+        self.new_kind = None;
+        self.new_parent = None;
+        self.edited = false;
+        self.dropped = false;
+    }
+
+    /// A repeated status merges into the one before, field by field.
+    fn parse_status(&mut self, bytes: &'a [u8], depth: Option<u32>) -> Result<(), WireError> {
+        let mut reader = Reader::at_depth(bytes, depth)?;
+        while let Some(field) = reader.next()? {
+            match field.number {
+                2 => self.status_message = field.string("Status", "message")?,
+                3 => self.status_code = field.varint("Status", "code")? as i32,
+                _ => reader.unknown()?,
+            }
+        }
+        Ok(())
+    }
+
+    // --- reading -------------------------------------------------------------------------------
+
+    /// The trace's id; `None` if it is not a valid one.
+    pub fn trace_id(&self) -> Option<TraceId> {
+        TraceId::from_bytes(self.trace_id)
+    }
+
+    /// The span's id; `None` if it is not a valid one.
+    pub fn span_id(&self) -> Option<SpanId> {
+        SpanId::from_bytes(self.span_id)
+    }
+
+    /// The parent's id as it stands now; `None` for a root.
+    pub fn parent_span_id(&self) -> Option<SpanId> {
+        self.new_parent.unwrap_or_else(|| SpanId::from_bytes(self.parent_span_id))
+    }
+
+    /// The name as it stands now.
+    pub fn name(&self) -> &str {
+        match &self.new_name {
+            Some(range) => self.scratch_str(range),
+            None => self.name,
+        }
+    }
+
+    /// The kind as it stands now.
+    pub fn kind(&self) -> Kind {
+        self.new_kind.unwrap_or(Kind::from_number(self.kind))
+    }
+
+    /// When the span began, in nanoseconds since the epoch.
+    pub fn start_time_unix_nano(&self) -> u64 {
+        self.start_time_unix_nano
+    }
+
+    /// When the span ended, in nanoseconds since the epoch.
+    pub fn end_time_unix_nano(&self) -> u64 {
+        self.end_time_unix_nano
+    }
+
+    /// The span's status.
+    pub fn status_code(&self) -> StatusCode {
+        match self.status_code {
+            1 => StatusCode::Ok,
+            2 => StatusCode::Error,
+            _ => StatusCode::Unset,
+        }
+    }
+
+    /// The status' message for people.
+    pub fn status_message(&self) -> &'a str {
+        self.status_message
+    }
+
+    /// W3C trace flags and the two `is_remote` bits (0x100 known, 0x200 remote).
+    pub fn flags(&self) -> u32 {
+        self.flags
+    }
+
+    /// The value of the first attribute named `key`, as it stands now.
+    pub fn get(&self, key: &str) -> Option<Value<'_>> {
+        self.attributes().find(|(name, _)| *name == key).map(|(_, value)| value.parse())
+    }
+
+    /// Whether there is an attribute named `key` now.
+    pub fn has(&self, key: &str) -> bool {
+        self.attributes().any(|(name, _)| name == key)
+    }
+
+    /// All attributes as they stand now: those of the source in their order, then added ones.
+    pub fn attributes(&self) -> impl Iterator<Item = (&str, RawValue<'_>)> {
+        let source = self.attributes.iter().filter_map(|attribute| match &attribute.state {
+            AttributeState::Kept => Some((attribute.source.key, RawValue(&attribute.source.value))),
+            AttributeState::Removed => None,
+            AttributeState::Replaced(written) => Some(self.written(written)),
+        });
+        source.chain(self.added.iter().flatten().map(|written| self.written(written)))
+    }
+
+    /// The attributes as they came, whatever was changed since. The borrow is the request's, so
+    /// that what a dialect reads here may be held while the span is edited.
+    pub fn source_attributes(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
+        self.attributes.iter().map(|attribute| {
+            let value = match &attribute.source.value {
+                Cow::Borrowed(bytes) => Value::parse(bytes),
+                Cow::Owned(bytes) => Value::parse_owned(bytes),
+            };
+            (attribute.source.key, value)
+        })
+    }
+
+    /// The keys of the attributes as they came. Cheaper than [`Span::source_attributes`].
+    pub fn source_keys(&self) -> impl Iterator<Item = &'a str> {
+        self.attributes.iter().map(|attribute| attribute.source.key)
+    }
+
+    /// The events that were not removed, each with its index for [`Span::remove_event`].
+    pub fn events(&self) -> impl Iterator<Item = (usize, &Event<'a>)> {
+        self.events.iter().enumerate().filter(|(_, event)| !event.removed)
+    }
+
+    /// The span's encoded content as it came.
+    pub fn source(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Whether anything was changed.
+    pub fn is_edited(&self) -> bool {
+        self.edited
+    }
+
+    /// Whether the span was dropped.
+    pub fn is_dropped(&self) -> bool {
+        self.dropped
+    }
+
+    fn written(&self, written: &Written) -> (&str, RawValue<'_>) {
+        (self.scratch_str(&written.key), RawValue(&self.scratch[written.value.clone()]))
+    }
+
+    fn scratch_str(&self, range: &Range<usize>) -> &str {
+        // Only whole strings are written to the scratch buffer, so this is always UTF-8.
+        std::str::from_utf8(&self.scratch[range.clone()]).unwrap_or_default()
+    }
+
+    // --- editing -------------------------------------------------------------------------------
+
+    /// Gives `key` a value: in the place of the first attribute of that name, or else as a new
+    /// attribute after the others. Setting the value that is already there changes nothing.
+    pub fn set<'v>(&mut self, key: &str, value: impl Into<Value<'v>>) {
+        let start = self.scratch.len();
+        value.into().encode(&mut self.scratch);
+        let encoded = self.scratch.split_off(start);
+        self.set_encoded(key, &encoded);
+    }
+
+    fn set_encoded(&mut self, key: &str, value: &[u8]) {
+        match self.position(key) {
+            Some(Place::Source(index)) => {
+                let same = match &self.attributes[index].state {
+                    AttributeState::Kept => *self.attributes[index].source.value == *value,
+                    AttributeState::Removed => false,
+                    AttributeState::Replaced(written) => self.scratch[written.value.clone()] == *value,
+                };
+                if !same {
+                    let written = self.write_attribute(key, value);
+                    self.attributes[index].state = AttributeState::Replaced(written);
+                    self.edited = true;
+                }
+            }
+            Some(Place::Added(index)) => {
+                let written = self.write_attribute(key, value);
+                self.added[index] = Some(written);
+            }
+            None => {
+                let written = self.write_attribute(key, value);
+                self.added.push(Some(written));
+                self.edited = true;
+            }
+        }
+    }
+
+    /// Removes every attribute named `key`. Returns whether there was one.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let mut removed = false;
+        while let Some(place) = self.position(key) {
+            match place {
+                Place::Source(index) => self.attributes[index].state = AttributeState::Removed,
+                Place::Added(index) => self.added[index] = None,
+            }
+            removed = true;
+        }
+        self.edited |= removed;
+        removed
+    }
+
+    /// Gives the first attribute named `from` the name `to`, with its value as it is, byte for
+    /// byte. Where `to` is there already nothing happens: a value under a current name wins.
+    /// Returns whether the attribute was renamed.
+    pub fn rename(&mut self, from: &str, to: &str) -> bool {
+        if self.has(to) {
+            return false;
+        }
+        let Some(place) = self.position(from) else { return false };
+        let value = match &place {
+            Place::Source(index) => match &self.attributes[*index].state {
+                AttributeState::Replaced(written) => self.scratch[written.value.clone()].to_vec(),
+                _ => self.attributes[*index].source.value.to_vec(),
+            },
+            Place::Added(index) => match &self.added[*index] {
+                Some(written) => self.scratch[written.value.clone()].to_vec(),
+                None => return false,
+            },
+        };
+        let written = self.write_attribute(to, &value);
+        match place {
+            Place::Source(index) => self.attributes[index].state = AttributeState::Replaced(written),
+            Place::Added(index) => self.added[index] = Some(written),
+        }
+        self.edited = true;
+        true
+    }
+
+    /// Changes the name.
+    pub fn set_name(&mut self, name: &str) {
+        if self.name() != name {
+            let start = self.scratch.len();
+            self.scratch.extend_from_slice(name.as_bytes());
+            self.new_name = Some(start..self.scratch.len());
+            self.edited = true;
+        }
+    }
+
+    /// Changes the kind.
+    pub fn set_kind(&mut self, kind: Kind) {
+        if self.kind() != kind {
+            self.new_kind = Some(kind);
+            self.edited = true;
+        }
+    }
+
+    /// Changes the parent; `None` makes the span a root.
+    pub fn set_parent_span_id(&mut self, parent: Option<SpanId>) {
+        if self.parent_span_id() != parent {
+            self.new_parent = Some(parent);
+            self.edited = true;
+        }
+    }
+
+    /// Removes an event; `index` is one that [`Span::events`] gave.
+    pub fn remove_event(&mut self, index: usize) {
+        if let Some(event) = self.events.get_mut(index) {
+            event.removed = true;
+            self.edited = true;
+        }
+    }
+
+    /// Takes the span out of the request. Later stages do not see it.
+    pub fn drop_span(&mut self) {
+        self.dropped = true;
+    }
+
+    fn position(&self, key: &str) -> Option<Place> {
+        let in_source = self.attributes.iter().position(|attribute| match &attribute.state {
+            AttributeState::Kept => attribute.source.key == key,
+            AttributeState::Removed => false,
+            AttributeState::Replaced(written) => self.scratch[written.key.clone()] == *key.as_bytes(),
+        });
+        in_source.map(Place::Source).or_else(|| {
+            self.added
+                .iter()
+                .position(|written| {
+                    written.as_ref().is_some_and(|written| self.scratch[written.key.clone()] == *key.as_bytes())
+                })
+                .map(Place::Added)
+        })
+    }
+
+    fn write_attribute(&mut self, key: &str, value: &[u8]) -> Written {
+        let start = self.scratch.len();
+        put_key_value(&mut self.scratch, number::ATTRIBUTES, key, value);
+        let end = self.scratch.len();
+        let value = end - value.len()..end;
+        // Between key and value stand the value field's own key and length.
+        let value_prefix = 1 + super::wire::varint_len(value.len() as u64);
+        let key_end = value.start - value_prefix;
+        Written { field: start..end, key: key_end - key.len()..key_end, value }
+    }
+
+    // --- writing -------------------------------------------------------------------------------
+
+    /// Appends the span's content with all changes made. Fields that did not change are copied as
+    /// they came, in their order; added attributes stand after the last one of the source.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        if !self.edited {
+            out.extend_from_slice(self.raw);
+            return;
+        }
+        let mut cuts = self.cuts();
+        cuts.sort_by_key(|cut| cut.at.start);
+        out.reserve(self.raw.len() + self.scratch.len());
+        let mut copied = 0;
+        for cut in cuts {
+            out.extend_from_slice(&self.raw[copied..cut.at.start]);
+            copied = cut.at.end;
+            match cut.with {
+                With::Nothing => {}
+                With::Scratch(range) => out.extend_from_slice(&self.scratch[range]),
+                With::Added => {
+                    for written in self.added.iter().flatten() {
+                        out.extend_from_slice(&self.scratch[written.field.clone()]);
+                    }
+                }
+                With::Name => put_bytes(out, number::NAME, self.name().as_bytes()),
+                // As protobuf encodes an enumeration: sign-extended to 64 bits.
+                With::Kind => put_uint(out, number::KIND, i64::from(self.kind().number()) as u64),
+                With::Parent => {
+                    if let Some(parent) = self.parent_span_id() {
+                        put_bytes(out, number::PARENT_SPAN_ID, &parent.0);
+                    }
+                }
+                With::SourceAttribute { index, key, value } => self.write_renamed(index, key, value, out),
+            }
+        }
+        out.extend_from_slice(&self.raw[copied..]);
+    }
+
+    fn cuts(&self) -> Vec<Cut> {
+        let mut cuts = Vec::with_capacity(self.attributes.len() + 4);
+        for (index, attribute) in self.attributes.iter().enumerate() {
+            let with = match &attribute.state {
+                AttributeState::Kept => continue,
+                AttributeState::Removed => With::Nothing,
+                AttributeState::Replaced(written) if self.is_plain(attribute) => With::Scratch(written.field.clone()),
+                AttributeState::Replaced(written) => {
+                    With::SourceAttribute { index, key: written.key.clone(), value: written.value.clone() }
+                }
+            };
+            cuts.push(Cut { at: attribute.field.clone(), with });
+        }
+        for event in self.events.iter().filter(|event| event.removed) {
+            cuts.push(Cut { at: event.field.clone(), with: With::Nothing });
+        }
+        self.cut_singular(&mut cuts, number::NAME, self.new_name.is_some(), With::Name);
+        self.cut_singular(&mut cuts, number::KIND, self.new_kind.is_some(), With::Kind);
+        self.cut_singular(&mut cuts, number::PARENT_SPAN_ID, self.new_parent.is_some(), With::Parent);
+        if !self.added.is_empty() {
+            let end = self.attributes.last().map_or(self.raw.len(), |attribute| attribute.field.end);
+            cuts.push(Cut { at: end..end, with: With::Added });
+        }
+        cuts
+    }
+
+    /// The first occurrence of a singular field gets the new value, all others go; a field that
+    /// was not there is written at the end.
+    fn cut_singular(&self, cuts: &mut Vec<Cut>, number: u32, changed: bool, with: With) {
+        if !changed {
+            return;
+        }
+        let mut with = Some(with);
+        for (_, range) in self.singular.iter().filter(|(field, _)| *field == number) {
+            cuts.push(Cut { at: range.clone(), with: with.take().unwrap_or(With::Nothing) });
+        }
+        if let Some(with) = with {
+            cuts.push(Cut { at: self.raw.len()..self.raw.len(), with });
+        }
+    }
+
+    /// Whether a source attribute holds nothing but one key and one value, so that new bytes may
+    /// take its place without losing a field that this program does not know.
+    fn is_plain(&self, attribute: &Attribute<'_>) -> bool {
+        fields(&self.raw[attribute.content.clone()]).all(|field| matches!(field.number, 1 | 2))
+    }
+
+    fn write_renamed(&self, index: usize, key: Range<usize>, value: Range<usize>, out: &mut Vec<u8>) {
+        let source = &self.raw[self.attributes[index].content.clone()];
+        let mut content = Vec::new();
+        put_bytes(&mut content, 1, &self.scratch[key]);
+        put_bytes(&mut content, 2, &self.scratch[value]);
+        for field in fields(source).filter(|field| !matches!(field.number, 1 | 2)) {
+            content.extend_from_slice(&source[field.start..field.end]);
+        }
+        put_bytes(out, number::ATTRIBUTES, &content);
+    }
+}
+
+/// The encoded value of an attribute; parsed only when asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct RawValue<'s>(&'s [u8]);
+
+impl<'s> RawValue<'s> {
+    /// The value.
+    pub fn parse(self) -> Value<'s> {
+        Value::parse(self.0)
+    }
+
+    /// The `AnyValue`'s encoded content.
+    pub fn as_bytes(self) -> &'s [u8] {
+        self.0
+    }
+}
+
+enum Place {
+    Source(usize),
+    Added(usize),
+}
+
+struct Cut {
+    at: Range<usize>,
+    with: With,
+}
+
+enum With {
+    Nothing,
+    Scratch(Range<usize>),
+    Added,
+    Name,
+    Kind,
+    Parent,
+    SourceAttribute { index: usize, key: Range<usize>, value: Range<usize> },
+}
+
+fn check_event<'a>(content: &'a [u8], depth: Option<u32>, range: Range<usize>) -> Result<Event<'a>, WireError> {
+    let mut event = Event { time_unix_nano: 0, name: "", content, field: range, removed: false };
+    let mut reader = Reader::at_depth(content, depth)?;
+    while let Some(field) = reader.next()? {
+        match field.number {
+            1 => event.time_unix_nano = field.fixed64("Event", "time_unix_nano")?,
+            2 => event.name = field.string("Event", "name")?,
+            3 => drop(KeyValue::check(field.bytes("Event", "attributes")?, reader.below())?),
+            4 => drop(field.varint("Event", "dropped_attributes_count")?),
+            _ => reader.unknown()?,
+        }
+    }
+    Ok(event)
+}
+
+fn check_link(content: &[u8], depth: Option<u32>) -> Result<(), WireError> {
+    let mut reader = Reader::at_depth(content, depth)?;
+    while let Some(field) = reader.next()? {
+        match field.number {
+            1 => drop(field.bytes("Link", "trace_id")?),
+            2 => drop(field.bytes("Link", "span_id")?),
+            3 => drop(field.string("Link", "trace_state")?),
+            4 => drop(KeyValue::check(field.bytes("Link", "attributes")?, reader.below())?),
+            5 => drop(field.varint("Link", "dropped_attributes_count")?),
+            6 => drop(field.fixed32("Link", "flags")?),
+            _ => reader.unknown()?,
+        }
+    }
+    Ok(())
+}

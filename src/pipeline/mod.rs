@@ -1,0 +1,103 @@
+//! From a receiver's bytes to every exporter: one pass over a batch, the stages in order.
+//!
+//! A [`Stage`] is configured once and lives as long as its pipeline; for each batch it opens a
+//! [`Pass`], which sees every span before any pass sees the next one, and which takes effect on the
+//! stage's memory (counters, remembered ids, the ledger) only when the whole batch was accepted.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::otlp::Signal;
+use crate::otlp::answer::Refusal;
+use crate::otlp::span::Span;
+use crate::otlp::traces::{Origin, Spans};
+
+/// An encoded `Export*ServiceRequest` on its way.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Which request it is.
+    pub signal: Signal,
+    /// The request in its wire form.
+    pub body: Bytes,
+    /// Spans, data points or log records in it.
+    pub items: usize,
+    /// What the pipeline knows of the LLM calls in it; for people, not for other programs.
+    pub calls: Arc<[CallNote]>,
+}
+
+/// One LLM operation of a batch, for the debug exporter's line.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallNote {
+    /// The span's name after translation, such as `chat gpt-4o`.
+    pub name: String,
+    /// Input tokens, if said.
+    pub input_tokens: Option<i64>,
+    /// Output tokens, if said.
+    pub output_tokens: Option<i64>,
+    /// The span's duration in nanoseconds.
+    pub duration_nano: u64,
+    /// The dialect that won, such as `litellm`.
+    pub dialect: &'static str,
+    /// The target that the span was translated to, such as `1.41`.
+    pub target: &'static str,
+    /// `error.type`, or `error` for a span with status ERROR; `None` if the call succeeded.
+    pub error: Option<String>,
+}
+
+/// What stages know of a span besides the span itself.
+#[derive(Debug)]
+pub struct Context<'p, 'a> {
+    /// The span's resource and scope.
+    pub origin: &'p Origin<'a>,
+    /// Set by the `genai` stage for a span that is an LLM operation.
+    pub call: Option<CallNote>,
+}
+
+/// A processor, or a connector's tap at the end of a pipeline.
+pub trait Stage: Send + Sync {
+    /// Begins a batch.
+    fn pass(&self) -> Box<dyn Pass + Send + '_>;
+}
+
+/// A stage's work on one batch.
+pub trait Pass {
+    /// One span. Spans that an earlier stage dropped are not shown.
+    fn span(&mut self, span: &mut Span<'_>, context: &mut Context<'_, '_>);
+
+    /// After the last span of the batch.
+    fn finish(&mut self, spans: &mut Spans) {
+        let _ = spans;
+    }
+
+    /// The batch was accepted: what was learned may take effect. Not called for a refused batch.
+    fn commit(self: Box<Self>) {}
+}
+
+/// A boxed future.
+pub type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
+
+/// Where a receiver hands a request to.
+pub trait Consumer: Send + Sync {
+    /// Takes responsibility for a request, or says why not. `Ok` is the number of items taken;
+    /// only after it may the client be told that its request was accepted.
+    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>>;
+}
+
+/// The end of a pipeline. Room is reserved before a batch is processed, so that no exporter gets a
+/// batch that another one then refuses.
+pub trait Exporter: Send + Sync {
+    /// Reserves room for `bytes`.
+    ///
+    /// # Errors
+    /// A retryable [`Refusal`] if there is no room.
+    fn reserve(&self, signal: Signal, bytes: usize) -> Result<Box<dyn Permit + '_>, Refusal>;
+}
+
+/// Reserved room in an exporter; given back if dropped unused.
+pub trait Permit: Send {
+    /// Hands over the batch. Its size may differ from what was reserved.
+    fn send(self: Box<Self>, batch: Batch);
+}

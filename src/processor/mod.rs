@@ -1,0 +1,3 @@
+//! The stages of a pipeline, one file each.
+
+pub mod settings;

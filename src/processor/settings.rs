@@ -1,0 +1,163 @@
+//! The processors' and the connector's sections.
+
+use std::time::Duration;
+
+use regex::Regex;
+
+/// Which conventions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Target {
+    /// Core semantic conventions 1.41, the last tag that defines GenAI.
+    #[default]
+    V1_41,
+    /// The untagged GenAI repository.
+    Main,
+}
+
+impl Target {
+    /// As in `processors.genai.target`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Target::V1_41 => "1.41",
+            Target::Main => "main",
+        }
+    }
+}
+
+/// What becomes of a key whose whole content now stands in the target's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Originals {
+    /// It is removed.
+    #[default]
+    Replace,
+    /// It stays.
+    Keep,
+}
+
+/// `processors.memory_limiter`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemoryLimiter {
+    /// `check_interval`.
+    pub check_interval: Duration,
+    /// `limit_mib`, in bytes.
+    pub limit_bytes: u64,
+    /// `spike_limit_mib`, in bytes; requests are refused above limit minus spike.
+    pub spike_bytes: u64,
+}
+
+/// `processors.genai`.
+#[derive(Debug, Clone, Default)]
+pub struct Genai {
+    /// `target`.
+    pub target: Target,
+    /// `originals`.
+    pub originals: Originals,
+    /// `mappings`.
+    pub mappings: Vec<Mapping>,
+}
+
+/// One entry of `processors.genai.mappings`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapping {
+    /// The key that an application writes.
+    pub key: String,
+    /// The target's attribute, such as `gen_ai.request.model`.
+    pub to: String,
+    /// `values`: from the application's word to the target's; others pass through.
+    pub values: Vec<(String, String)>,
+}
+
+/// `processors.drop`: a span that matches any rule goes.
+#[derive(Debug, Clone, Default)]
+pub struct Drop {
+    /// `rules`, those of `preset` included.
+    pub rules: Vec<DropRule>,
+    /// `keep_errors`: spans with status ERROR stay.
+    pub keep_errors: bool,
+    /// `memory.max_spans` and `memory.ttl`.
+    pub memory: DropMemory,
+}
+
+/// How long and how many dropped spans are remembered, so that children in other requests find
+/// their nearest kept ancestor.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DropMemory {
+    /// Dropped ids that are remembered at most.
+    pub max_spans: usize,
+    /// For how long.
+    pub ttl: Duration,
+}
+
+impl Default for DropMemory {
+    fn default() -> Self {
+        DropMemory { max_spans: 65_536, ttl: Duration::from_secs(120) }
+    }
+}
+
+/// One rule: everything that is named must match. A rule that names nothing matches nothing.
+#[derive(Debug, Clone, Default)]
+pub struct DropRule {
+    /// Resource attributes.
+    pub resource: Vec<(String, Pattern)>,
+    /// `scope`: the instrumentation scope's name.
+    pub scope: Option<Pattern>,
+    /// `name`: the span's name.
+    pub name: Option<Pattern>,
+    /// `kind`: `internal`, `server`, `client`, `producer`, `consumer`.
+    pub kind: Option<crate::otlp::span::Kind>,
+    /// `status`: `unset`, `ok`, `error`.
+    pub status: Option<crate::otlp::span::StatusCode>,
+    /// Span attributes; every one must match.
+    pub attributes: Vec<(String, Pattern)>,
+}
+
+/// Exact text, or a regular expression over the whole value.
+#[derive(Debug, Clone)]
+pub enum Pattern {
+    /// Equal to this. Numbers and booleans compare by their text.
+    Exact(String),
+    /// `regex: ...`.
+    Regex(Regex),
+}
+
+/// `connectors.genai_metrics`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenaiMetrics {
+    /// `count_per`: `call` (once, at the span nearest to the provider) or `service`.
+    pub per_service: bool,
+    /// `max_series` a metric; the rest goes to one overflow series.
+    pub max_series: usize,
+    /// `metrics_expiration`: an idle series goes.
+    pub metrics_expiration: Duration,
+    /// `metrics_flush_interval`: how often OTLP exporters of the metrics pipeline get the metrics.
+    pub metrics_flush_interval: Duration,
+    /// The memory of the ledger.
+    pub window: LedgerWindow,
+}
+
+/// How long and how much the ledger remembers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerWindow {
+    /// `window.ttl`.
+    pub ttl: Duration,
+    /// `window.max_spans`: spans, response ids and links that are remembered at most, each.
+    pub max_spans: usize,
+}
+
+impl Default for LedgerWindow {
+    fn default() -> Self {
+        LedgerWindow { ttl: Duration::from_secs(600), max_spans: 65_536 }
+    }
+}
+
+impl Default for GenaiMetrics {
+    fn default() -> Self {
+        GenaiMetrics {
+            per_service: false,
+            max_series: 2000,
+            metrics_expiration: Duration::from_secs(300),
+            metrics_flush_interval: Duration::from_secs(60),
+            window: LedgerWindow::default(),
+        }
+    }
+}

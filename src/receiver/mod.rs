@@ -1,0 +1,3 @@
+//! OTLP over gRPC and over HTTP: bytes in.
+
+pub mod settings;

@@ -1,0 +1,1 @@
+//! A checked configuration becomes running tasks: start and drain.

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Builds or installs the real servers and clients that the tests in this folder talk to.
+#
+#   tests/real/install.sh            everything
+#   tests/real/install.sh jaeger     one of: jaeger prometheus python node
+#
+# Each is had from an ordinary package registry, kept outside the source tree and reused:
+# the folder is $DRAGOMAN_REAL_DIR, or dragoman-real in the user's cache. A tool that is
+# already there is left alone.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+dir=${DRAGOMAN_REAL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/dragoman-real}
+mkdir -p "$dir/bin"
+
+say() { printf 'install: %s\n' "$*" >&2; }
+
+# Jaeger v2.13.0 (tag v1.76.0 of the same repository). Its go.mod holds a replace directive,
+# so `go install` refuses it; a main module of our own with the release's go.mod and go.sum
+# builds the same thing with checksum verification on.
+jaeger() {
+    [ -x "$dir/bin/jaeger" ] && return 0
+    command -v go >/dev/null || { say "jaeger: no Go toolchain on this machine"; return 1; }
+    say "jaeger: building from source, about ten minutes of processor time"
+    export GOTOOLCHAIN=local
+    go mod download github.com/jaegertracing/jaeger@v1.76.0
+    local src work
+    src=$(go env GOMODCACHE)/github.com/jaegertracing/jaeger@v1.76.0
+    work=$(mktemp -d)
+    sed 's#^module .*#module example.invalid/jaegerbuild#' "$src/go.mod" >"$work/go.mod"
+    install -m 0644 "$src/go.sum" "$work/go.sum"
+    (
+        cd "$work"
+        go mod edit -require=github.com/jaegertracing/jaeger@v1.76.0
+        echo 'package jaegerbuild' >doc.go
+        go build -mod=mod -trimpath -o "$dir/bin/jaeger.new" github.com/jaegertracing/jaeger/cmd/jaeger
+    )
+    rm -rf "$work"
+    mv "$dir/bin/jaeger.new" "$dir/bin/jaeger"
+}
+
+# Debian's package; its service is not started: the tests start their own on free ports.
+prometheus() {
+    if command -v prometheus >/dev/null && command -v promtool >/dev/null; then return 0; fi
+    command -v apt-get >/dev/null || { say "prometheus: install prometheus and promtool by hand"; return 1; }
+    local sudo=
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    say "prometheus: installing the Debian package"
+    $sudo apt-get update -qq
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+        $sudo apt-get install -qq --no-install-recommends prometheus >/dev/null
+}
+
+# The official Python SDK with its two OTLP exporters, and the reference OpenMetrics parser.
+python() {
+    [ -e "$dir/python/.ready-$(cksum <"$here/requirements.txt" | cut -d' ' -f1)" ] && return 0
+    say "python: OpenTelemetry SDK and OpenMetrics parser"
+    rm -rf "$dir/python"
+    python3 -m venv "$dir/python"
+    "$dir/python/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+    touch "$dir/python/.ready-$(cksum <"$here/requirements.txt" | cut -d' ' -f1)"
+}
+
+# The official JavaScript SDK, whose OTLP/HTTP exporter speaks JSON.
+node() {
+    [ -e "$dir/node/.ready-$(cksum <"$here/package.json" | cut -d' ' -f1)" ] && return 0
+    say "node: OpenTelemetry SDK"
+    rm -rf "$dir/node"
+    mkdir -p "$dir/node"
+    cp "$here/package.json" "$dir/node/"
+    (cd "$dir/node" && npm install --silent --no-audit --no-fund --ignore-scripts)
+    touch "$dir/node/.ready-$(cksum <"$here/package.json" | cut -d' ' -f1)"
+}
+
+[ $# -gt 0 ] || set -- prometheus python node jaeger
+for tool in "$@"; do
+    case $tool in
+    jaeger | prometheus | python | node) "$tool" ;;
+    *)
+        say "unknown tool '$tool'; expected jaeger, prometheus, python or node"
+        exit 2
+        ;;
+    esac
+done
+echo "$dir"
