@@ -250,7 +250,7 @@ fn walk_scope<'a>(
         match field.number {
             1 => check_scope(field.bytes("ScopeSpans", "scope")?, below, origin)?,
             2 => {
-                drop(field.bytes("ScopeSpans", "spans")?);
+                field.bytes("ScopeSpans", "spans")?;
                 shape.fields.push(base + field.start..base + field.end);
             }
             3 => {
@@ -267,11 +267,17 @@ fn walk_scope<'a>(
         let content = delimited_content(body, field)?;
         span.parse_at(&body[content.clone()], below)?;
         visitor.span(span, origin);
-        let written = (span.is_edited() && !span.is_dropped()).then(|| {
+        let mut written = None;
+        if span.is_edited() && !span.is_dropped() {
             let start = spans.arena.len();
             span.write(&mut spans.arena);
-            start..spans.arena.len()
-        });
+            // Changes that cancel out are no change: the span's bytes go on as they came.
+            if spans.arena[start..] == *span.source() {
+                spans.arena.truncate(start);
+            } else {
+                written = Some(start..spans.arena.len());
+            }
+        }
         spans.records.push(Record {
             trace_id: span.trace_id(),
             span_id: span.span_id(),
