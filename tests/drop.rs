@@ -48,6 +48,7 @@ fn is_sqlite(span: &Span) -> bool {
 async fn recorded_servers_lose_their_sqlite_spans_and_nothing_else() {
     for emitter in [
         "llama-stack-0.4.4",
+        "llama-stack-0.7.2-optin",
         "app-otel-0.66b1-default",
         "app-otel-0.66b1-database-dup",
         "app-otel-0.66b1-no-threading",
