@@ -48,7 +48,7 @@ fn prose(length: usize, seed: u64) -> String {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut prose = String::with_capacity(length + 12);
     while prose.len() < length {
-        prose.push_str(random.choice(WORDS).copied().unwrap_or_default());
+        prose.push_str(random.choice(WORDS).unwrap_or_default());
         prose.push(' ');
     }
     prose
