@@ -579,7 +579,8 @@ impl<'a> Span<'a> {
             return;
         }
         let mut cuts = self.cuts();
-        cuts.sort_by_key(|cut| cut.at.start);
+        // By both ends: an insertion stands before the field that begins where it is made.
+        cuts.sort_by_key(|cut| (cut.at.start, cut.at.end));
         out.reserve(self.raw.len() + self.scratch.len());
         let mut copied = 0;
         for cut in cuts {
@@ -731,4 +732,50 @@ fn check_link(content: &[u8], depth: Option<u32>) -> Result<(), WireError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribute(key: &str, text: &str) -> Vec<u8> {
+        let mut value = Vec::new();
+        Value::from(text).encode(&mut value);
+        let mut field = Vec::new();
+        put_key_value(&mut field, number::ATTRIBUTES, key, &value);
+        field
+    }
+
+    fn edited(bytes: &[u8], edit: impl FnOnce(&mut Span<'_>)) -> Vec<u8> {
+        let mut span = Span::new();
+        span.parse(bytes).unwrap();
+        edit(&mut span);
+        let mut out = Vec::new();
+        span.write(&mut out);
+        out
+    }
+
+    #[test]
+    fn an_attribute_is_added_before_a_removed_event_that_follows_the_attributes() {
+        let mut bytes = attribute("a", "1");
+        put_bytes(&mut bytes, number::EVENTS, &[]);
+        let out = edited(&bytes, |span| {
+            span.remove_event(0);
+            span.set("b", "2");
+        });
+        assert_eq!(out, [attribute("a", "1"), attribute("b", "2")].concat());
+    }
+
+    #[test]
+    fn an_attribute_is_added_before_a_name_that_follows_the_attributes() {
+        let mut bytes = attribute("a", "1");
+        put_bytes(&mut bytes, number::NAME, b"old");
+        let out = edited(&bytes, |span| {
+            span.set_name("new");
+            span.set("b", "2");
+        });
+        let mut expected = [attribute("a", "1"), attribute("b", "2")].concat();
+        put_bytes(&mut expected, number::NAME, b"new");
+        assert_eq!(out, expected);
+    }
 }
