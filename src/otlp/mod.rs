@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod id;
+pub mod response;
 pub mod signal;
 pub mod span;
 pub mod traces;
