@@ -29,6 +29,28 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// `2025-11-21T02:40:10.123Z`, from nanoseconds since the epoch.
+pub(crate) fn timestamp(unix_nano: u64) -> String {
+    if unix_nano == 0 {
+        return "no time".into();
+    }
+    let seconds = unix_nano / 1_000_000_000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days to a date of the Gregorian calendar, whose 400 years have 146,097 days; the year begins
+    // in March, so that a leap day is its last. 64 bits of nanoseconds end in 2554.
+    let days = days + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let milli = unix_nano / 1_000_000 % 1000;
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}
+
 /// Appends foreign text: control characters escaped, so that it cannot move a terminal's cursor or
 /// begin a line of its own, and cut after `limit` characters.
 pub(crate) fn push_escaped(out: &mut String, text: &str, limit: usize) {
@@ -67,7 +89,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
         let Some(error) = cause else { break };
         let said = error.to_string();
         if !text.ends_with(&said) {
-            drop(write!(text, ": {said}"));
+            write!(text, ": {said}").ok();
         }
         cause = error.source();
     }
@@ -89,6 +111,18 @@ mod tests {
         let durations = [850_000, 999_900, 12_000_000, 1_240_000_000, 59_999_000_000, 125_000_000_000]
             .map(|nanos| duration(Duration::from_nanos(nanos)));
         assert_eq!(durations, ["850 µs", "1 ms", "12 ms", "1.24 s", "1 min 0 s", "2 min 5 s"]);
+    }
+
+    #[test]
+    fn timestamps_are_dates() {
+        let day = |days: u64| timestamp(days * 86_400_000_000_000);
+        assert_eq!(timestamp(1), "1970-01-01T00:00:00.000Z");
+        assert_eq!(day(59), "1970-03-01T00:00:00.000Z");
+        assert_eq!(day(11_016), "2000-02-29T00:00:00.000Z");
+        assert_eq!(day(11_017), "2000-03-01T00:00:00.000Z");
+        assert_eq!(timestamp(1_763_692_810_123_000_000), "2025-11-21T02:40:10.123Z");
+        assert_eq!(timestamp(u64::MAX), "2554-07-21T23:34:33.709Z");
+        assert_eq!(timestamp(0), "no time");
     }
 
     #[test]

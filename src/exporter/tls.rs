@@ -101,10 +101,9 @@ fn client_config(transport: Transport, tls: &Tls) -> Result<ClientConfig, TlsErr
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions()?;
     let mut config = match tls.insecure_skip_verify {
-        true => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(TrustAnyone(provider)))
-            .with_no_client_auth(),
+        true => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnyone(provider))).with_no_client_auth()
+        }
         false => builder.with_root_certificates(roots(tls)?).with_no_client_auth(),
     };
     config.alpn_protocols = match transport {

@@ -96,7 +96,10 @@ mod tests {
     #[test]
     fn the_responses_of_all_signals_are_one_shape() {
         let traces = trace::v1::ExportTraceServiceResponse {
-            partial_success: Some(trace::v1::ExportTracePartialSuccess { rejected_spans: 3, error_message: "a".into() }),
+            partial_success: Some(trace::v1::ExportTracePartialSuccess {
+                rejected_spans: 3,
+                error_message: "a".into(),
+            }),
         };
         let metrics = metrics::v1::ExportMetricsServiceResponse {
             partial_success: Some(metrics::v1::ExportMetricsPartialSuccess {
