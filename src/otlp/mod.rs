@@ -9,6 +9,7 @@ pub mod check;
 pub mod id;
 pub mod json;
 pub mod schema;
+pub mod response;
 pub mod signal;
 pub mod span;
 pub mod traces;
