@@ -4,9 +4,12 @@
 //! This floor knows protobuf and OTLP. It knows nothing of GenAI, of configuration or of sockets.
 
 pub mod answer;
+pub mod compression;
+pub mod count;
 pub mod id;
 pub mod signal;
 pub mod span;
+pub mod status;
 pub mod traces;
 pub mod value;
 pub mod wire;
