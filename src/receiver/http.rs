@@ -72,7 +72,7 @@ impl Http {
         if route.guessed && !is_traces(&wire) {
             return Err(Refusal::new(
                 Reason::NotFound,
-                "only traces are taken at /; expected POST to /v1/traces, /v1/metrics or /v1/logs",
+                "only traces are taken at /, and this body holds none; expected POST to /v1/traces, /v1/metrics or /v1/logs",
             )
             .into());
         }
@@ -168,6 +168,5 @@ fn is_traces(wire: &Bytes) -> bool {
         }
     }
     let mut invalid = Invalid(0);
-    // A body that is no message at all is refused as such by the consumer.
-    traces::edit(wire, &mut invalid).is_err() || invalid.0 == 0
+    traces::edit(wire, &mut invalid).is_ok() && invalid.0 == 0
 }
