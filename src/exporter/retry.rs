@@ -107,7 +107,7 @@ mod tests {
         let settings = Retry { multiplier: f64::INFINITY, max_interval: Duration::MAX, ..Retry::default() };
         let mut backoff = Backoff::new(&settings);
         for _ in 0..3 {
-            drop(backoff.next(Duration::ZERO, None));
+            backoff.next(Duration::ZERO, None);
         }
     }
 }

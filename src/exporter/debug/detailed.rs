@@ -38,13 +38,11 @@ pub(super) fn request(out: &mut String, signal: Signal, body: &[u8]) {
                 attributes(&mut lines, 4, message, 3);
             }
             for message in messages(scope, 2) {
-                if lines.is_full() {
-                    return lines.cut();
-                }
                 item(&mut lines, message);
             }
         }
     }
+    lines.finish();
 }
 
 fn span(lines: &mut Lines<'_>, span: &[u8]) {
@@ -127,9 +125,6 @@ fn metric(lines: &mut Lines<'_>, metric: &[u8]) {
                 };
             });
             for message in messages(data, 1) {
-                if lines.is_full() {
-                    return;
-                }
                 point(lines, message);
             }
         }
@@ -193,9 +188,6 @@ fn summary_point(lines: &mut Lines<'_>, point: &[u8]) {
 
 fn attributes(lines: &mut Lines<'_>, indent: usize, message: &[u8], number: u32) {
     for entry in messages(message, number) {
-        if lines.is_full() {
-            return;
-        }
         lines.line(indent, "", |line| {
             // A value in pieces is shown as pieces.
             line.attribute(text(entry, 1), messages(entry, 2).map(Value::parse));
@@ -397,12 +389,14 @@ mod tests {
 
     #[test]
     fn long_values_and_large_requests_are_cut() {
-        let long = attribute("gen_ai.input.messages", Any::StringValue("é".repeat(100_000)));
+        let long = attribute("gen_ai.input.messages", Any::StringValue("é".repeat(1000)));
         let request = spans(vec![Span { attributes: vec![long; 2000], ..Span::default() }; 3]);
         let text = shown(Signal::Traces, &request);
         assert!(text.lines().all(|line| line.chars().count() < 600), "a line is bounded");
         assert!(text.len() < 512 * 1024, "the output is bounded, {} bytes", text.len());
-        assert!(text.ends_with("… the rest of this request is not shown\n"));
+        assert!(text.ends_with("\n  … the rest of this request is not shown\n"));
+        let husks = ExportTraceServiceRequest { resource_spans: vec![ResourceSpans::default(); 100_000] };
+        assert!(shown(Signal::Traces, &husks).len() < 512 * 1024, "of whatever it consists");
     }
 
     #[test]

@@ -30,18 +30,11 @@ impl<'o> Lines<'o> {
         Lines { out, start }
     }
 
-    /// Whether no more should be written.
-    pub(super) fn is_full(&self) -> bool {
-        self.out.len() - self.start > LARGEST_OUTPUT
-    }
-
-    /// Says that the rest is left out.
-    pub(super) fn cut(&mut self) {
-        self.out.push_str("  … the rest of this request is not shown\n");
-    }
-
-    /// A line that begins with `what`.
+    /// A line that begins with `what`; nothing once the output is full.
     pub(super) fn line(&mut self, indent: usize, what: &str, content: impl FnOnce(&mut Line<'_>)) {
+        if self.is_full() {
+            return;
+        }
         for _ in 0..indent {
             self.out.push(' ');
         }
@@ -50,6 +43,17 @@ impl<'o> Lines<'o> {
         let mut line = Line { out: self.out, start, gap: if what.is_empty() { "" } else { "  " } };
         content(&mut line);
         self.out.push('\n');
+    }
+
+    /// Says so if something was left out.
+    pub(super) fn finish(self) {
+        if self.is_full() {
+            self.out.push_str("  … the rest of this request is not shown\n");
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.out.len() - self.start > LARGEST_OUTPUT
     }
 }
 
