@@ -1,7 +1,12 @@
 //! What the ledger and the histograms need to know of one LLM operation: read from a span that is
 //! already in a target's words, whoever wrote them.
 
-use crate::otlp::{SpanId, TraceId, span::Kind};
+use std::time::Duration;
+
+use crate::otlp::span::{Kind, Span, StatusCode};
+use crate::otlp::traces::Origin;
+use crate::otlp::value::Value;
+use crate::otlp::{SpanId, TraceId};
 
 /// Token counts as the conventions mean them: input includes cache reads and writes, output
 /// includes reasoning.
@@ -56,4 +61,114 @@ pub struct Call {
     pub end_time_unix_nano: u64,
     /// `gen_ai.response.time_to_first_chunk`, seconds.
     pub time_to_first_chunk: Option<f64>,
+}
+
+impl Call {
+    /// Reads a span that is in the words of either target. `None` if it is no GenAI operation.
+    ///
+    /// Numbers of another type, or below zero, are read as not said: repairing them is the
+    /// translation's work.
+    pub fn read(span: &Span<'_>, origin: &Origin<'_>) -> Option<Call> {
+        let operation = text(span.get("gen_ai.operation.name")?)?;
+        let mut call = Call {
+            trace_id: span.trace_id(),
+            span_id: span.span_id(),
+            parent_span_id: span.parent_span_id(),
+            kind: span.kind(),
+            service: origin.resource.get("service.name").and_then(text).unwrap_or_default(),
+            operation,
+            provider: String::new(),
+            request_model: String::new(),
+            response_model: String::new(),
+            response_id: String::new(),
+            server_address: String::new(),
+            server_port: None,
+            error_type: None,
+            usage: Usage::default(),
+            start_time_unix_nano: span.start_time_unix_nano(),
+            end_time_unix_nano: span.end_time_unix_nano(),
+            time_to_first_chunk: None,
+        };
+        for (key, value) in span.attributes() {
+            let text = || text(value.parse()).unwrap_or_default();
+            let count = || value.parse().as_int().and_then(|count| u64::try_from(count).ok());
+            match key {
+                "gen_ai.provider.name" => call.provider = text(),
+                "gen_ai.request.model" => call.request_model = text(),
+                "gen_ai.response.model" => call.response_model = text(),
+                "gen_ai.response.id" => call.response_id = text(),
+                "gen_ai.response.time_to_first_chunk" => {
+                    call.time_to_first_chunk = match value.parse() {
+                        Value::Double(seconds) if seconds.is_finite() && seconds >= 0.0 => Some(seconds),
+                        _ => None,
+                    };
+                }
+                "gen_ai.usage.input_tokens" => call.usage.input = count(),
+                "gen_ai.usage.output_tokens" => call.usage.output = count(),
+                "gen_ai.usage.cache_read.input_tokens" => call.usage.cache_read = count(),
+                "gen_ai.usage.cache_creation.input_tokens" | "gen_ai.usage.cache_write.input_tokens" => {
+                    call.usage.cache_write = count();
+                }
+                "gen_ai.usage.reasoning.output_tokens" => call.usage.reasoning = count(),
+                "server.address" => call.server_address = text(),
+                "server.port" => call.server_port = count().and_then(|port| u16::try_from(port).ok()),
+                "error.type" => call.error_type = Some(text()).filter(|error| !error.is_empty()),
+                _ => {}
+            }
+        }
+        if call.error_type.is_none() && span.status_code() == StatusCode::Error {
+            call.error_type = Some("_OTHER".to_owned());
+        }
+        Some(call)
+    }
+
+    /// Whether a model was called: inference or embeddings. Everything else, custom names included,
+    /// repeats the usage of calls at best.
+    pub fn is_model_call(&self) -> bool {
+        MODEL_CALLS.contains(&self.operation.as_str())
+    }
+
+    /// Whether `gen_ai.client.operation.duration` is specified for the operation: for model calls,
+    /// and for what else a client asks of a provider. Agents, workflows and tools in the process
+    /// have metrics of their own.
+    pub fn is_timed(&self) -> bool {
+        self.is_model_call() || self.kind == Kind::Client && CLIENT_OPERATIONS.contains(&self.operation.as_str())
+    }
+
+    /// The tokens that count. `None` if no usage is said: some emitters write zeros for that.
+    /// Embeddings have input only, whatever their span says.
+    pub fn billed(&self) -> Option<Usage> {
+        let output = self.usage.output.filter(|_| self.operation != "embeddings");
+        let said = self.usage.input.unwrap_or(0) > 0 || output.unwrap_or(0) > 0;
+        said.then_some(Usage { output, ..self.usage })
+    }
+
+    /// The span's duration in seconds; zero if it ends before it begins.
+    pub fn seconds(&self) -> f64 {
+        Duration::from_nanos(self.end_time_unix_nano.saturating_sub(self.start_time_unix_nano)).as_secs_f64()
+    }
+}
+
+/// `gen_ai.operation.name` of inference and embeddings.
+const MODEL_CALLS: [&str; 4] = ["chat", "generate_content", "text_completion", "embeddings"];
+
+/// Other operations of `gen_ai.client.operation.duration` in the conventions.
+const CLIENT_OPERATIONS: [&str; 10] = [
+    "create_agent",
+    "invoke_agent",
+    "retrieval",
+    "create_memory_store",
+    "delete_memory_store",
+    "search_memory",
+    "create_memory",
+    "update_memory",
+    "upsert_memory",
+    "delete_memory",
+];
+
+fn text(value: Value<'_>) -> Option<String> {
+    match value {
+        Value::Str(text) => Some(text.into_owned()),
+        _ => None,
+    }
 }
