@@ -62,17 +62,20 @@ pub enum Suppressed {
     SameResponse,
     /// A call above or below in the same trace was counted, and this is another view of it.
     SameTrace,
+    /// Another instrumentation of the same process reported the call, in a trace of its own.
+    Stacked,
     /// A call that succeeded and does not say its usage. Nothing is invented.
     NoUsage,
 }
 
 impl Suppressed {
     /// All reasons.
-    pub const ALL: [Suppressed; 5] = [
+    pub const ALL: [Suppressed; 6] = [
         Suppressed::ReExport,
         Suppressed::NotACall,
         Suppressed::SameResponse,
         Suppressed::SameTrace,
+        Suppressed::Stacked,
         Suppressed::NoUsage,
     ];
 
@@ -83,6 +86,7 @@ impl Suppressed {
             Suppressed::NotACall => "not_a_model_call",
             Suppressed::SameResponse => "same_response_id",
             Suppressed::SameTrace => "same_call_in_trace",
+            Suppressed::Stacked => "stacked_instrumentation",
             Suppressed::NoUsage => "no_usage",
         }
     }
@@ -177,13 +181,14 @@ impl Ledger {
     pub fn new(window: &LedgerWindow, per_service: bool) -> Ledger {
         // Handles hold 31 bits.
         let max = window.max_spans.min(1 << 30);
+        let hasher = RandomState::default();
         Ledger {
-            hasher: RandomState::default(),
+            hasher: hasher.clone(),
             per_service,
             ttl: Seconds::try_from(window.ttl.as_secs()).unwrap_or(Seconds::MAX),
             began: Instant::now(),
             memory: Mutex::new(Memory {
-                calls: Calls::new(max),
+                calls: Calls::new(max, hasher),
                 links: Links::new(max),
                 passing: Links::new(max / PASSING_SHARE),
             }),
@@ -363,15 +368,15 @@ impl Memory {
     /// which they stand there.
     ///
     /// Repetitions of a call that is known come first: they tell what of a caller's tokens is
-    /// accounted for. Then the deepest, which is the nearest to the provider. Of two reports by one
-    /// emitter the later one knows more: a stream's usage comes with its last chunk, and before it
-    /// LiteLLM up to 1.53 reports an estimate under the same response id.
+    /// accounted for. Then the deepest, which is the nearest to the provider, and without links the
+    /// one that began last. Of two that began together the later one knows more: before the last
+    /// chunk of a stream, LiteLLM up to 1.53 reports an estimate under the same response id.
     fn order(&self, entry: &Entry, call: &Call) -> impl Ord + use<> {
         let known = self.calls.by_id(entry.id).is_some();
         let depth = self.ancestry(entry.span).above.len();
         let silent = entry.tokens() == 0;
         let id = (call.trace_id, call.span_id);
-        (!known, Reverse(depth), silent, Reverse(entry.end), Reverse(entry.start), id)
+        (!known, Reverse(depth), silent, Reverse(entry.start), Reverse(entry.end), id)
     }
 
     fn judge(&mut self, mut entry: Entry, call: &Call, per_service: bool, now: Seconds) -> Verdict {
@@ -388,7 +393,10 @@ impl Memory {
             }
             return Verdict { tokens: false, duration, suppressed };
         }
-        let found = self.by_response_id(&entry, per_service).or_else(|| self.by_trace(&entry, per_service));
+        let found = self
+            .by_response_id(&entry, per_service)
+            .or_else(|| self.by_trace(&entry, per_service))
+            .or_else(|| self.by_usage(&entry));
         let Some((found, counted)) = found.and_then(|found| Some((found, self.calls.get_mut(found.counted)?))) else {
             entry.tokens_counted = usage;
             self.calls.push(entry, now);
@@ -415,21 +423,38 @@ impl Memory {
                 (counted.input, counted.output, counted.left) = (entry.input, entry.output, entry.left);
             }
         }
+        // One answer has one id: what one report leaves unsaid, the other knows.
+        if entry.id == 0 {
+            (entry.id, entry.weak_id) = (counted.id, counted.weak_id);
+        } else if counted.id == 0 {
+            self.calls.adopt_id(found.counted, entry.id, entry.weak_id);
+        }
         self.calls.push(entry, now);
         verdict
     }
 
     /// The call that was counted under the same response id, in whatever trace.
     fn by_response_id(&self, entry: &Entry, per_service: bool) -> Option<Match> {
-        let counted = self.calls.by_id(entry.id)?;
-        let other = self.calls.get(counted)?;
+        let other = self.calls.get(self.calls.by_id(entry.id)?)?;
         let agreed = || {
             entry.families.meet(other.families)
                 && (overlap(entry, other) || entry.tokens() > 0 && equal_usage(entry, other))
         };
         let same = (!per_service || entry.service == other.service) && (!entry.weak_id || agreed());
         let remote = entry.service != other.service;
+        let counted = other.counted;
         same.then_some(Match { counted, reason: Suppressed::SameResponse, place: Place::Elsewhere, remote })
+    }
+
+    /// A call of the same process, of any trace, with the same usage at the same time, of which one
+    /// has a response id and the other has none. One instrumentation does not say ids now and not
+    /// then, so these are two of them, around one call.
+    fn by_usage(&self, entry: &Entry) -> Option<Match> {
+        let other = self.calls.get(self.calls.by_usage(entry)?)?;
+        let one_id = (entry.id == 0) != (other.id == 0);
+        let same = one_id && entry.families.meet(other.families) && overlap(entry, other);
+        let counted = other.counted;
+        same.then_some(Match { counted, reason: Suppressed::Stacked, place: Place::Elsewhere, remote: false })
     }
 
     /// A call of the same trace of which this one is another view.

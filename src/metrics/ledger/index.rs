@@ -40,6 +40,17 @@ impl Index {
         self.used += 1;
     }
 
+    /// Lets `handle` stand for `hash` instead of `before`. Zero stands for nothing and is left out.
+    pub(super) fn put(&mut self, hash: u64, handle: u32, before: Option<u32>, hash_of: impl Fn(u32) -> u64) {
+        if hash == 0 {
+            return;
+        }
+        if let Some(before) = before {
+            self.remove(hash, before, &hash_of);
+        }
+        self.insert(hash, handle, hash_of);
+    }
+
     /// Removes a handle; nothing happens if it is not there.
     pub(super) fn remove(&mut self, hash: u64, handle: u32, hash_of: impl Fn(u32) -> u64) {
         let Some(mask) = self.mask() else { return };

@@ -2,10 +2,13 @@
 //!
 //! Everything is held in order of arrival; the oldest goes when there are too many or when its
 //! time is over. Keys are keyed 64-bit hashes, so an entry is small and its size is fixed: 80 bytes
-//! and three index slots a call, 24 bytes and one slot a link. At the default window of 65,536 that
-//! is 5.0 + 1.5 MiB of calls, 1.5 + 0.5 MiB of links and 0.25 MiB of passing links at the most.
+//! and four index entries a call, 24 bytes and one index entry a link. At the default window of 65,536
+//! that is 5 + 2 MiB of calls, 1.5 + 0.5 MiB of links and 0.25 MiB of passing links at the most.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
+
+use foldhash::quality::RandomState;
 
 use super::family::Families;
 use super::index::Index;
@@ -192,25 +195,30 @@ impl Entry {
     }
 }
 
-/// A bounded number of calls, found by span, by response id and by trace.
+/// A bounded number of calls, found by span, by response id, by trace and by usage.
 #[derive(Debug)]
 pub(super) struct Calls {
+    hasher: RandomState,
     calls: Recent<Entry>,
     spans: Index,
-    /// One call an id: the one that was counted last.
+    /// One call an id: the one that was counted last, or else the first.
     ids: Index,
     /// The last call of each trace.
     traces: Index,
+    /// The last call of each service and usage.
+    usages: Index,
     max: usize,
 }
 
 impl Calls {
-    pub(super) fn new(max: usize) -> Self {
+    pub(super) fn new(max: usize, hasher: RandomState) -> Self {
         Calls {
+            hasher,
             calls: Recent::new(),
             spans: Index::default(),
             ids: Index::default(),
             traces: Index::default(),
+            usages: Index::default(),
             max: max.max(1),
         }
     }
@@ -229,6 +237,12 @@ impl Calls {
 
     pub(super) fn by_id(&self, id: Key) -> Option<Handle> {
         (id != 0).then(|| self.find(&self.ids, id, |entry| entry.id))?
+    }
+
+    /// The last call of the same service with the same usage.
+    pub(super) fn by_usage(&self, like: &Entry) -> Option<Handle> {
+        let key = usage_key(like, &self.hasher);
+        (key != 0).then(|| self.find(&self.usages, key, |entry| usage_key(entry, &self.hasher)))?
     }
 
     pub(super) fn has_trace(&self, trace: Key) -> bool {
@@ -256,25 +270,29 @@ impl Calls {
         entry.seen = now;
         let last = self.last_of(entry.trace);
         entry.previous = last.unwrap_or(0);
-        let same_id = if own { self.by_id(entry.id) } else { None };
-        let Calls { calls, spans, ids, traces, .. } = self;
+        let same_id = self.by_id(entry.id);
+        let same_usage = self.by_usage(&entry);
+        let usage_key = usage_key(&entry, &self.hasher);
+        let Calls { hasher, calls, spans, ids, traces, usages, .. } = self;
         calls.push(entry);
-        let (span, id, trace) = hashes(calls);
-        if entry.span != 0 {
-            spans.insert(entry.span, handle, span);
+        let hashes = Hashes { calls, hasher };
+        spans.put(entry.span, handle, None, |handle| hashes.span(handle));
+        if own || same_id.is_none() {
+            ids.put(entry.id, handle, same_id, |handle| hashes.id(handle));
         }
-        if own && entry.id != 0 {
-            if let Some(same) = same_id {
-                ids.remove(entry.id, same, &id);
-            }
-            ids.insert(entry.id, handle, id);
-        }
-        if entry.trace != 0 {
-            if let Some(last) = last {
-                traces.remove(entry.trace, last, &trace);
-            }
-            traces.insert(entry.trace, handle, trace);
-        }
+        traces.put(entry.trace, handle, last, |handle| hashes.trace(handle));
+        usages.put(usage_key, handle, same_usage, |handle| hashes.usage(handle));
+    }
+
+    /// Gives a call that said no response id the one that another report of it says.
+    pub(super) fn adopt_id(&mut self, handle: Handle, id: Key, weak: bool) {
+        let same_id = self.by_id(id);
+        let Some(entry) = self.calls.get_mut(handle).filter(|entry| entry.id == 0) else { return };
+        entry.id = id;
+        entry.weak_id = weak;
+        let Calls { hasher, calls, ids, .. } = self;
+        let hashes = Hashes { calls, hasher };
+        ids.put(id, handle, same_id, |handle| hashes.id(handle));
     }
 
     pub(super) fn expire(&mut self, before: Seconds) {
@@ -288,7 +306,7 @@ impl Calls {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.calls.bytes() + self.spans.bytes() + self.ids.bytes() + self.traces.bytes()
+        self.calls.bytes() + self.spans.bytes() + self.ids.bytes() + self.traces.bytes() + self.usages.bytes()
     }
 
     fn last_of(&self, trace: Key) -> Option<Handle> {
@@ -301,24 +319,47 @@ impl Calls {
 
     fn forget_oldest(&mut self) {
         let Some((handle, entry)) = self.calls.oldest().map(|(handle, entry)| (handle, *entry)) else { return };
-        let Calls { calls, spans, ids, traces, .. } = self;
-        let (span, id, trace) = hashes(calls);
-        spans.remove(entry.span, handle, span);
-        ids.remove(entry.id, handle, id);
-        traces.remove(entry.trace, handle, trace);
+        let usage_key = usage_key(&entry, &self.hasher);
+        let Calls { hasher, calls, spans, ids, traces, usages, .. } = self;
+        let hashes = Hashes { calls, hasher };
+        spans.remove(entry.span, handle, |handle| hashes.span(handle));
+        ids.remove(entry.id, handle, |handle| hashes.id(handle));
+        traces.remove(entry.trace, handle, |handle| hashes.trace(handle));
+        usages.remove(usage_key, handle, |handle| hashes.usage(handle));
         calls.entries.pop_front();
     }
 }
 
-/// The hashes under which a handle stands in each of the indexes.
-fn hashes(
-    calls: &Recent<Entry>,
-) -> (impl Fn(Handle) -> Key + '_, impl Fn(Handle) -> Key + '_, impl Fn(Handle) -> Key + '_) {
-    (
-        |handle| calls.get(handle).map_or(0, |entry| entry.span),
-        |handle| calls.get(handle).map_or(0, |entry| entry.id),
-        |handle| calls.get(handle).map_or(0, |entry| entry.trace),
-    )
+/// The hash under which a handle stands in each of the indexes.
+struct Hashes<'c> {
+    calls: &'c Recent<Entry>,
+    hasher: &'c RandomState,
+}
+
+impl Hashes<'_> {
+    fn span(&self, handle: Handle) -> Key {
+        self.calls.get(handle).map_or(0, |entry| entry.span)
+    }
+
+    fn id(&self, handle: Handle) -> Key {
+        self.calls.get(handle).map_or(0, |entry| entry.id)
+    }
+
+    fn trace(&self, handle: Handle) -> Key {
+        self.calls.get(handle).map_or(0, |entry| entry.trace)
+    }
+
+    fn usage(&self, handle: Handle) -> Key {
+        self.calls.get(handle).map_or(0, |entry| usage_key(entry, self.hasher))
+    }
+}
+
+/// Zero for a call without usage.
+fn usage_key(entry: &Entry, hasher: &RandomState) -> Key {
+    match entry.tokens() {
+        0 => 0,
+        _ => hasher.hash_one((entry.service, entry.input, entry.output)).max(1),
+    }
 }
 
 #[cfg(test)]
@@ -326,7 +367,7 @@ mod tests {
     use super::*;
 
     fn entry(span: Key, id: Key, trace: Key) -> Entry {
-        let families = Families::of("", "", &foldhash::quality::RandomState::default());
+        let families = Families::of("", "", &RandomState::default());
         Entry { id, trace, ..Entry::new(span, families) }
     }
 
@@ -338,7 +379,7 @@ mod tests {
 
     #[test]
     fn the_oldest_goes_and_takes_its_keys_along() {
-        let mut calls = Calls::new(3);
+        let mut calls = Calls::new(3, RandomState::default());
         for n in 1..=5 {
             calls.push(entry(n, 10 + n, 20 + n % 2), 0);
         }
@@ -356,7 +397,7 @@ mod tests {
 
     #[test]
     fn time_takes_the_oldest_first() {
-        let mut calls = Calls::new(9);
+        let mut calls = Calls::new(9, RandomState::default());
         calls.push(entry(1, 0, 0), 5);
         calls.push(entry(2, 0, 0), 6);
         calls.expire(6);
@@ -371,7 +412,7 @@ mod tests {
 
     #[test]
     fn handles_outlive_the_turn_of_their_numbers() {
-        let mut calls = Calls::new(4);
+        let mut calls = Calls::new(4, RandomState::default());
         calls.calls.next = NUMBER_MASK - 1;
         for n in 1..=9 {
             calls.push(entry(n, n, n), 0);
