@@ -172,3 +172,123 @@ fn text(value: Value<'_>) -> Option<String> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otlp::traces::{Visitor, edit};
+    use crate::otlp::value::put_key_value;
+    use crate::otlp::wire::{put_bytes, put_uint};
+
+    /// A request of one span with these attributes and this status code.
+    fn read(attributes: &[(&str, Value<'_>)], status: u64) -> Option<Call> {
+        #[derive(Default)]
+        struct Reader(Option<Call>);
+        impl Visitor for Reader {
+            fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
+                self.0 = Call::read(span, origin);
+            }
+        }
+        let encoded = |value: &Value<'_>| {
+            let mut bytes = Vec::new();
+            value.encode(&mut bytes);
+            bytes
+        };
+        let nested = |number, content: &[u8]| {
+            let mut bytes = Vec::new();
+            put_bytes(&mut bytes, number, content);
+            bytes
+        };
+        let mut span = Vec::new();
+        put_bytes(&mut span, 1, &[1; 16]);
+        put_bytes(&mut span, 2, &[2; 8]);
+        put_bytes(&mut span, 4, &[3; 8]);
+        put_uint(&mut span, 6, 3);
+        for (key, value) in attributes {
+            put_key_value(&mut span, 9, key, &encoded(value));
+        }
+        let mut code = Vec::new();
+        put_uint(&mut code, 3, status);
+        put_bytes(&mut span, 15, &code);
+        let mut resource = Vec::new();
+        put_key_value(&mut resource, 1, "service.name", &encoded(&"shop".into()));
+        let mut spans = nested(1, &resource);
+        spans.extend(nested(2, &nested(2, &span)));
+        let mut reader = Reader::default();
+        edit(&nested(1, &spans).into(), &mut reader).unwrap();
+        reader.0
+    }
+
+    #[test]
+    fn reads_the_words_of_both_targets() {
+        let said: [(&str, Value<'_>); 13] = [
+            ("gen_ai.operation.name", "chat".into()),
+            ("gen_ai.provider.name", "anthropic".into()),
+            ("gen_ai.request.model", "claude-sonnet-4".into()),
+            ("gen_ai.response.model", "claude-sonnet-4-20250514".into()),
+            ("gen_ai.response.id", "msg_01".into()),
+            ("gen_ai.response.time_to_first_chunk", 0.25.into()),
+            ("gen_ai.usage.input_tokens", 2196.into()),
+            ("gen_ai.usage.output_tokens", 10.into()),
+            ("gen_ai.usage.cache_read.input_tokens", 2048.into()),
+            ("gen_ai.usage.reasoning.output_tokens", 4.into()),
+            ("server.address", "api.anthropic.com".into()),
+            ("server.port", 443.into()),
+            ("error.type", "timeout".into()),
+        ];
+        for cache_write in ["gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_write.input_tokens"] {
+            let mut attributes = said.to_vec();
+            attributes.push((cache_write, 128.into()));
+            let call = read(&attributes, 2).unwrap();
+            assert_eq!(call.service, "shop");
+            assert_eq!((call.trace_id, call.span_id), (Some(TraceId([1; 16])), Some(SpanId([2; 8]))));
+            assert_eq!((call.parent_span_id, call.kind), (Some(SpanId([3; 8])), Kind::Client));
+            assert_eq!((&*call.operation, &*call.provider), ("chat", "anthropic"));
+            assert_eq!((&*call.request_model, &*call.response_model), ("claude-sonnet-4", "claude-sonnet-4-20250514"));
+            assert_eq!((&*call.response_id, call.time_to_first_chunk), ("msg_01", Some(0.25)));
+            assert_eq!((&*call.server_address, call.server_port), ("api.anthropic.com", Some(443)));
+            assert_eq!(call.error_type.as_deref(), Some("timeout"));
+            let usage = Usage {
+                input: Some(2196),
+                output: Some(10),
+                cache_read: Some(2048),
+                cache_write: Some(128),
+                reasoning: Some(4),
+            };
+            assert_eq!(call.usage, usage);
+        }
+    }
+
+    #[test]
+    fn a_span_without_an_operation_is_none() {
+        assert_eq!(
+            read(&[("gen_ai.request.model", "gpt-4o".into()), ("gen_ai.usage.input_tokens", 5.into())], 0),
+            None
+        );
+        assert_eq!(read(&[("gen_ai.operation.name", 5.into())], 0), None);
+    }
+
+    #[test]
+    fn what_cannot_be_a_count_is_not_said() {
+        let call = read(
+            &[
+                ("gen_ai.operation.name", "chat".into()),
+                ("gen_ai.usage.input_tokens", (-1).into()),
+                ("gen_ai.usage.output_tokens", "12".into()),
+                ("gen_ai.response.time_to_first_chunk", f64::NAN.into()),
+                ("server.port", 70_000.into()),
+            ],
+            0,
+        )
+        .unwrap();
+        assert_eq!((call.usage, call.billed()), (Usage::default(), None));
+        assert_eq!((call.time_to_first_chunk, call.server_port, call.error_type), (None, None, None));
+    }
+
+    #[test]
+    fn a_failure_without_a_type_is_other() {
+        let error = |status| read(&[("gen_ai.operation.name", "chat".into())], status).unwrap().error_type;
+        assert_eq!(error(2).as_deref(), Some("_OTHER"));
+        assert_eq!(error(1), None);
+    }
+}

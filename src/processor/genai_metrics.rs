@@ -55,3 +55,65 @@ impl Pass for Tap<'_> {
         self.stage.ledger.settle(self.sightings, self.stage.recorder.as_ref());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::metrics::ledger::{Direction, LedgerWindow, Suppressed};
+    use crate::otlp::traces::{Origin, Visitor, edit};
+
+    #[derive(Default)]
+    struct Log(Mutex<Vec<String>>);
+
+    impl Recorder for Log {
+        fn tokens(&self, call: &Call, direction: Direction, tokens: u64) {
+            self.0.lock().unwrap().push(format!("{} {direction:?} {tokens}", call.request_model));
+        }
+
+        fn duration(&self, call: &Call) {
+            self.0.lock().unwrap().push(format!("{} took {:.1} s", call.request_model, call.seconds()));
+        }
+
+        fn suppressed(&self, reason: Suppressed) {
+            self.0.lock().unwrap().push(reason.name().to_owned());
+        }
+    }
+
+    struct Drive<'s>(Box<dyn Pass + Send + 's>);
+
+    impl Visitor for Drive<'_> {
+        fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
+            self.0.span(span, &mut Context { origin, call: None });
+        }
+
+        fn finish(&mut self, spans: &mut Spans) {
+            self.0.finish(spans);
+        }
+    }
+
+    const REQUEST: &[u8] = include_bytes!("../../tests/corpus/openai-v2-2.4b0/chat/02.traces.pb");
+
+    #[test]
+    fn only_what_was_accepted_is_counted_and_nothing_is_changed() {
+        let log = Arc::new(Log::default());
+        let ledger = Arc::new(Ledger::new(&LedgerWindow::default(), false));
+        let stage = GenaiMetrics::new(ledger, log.clone());
+        let request = REQUEST.into();
+
+        let mut refused = Drive(stage.pass());
+        edit(&request, &mut refused).unwrap();
+        drop(refused);
+        assert!(log.0.lock().unwrap().is_empty());
+
+        for expected in
+            [vec!["gpt-4o-mini took 0.0 s", "gpt-4o-mini Input 17", "gpt-4o-mini Output 9"], vec!["re_export"]]
+        {
+            let mut accepted = Drive(stage.pass());
+            assert_eq!(edit(&request, &mut accepted).unwrap().body, request);
+            accepted.0.commit();
+            assert_eq!(std::mem::take(&mut *log.0.lock().unwrap()), expected);
+        }
+    }
+}
