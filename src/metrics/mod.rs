@@ -2,3 +2,4 @@
 //! knows no sockets.
 
 pub mod call;
+pub mod ledger;

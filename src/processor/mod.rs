@@ -2,4 +2,5 @@
 
 pub mod drop;
 pub mod memory_limiter;
+pub mod genai_metrics;
 pub mod settings;
