@@ -37,7 +37,7 @@ pub struct Scrape {
 }
 
 /// Answers a scrape with `Accept` and `Accept-Encoding` headers as they came. `namespace` is put
-/// before every name. Takes about 10 ms for 2,000 histogram series: not for a thread that has
+/// before every name. A page of 2,000 histogram series is 6 MB and takes tens of milliseconds: not for a thread that has
 /// requests to serve.
 pub fn respond(families: Vec<Family>, namespace: &str, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
     let choice = choose(accept);

@@ -94,18 +94,21 @@ impl Metric<Total> {
 #[derive(Debug)]
 enum Tokens {
     /// 1.41: one histogram with the direction as a label.
-    ByType { usage: Metric<Histogram> },
-    /// main: a counter for sums and a histogram for sizes, each per direction; parts of the sums
-    /// in counters of their own.
-    ByName {
-        input: Both,
-        output: Both,
-        cache_read: Metric<Total>,
-        cache_write: Metric<Total>,
-        reasoning: Metric<Total>,
-    },
+    ByType(Metric<Histogram>),
+    /// main: the direction is in the name.
+    ByName(Box<ByName>),
 }
 
+#[derive(Debug)]
+struct ByName {
+    input: Both,
+    output: Both,
+    cache_read: Metric<Total>,
+    cache_write: Metric<Total>,
+    reasoning: Metric<Total>,
+}
+
+/// A direction's sum, and its size per operation.
 #[derive(Debug)]
 struct Both {
     total: Metric<Total>,
@@ -131,14 +134,12 @@ impl Families {
         let bounds = Bounds { max_series, expiration };
         let (tokens, inference_duration, first_chunk) = match target {
             Target::V1_41 => (
-                Tokens::ByType {
-                    usage: bounds.tokens("gen_ai.client.token.usage", "Number of input and output tokens used"),
-                },
+                Tokens::ByType(bounds.tokens("gen_ai.client.token.usage", "Number of input and output tokens used")),
                 None,
                 "gen_ai.client.operation.time_to_first_chunk",
             ),
             Target::Main => (
-                Tokens::ByName {
+                Tokens::ByName(Box::new(ByName {
                     input: Both {
                         total: bounds.total(
                             "gen_ai.client.inference.usage.input_tokens",
@@ -171,7 +172,7 @@ impl Families {
                         "gen_ai.client.inference.usage.reasoning.output_tokens",
                         "Number of output tokens used for reasoning",
                     ),
-                },
+                })),
                 Some(bounds.seconds("gen_ai.client.inference.duration", "Duration of an inference operation")),
                 "gen_ai.client.inference.time_to_first_chunk",
             ),
@@ -208,13 +209,14 @@ impl Families {
     pub fn record_tokens(&self, call: &Call, direction: Direction, tokens: u64) {
         let witness = witness(call);
         match &self.tokens {
-            Tokens::ByType { usage } => {
+            Tokens::ByType(usage) => {
                 let mut labels = service(call);
                 labels.text("gen_ai.token.type", direction.name());
                 operation(&mut labels, call);
                 usage.observe(&labels, tokens as f64, witness);
             }
-            Tokens::ByName { input, output, cache_read, cache_write, reasoning } => {
+            Tokens::ByName(by_name) => {
+                let ByName { input, output, cache_read, cache_write, reasoning } = &**by_name;
                 let labels = with_modality(call);
                 let part = |metric: &Metric<Total>, amount: Option<u64>| {
                     if let Some(amount) = amount {
@@ -258,12 +260,12 @@ impl Families {
             operation(&mut labels, call);
             self.time_to_first_chunk.observe(&labels, seconds, witness);
         }
-        if let Tokens::ByName { input, output, .. } = &self.tokens
+        if let Tokens::ByName(by_name) = &self.tokens
             && inference
             && call.error_type.is_some()
         {
             // `main`: a failed operation whose usage is unknown is recorded with zero tokens.
-            for (both, usage) in [(input, call.usage.input), (output, call.usage.output)] {
+            for (both, usage) in [(&by_name.input, call.usage.input), (&by_name.output, call.usage.output)] {
                 if usage.is_none() {
                     both.per_operation.observe(&with_error(call), 0.0, witness);
                     both.total.add(&with_modality(call), 0, None);
@@ -273,7 +275,7 @@ impl Families {
     }
 
     /// Counts a call, or a part of one, that was seen and not counted.
-    pub fn suppressed(&self, reason: &'static str) {
+    pub fn record_suppressed(&self, reason: &'static str) {
         self.suppressed.with(&[reason]).increment();
     }
 
@@ -294,8 +296,9 @@ impl Families {
 
     fn for_each<'s>(&'s self, mut visit: impl FnMut(&'s dyn AnyMetric)) {
         match &self.tokens {
-            Tokens::ByType { usage } => visit(usage),
-            Tokens::ByName { input, output, cache_read, cache_write, reasoning } => {
+            Tokens::ByType(usage) => visit(usage),
+            Tokens::ByName(by_name) => {
+                let ByName { input, output, cache_read, cache_write, reasoning } = &**by_name;
                 for both in [input, output] {
                     visit(&both.total);
                     visit(&both.per_operation);
@@ -415,8 +418,10 @@ fn with_modality(call: &Call) -> LabelRefs<'_> {
 /// Whether the operation's duration is a client's: an agent that runs in the application's own
 /// process is not.
 fn is_client(call: &Call) -> bool {
-    !NOT_CLIENT.contains(&call.operation.as_str())
-        && !(call.operation == "invoke_agent" && call.kind == SpanKind::Internal)
+    match call.operation.as_str() {
+        "invoke_agent" => call.kind != SpanKind::Internal,
+        operation => !NOT_CLIENT.contains(&operation),
+    }
 }
 
 fn seconds(call: &Call) -> Option<f64> {
@@ -629,8 +634,8 @@ mod tests {
         let own = own::Registry::new();
         let first = families(Target::V1_41).reporting_to(&own);
         let second = families(Target::Main).reporting_to(&own);
-        first.suppressed("seen_before");
-        second.suppressed("seen_before");
+        first.record_suppressed("seen_before");
+        second.record_suppressed("seen_before");
         let mut snapshot = Vec::new();
         own.collect(&mut snapshot);
         assert_eq!(snapshot.len(), 1);

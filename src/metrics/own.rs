@@ -16,7 +16,7 @@ use super::snapshot::{Family, Kind, Label, LabelValue, Series, Source, Value};
 
 /// Label sets a metric has at most. All are bounded by configuration or by tables in the code; the
 /// bound is for the one that turns out not to be.
-const MAX_CELLS: usize = 1000;
+const MAX_ROWS: usize = 1000;
 
 /// The value of every label of the cell that takes what does not fit.
 const OTHER: &str = "_other";
@@ -187,7 +187,13 @@ struct Table {
     kind: Kind,
     labels: &'static [&'static str],
     /// In the order of their label values, to be found by bisection.
-    cells: RwLock<Vec<(Box<[Box<str>]>, Cell)>>,
+    rows: RwLock<Vec<Row>>,
+}
+
+#[derive(Clone)]
+struct Row {
+    values: Box<[Box<str>]>,
+    cell: Cell,
 }
 
 #[derive(Clone)]
@@ -204,14 +210,14 @@ impl fmt::Debug for Table {
 
 impl Table {
     fn new(name: &'static str, help: &'static str, kind: Kind, labels: &'static [&'static str]) -> Self {
-        Table { name, help, kind, labels, cells: RwLock::new(Vec::new()) }
+        Table { name, help, kind, labels, rows: RwLock::new(Vec::new()) }
     }
 
     fn cell(&self, values: &[&str]) -> Arc<AtomicU64> {
         {
-            let cells = self.cells.read().unwrap_or_else(PoisonError::into_inner);
-            if let Ok(at) = find(&cells, values)
-                && let Some((_, Cell::Held(value))) = cells.get(at)
+            let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
+            if let Ok(at) = find(&rows, values)
+                && let Some(Row { cell: Cell::Held(value), .. }) = rows.get(at)
             {
                 return Arc::clone(value);
             }
@@ -229,22 +235,23 @@ impl Table {
 
     fn put(&self, values: &[&str], new: impl FnOnce() -> Cell) -> Cell {
         debug_assert_eq!(values.len(), self.labels.len(), "{}: a value for each label", self.name);
-        let mut cells = self.cells.write().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         let others: Vec<&str> = self.labels.iter().map(|_| OTHER).collect();
-        let values = if cells.len() < MAX_CELLS || find(&cells, values).is_ok() { values } else { &others };
-        match find(&cells, values) {
-            Ok(at) => cells.get(at).map_or_else(new, |(_, cell)| cell.clone()),
+        let values = if rows.len() < MAX_ROWS || find(&rows, values).is_ok() { values } else { &others };
+        match find(&rows, values) {
+            Ok(at) => rows.get(at).map_or_else(new, |row| row.cell.clone()),
             Err(at) => {
                 let cell = new();
-                cells.insert(at, (values.iter().map(|value| cut(value).into()).collect(), cell.clone()));
+                let values = values.iter().map(|value| cut(value).into()).collect();
+                rows.insert(at, Row { values, cell: cell.clone() });
                 cell
             }
         }
     }
 
     fn family(&self) -> Family {
-        let cells = self.cells.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let series = cells.into_iter().map(|(values, cell)| Series {
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let series = rows.into_iter().map(|Row { values, cell }| Series {
             labels: self
                 .labels
                 .iter()
@@ -272,8 +279,8 @@ fn cut(value: &str) -> &str {
     value.get(..value.floor_char_boundary(MAX_TEXT)).unwrap_or(value)
 }
 
-fn find(cells: &[(Box<[Box<str>]>, Cell)], values: &[&str]) -> Result<usize, usize> {
-    cells.binary_search_by(|(held, _)| held.iter().map(|value| &**value).cmp(values.iter().map(|value| cut(value))))
+fn find(rows: &[Row], values: &[&str]) -> Result<usize, usize> {
+    rows.binary_search_by(|row| row.values.iter().map(|value| &**value).cmp(values.iter().map(|value| cut(value))))
 }
 
 #[cfg(test)]
@@ -325,12 +332,12 @@ mod tests {
     fn label_sets_are_bounded() {
         let registry = Registry::new();
         let keys = registry.counters("keys_total", "Keys", &["key", "reason"]);
-        for number in 0..MAX_CELLS + 50 {
+        for number in 0..MAX_ROWS + 50 {
             keys.with(&[&number.to_string(), "odd"]).increment();
         }
         keys.with(&["3", "odd"]).increment();
         let shown = shown(&registry);
-        assert_eq!(shown.len(), MAX_CELLS + 1);
+        assert_eq!(shown.len(), MAX_ROWS + 1);
         assert!(shown.contains(&"keys_total{key=_other,reason=_other} 50".to_owned()));
         assert!(shown.contains(&"keys_total{key=3,reason=odd} 2".to_owned()));
     }

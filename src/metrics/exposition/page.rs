@@ -38,6 +38,9 @@ impl LeftOut {
     }
 }
 
+/// Labels under Prometheus' names, not escaped; every name once, no empty value.
+pub(super) type PageLabels = Vec<(Arc<str>, String)>;
+
 /// What a scraper gets to see.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -59,8 +62,7 @@ pub(super) struct PageFamily {
 
 #[derive(Debug)]
 pub(super) struct PageSeries {
-    /// Not escaped; every name once, no empty value.
-    pub(super) labels: Vec<(Arc<str>, String)>,
+    pub(super) labels: PageLabels,
     pub(super) value: PageValue,
 }
 
@@ -73,7 +75,7 @@ pub(super) enum PageValue {
 
 #[derive(Debug)]
 pub(super) struct PageExemplar {
-    pub(super) labels: Vec<(Arc<str>, String)>,
+    pub(super) labels: PageLabels,
     pub(super) value: f64,
     pub(super) time_unix_nano: u64,
 }
@@ -99,9 +101,15 @@ impl Page {
     }
 }
 
+/// A family's place on the page, and the label sets it has, each in the order of names.
+struct Place {
+    at: usize,
+    seen: HashSet<PageLabels>,
+}
+
 struct Builder {
     page: Page,
-    by_name: HashMap<String, (usize, HashSet<Vec<(Arc<str>, String)>>)>,
+    by_name: HashMap<String, Place>,
     /// Every name that a family's samples or descriptors have.
     taken: HashSet<String>,
     label_names: HashMap<Box<str>, Arc<str>>,
@@ -115,7 +123,7 @@ impl Builder {
             return self.leave_out(LeftOut::InvalidName, family.series.len());
         };
         let at = match self.by_name.get(&name.base) {
-            Some((at, _)) if self.page.families.get(*at).is_some_and(|there| there.kind == family.kind) => *at,
+            Some(place) if self.page.families.get(place.at).is_some_and(|there| there.kind == family.kind) => place.at,
             Some(_) => return self.leave_out(LeftOut::TypeConflict, family.series.len()),
             None => {
                 let names = sample_names(&name.base, family.kind);
@@ -123,7 +131,8 @@ impl Builder {
                     return self.leave_out(LeftOut::TypeConflict, family.series.len());
                 }
                 self.taken.extend(names);
-                self.by_name.insert(name.base.clone(), (self.page.families.len(), HashSet::new()));
+                let place = Place { at: self.page.families.len(), seen: HashSet::new() };
+                self.by_name.insert(name.base.clone(), place);
                 self.page.families.push(PageFamily {
                     name: name.base.clone(),
                     unit: name.unit,
@@ -163,8 +172,8 @@ impl Builder {
         // The same labels in another order are the same series.
         let mut identity = labels.clone();
         identity.sort_unstable();
-        if let Some((_, seen)) = self.by_name.get_mut(name)
-            && !seen.insert(identity)
+        if let Some(place) = self.by_name.get_mut(name)
+            && !place.seen.insert(identity)
         {
             return Err(LeftOut::DuplicateSeries);
         }
@@ -199,7 +208,7 @@ impl Builder {
         if !exemplar.value.is_finite() {
             return None;
         }
-        let mut labels: Vec<(Arc<str>, String)> = Vec::new();
+        let mut labels: PageLabels = Vec::new();
         if let Some(id) = exemplar.trace_id {
             labels.push(("trace_id".into(), id.to_string()));
         }
@@ -217,7 +226,7 @@ impl Builder {
                 labels.push(attribute);
             }
         }
-        (!labels.is_empty()).then(|| PageExemplar {
+        (!labels.is_empty()).then_some(PageExemplar {
             labels,
             value: exemplar.value,
             time_unix_nano: exemplar.time_unix_nano,
@@ -226,9 +235,9 @@ impl Builder {
 
     /// Labels under Prometheus' names. Values of keys that become one name are joined with `;`, in
     /// the order of the keys.
-    fn labels(&mut self, labels: &[Label], is_histogram: bool) -> Vec<(Arc<str>, String)> {
+    fn labels(&mut self, labels: &[Label], is_histogram: bool) -> PageLabels {
         let mut sorted: Vec<&Label> = labels.iter().collect();
-        let mut out: Vec<(Arc<str>, String)> = Vec::with_capacity(labels.len() + 2);
+        let mut out: PageLabels = Vec::with_capacity(labels.len() + 2);
         let names: HashSet<Arc<str>> = labels.iter().map(|label| self.label_name(&label.key)).collect();
         if names.len() < labels.len() {
             sorted.sort_by(|a, b| a.key.cmp(&b.key));
@@ -247,7 +256,7 @@ impl Builder {
         out
     }
 
-    fn put(&self, labels: &mut Vec<(Arc<str>, String)>, name: Arc<str>, value: String) {
+    fn put(&self, labels: &mut PageLabels, name: Arc<str>, value: String) {
         match labels.iter_mut().find(|(other, _)| *other == name) {
             Some((_, values)) => {
                 values.push(';');
