@@ -159,6 +159,10 @@ mod tests {
             (Some("application/openmetrics-text"), OPEN.to_owned()),
             (Some("Application/OpenMetrics-Text; Version=\"1.0.0\""), OPEN.to_owned()),
             (Some("application/openmetrics-text; version=0.0.1"), OPEN.replace("1.0.0", "0.0.1")),
+            (
+                Some("application/openmetrics-text;version=1.0.0, application/openmetrics-text;version=0.0.1"),
+                OPEN.to_owned(),
+            ),
             (Some("application/openmetrics-text; version=2.0.0, text/plain;q=0.1"), TEXT.to_owned()),
             (Some("application/openmetrics-text; version=2.0.0"), TEXT.to_owned()),
             (Some("text/plain, application/openmetrics-text"), OPEN.to_owned()),
