@@ -10,6 +10,7 @@ mod http;
 mod notice;
 pub mod observe;
 pub mod otlp;
+pub mod prometheus;
 mod queue;
 mod retry;
 pub mod settings;
