@@ -5,6 +5,7 @@ pub mod call;
 pub mod exposition;
 pub mod families;
 mod histogram;
+pub mod ledger;
 pub mod otlp;
 pub mod own;
 mod series;
