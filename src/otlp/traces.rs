@@ -59,7 +59,7 @@ impl<'a> Attributes<'a> {
 /// What became of a request.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The request to hand on; empty if no span is left.
+    /// The request to hand on; empty if nothing is left of it.
     pub body: Bytes,
     /// Spans that came in.
     pub received: usize,
@@ -98,6 +98,13 @@ impl Spans {
     /// The spans in the order of the request, dropped ones included.
     pub fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// Takes back that the span at `index` of [`Spans::records`] was dropped.
+    pub fn keep(&mut self, index: usize) {
+        if let Some(record) = self.records.get_mut(index) {
+            record.dropped = false;
+        }
     }
 
     /// Changes the parent of the span at `index` of [`Spans::records`].
@@ -244,6 +251,7 @@ fn walk_scope<'a>(
     origin.scope_name = "";
     origin.scope_version = "";
     origin.scope_attributes.0.clear();
+    let mut schema_url = "";
     let first = shape.fields.len();
     // As with the resource: the scope may stand after its spans.
     while let Some(field) = reader.next()? {
@@ -253,14 +261,12 @@ fn walk_scope<'a>(
                 field.bytes("ScopeSpans", "spans")?;
                 shape.fields.push(base + field.start..base + field.end);
             }
-            3 => {
-                let url = field.string("ScopeSpans", "schema_url")?;
-                if !url.is_empty() {
-                    origin.schema_url = url;
-                }
-            }
+            3 => schema_url = field.string("ScopeSpans", "schema_url")?,
             _ => reader.unknown()?,
         }
+    }
+    if !schema_url.is_empty() {
+        origin.schema_url = schema_url;
     }
     for index in first..shape.fields.len() {
         let field = shape.fields[index].clone();
@@ -268,15 +274,11 @@ fn walk_scope<'a>(
         span.parse_at(&body[content.clone()], below)?;
         visitor.span(span, origin);
         let mut written = None;
-        if span.is_edited() && !span.is_dropped() {
+        // A dropped span is written too: the last word on dropping is spoken in `finish`.
+        if span.is_edited() {
             let start = spans.arena.len();
             span.write(&mut spans.arena);
-            // Changes that cancel out are no change: the span's bytes go on as they came.
-            if spans.arena[start..] == *span.source() {
-                spans.arena.truncate(start);
-            } else {
-                written = Some(start..spans.arena.len());
-            }
+            written = keep_change(&mut spans.arena, start, span.source());
         }
         spans.records.push(Record {
             trace_id: span.trace_id(),
@@ -289,6 +291,16 @@ fn walk_scope<'a>(
         });
     }
     Ok(())
+}
+
+/// Where a span's new content stands, which begins at `start` of the arena. Changes that cancel
+/// out are no change: such a span's bytes go on as they came.
+fn keep_change(arena: &mut Vec<u8>, start: usize, source: &[u8]) -> Option<Range<usize>> {
+    if arena[start..] == *source {
+        arena.truncate(start);
+        return None;
+    }
+    Some(start..arena.len())
 }
 
 /// The content of a length-delimited field that was read before.
@@ -352,17 +364,20 @@ fn mend(body: &Bytes, spans: &mut Spans) -> Result<(), WireError> {
     let mended = std::mem::take(&mut spans.mended);
     for index in mended {
         let record = &spans.records[index];
+        if record.dropped {
+            continue;
+        }
         let (parent, source) = (record.parent_span_id, record.source.clone());
         let content: Cow<'_, [u8]> = match record.written.clone() {
             Some(written) => Cow::Owned(spans.arena[written].to_vec()),
-            None => Cow::Borrowed(&body[source]),
+            None => Cow::Borrowed(&body[source.clone()]),
         };
         let mut span = Span::new();
         span.parse(&content)?;
         span.set_parent_span_id(parent);
         let start = spans.arena.len();
         span.write(&mut spans.arena);
-        spans.records[index].written = Some(start..spans.arena.len());
+        spans.records[index].written = keep_change(&mut spans.arena, start, &body[source]);
     }
     Ok(())
 }
