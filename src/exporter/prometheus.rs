@@ -100,7 +100,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::metrics::families::{Direction, Families};
+    use crate::metrics::families::Families;
+    use crate::metrics::ledger::Direction;
     use crate::metrics::snapshot::{Family, Kind, Label, Series, Value};
     use crate::processor::settings::Target;
 

@@ -12,6 +12,7 @@ use crate::processor::settings::Target;
 
 use super::call::Call;
 use super::histogram::{Accumulator, Histogram, Total, Witness};
+use super::ledger::{Direction, Recorder, Suppressed};
 use super::otlp::{self, Encoded};
 use super::own;
 use super::series::{LabelRefs, SeriesMap};
@@ -35,25 +36,6 @@ const INFERENCE: [&str; 3] = ["chat", "generate_content", "text_completion"];
 /// Operations that no client metric covers: they run inside the application, and `main` gives them
 /// metrics of their own.
 const NOT_CLIENT: [&str; 3] = ["execute_tool", "invoke_workflow", "plan"];
-
-/// What tokens were spent on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// Prompts, with what was read from and written to a cache.
-    Input,
-    /// Answers, with reasoning.
-    Output,
-}
-
-impl Direction {
-    /// The value of `gen_ai.token.type`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Direction::Input => "input",
-            Direction::Output => "output",
-        }
-    }
-}
 
 /// One metric and its series.
 #[derive(Debug)]
@@ -313,6 +295,20 @@ impl Families {
         }
         visit(&self.operation_duration);
         visit(&self.time_to_first_chunk);
+    }
+}
+
+impl Recorder for Families {
+    fn tokens(&self, call: &Call, direction: Direction, tokens: u64) {
+        self.record_tokens(call, direction, tokens);
+    }
+
+    fn duration(&self, call: &Call) {
+        self.record_duration(call);
+    }
+
+    fn suppressed(&self, reason: Suppressed) {
+        self.record_suppressed(reason.name());
     }
 }
 
