@@ -247,7 +247,9 @@ impl Families {
             && call.error_type.is_some()
         {
             // `main`: a failed operation whose usage is unknown is recorded with zero tokens.
-            for (both, usage) in [(&by_name.input, call.usage.input), (&by_name.output, call.usage.output)] {
+            // Some emitters write zeros for that, and the ledger counts none of them.
+            let said = call.billed().unwrap_or_default();
+            for (both, usage) in [(&by_name.input, said.input), (&by_name.output, said.output)] {
                 if usage.is_none() {
                     both.per_operation.observe(&with_error(call), 0.0, witness);
                     both.total.add(&with_modality(call), 0, None);
@@ -566,14 +568,23 @@ mod tests {
 
     #[test]
     fn main_records_a_failed_call_without_usage_as_zero() {
-        let families = families(Target::Main);
-        let failed = Call { error_type: Some("429".into()), ..call() };
-        families.record_duration(&failed);
-        let sums = sums(&families);
-        let has = |start: &str, end: &str| sums.iter().any(|line| line.starts_with(start) && line.ends_with(end));
-        assert!(has("gen_ai_client_inference_usage_input_tokens_total{", "} 0"), "{sums:#?}");
-        assert!(has("gen_ai_client_inference_operation_output_tokens_count{", "error_type=\"429\"} 1"), "{sums:#?}");
-        assert!(has("gen_ai_client_inference_operation_output_tokens_sum{", "error_type=\"429\"} 0.0"), "{sums:#?}");
+        let zeros = Usage { input: Some(0), output: Some(0), ..Usage::default() };
+        for usage in [Usage::default(), zeros] {
+            let families = families(Target::Main);
+            let failed = Call { error_type: Some("429".into()), usage, ..call() };
+            families.record_duration(&failed);
+            let sums = sums(&families);
+            let has = |start: &str, end: &str| sums.iter().any(|line| line.starts_with(start) && line.ends_with(end));
+            assert!(has("gen_ai_client_inference_usage_input_tokens_total{", "} 0"), "{sums:#?}");
+            assert!(
+                has("gen_ai_client_inference_operation_output_tokens_count{", "error_type=\"429\"} 1"),
+                "{sums:#?}"
+            );
+            assert!(
+                has("gen_ai_client_inference_operation_output_tokens_sum{", "error_type=\"429\"} 0.0"),
+                "{sums:#?}"
+            );
+        }
     }
 
     #[test]
