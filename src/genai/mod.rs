@@ -3,5 +3,6 @@
 //!
 //! Knows meaning; knows no sockets and no configuration.
 
+pub mod content;
 pub mod field;
 pub mod message;
