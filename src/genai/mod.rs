@@ -3,5 +3,8 @@
 //!
 //! Knows meaning; knows no sockets and no configuration.
 
+pub mod dialect;
 pub mod field;
 pub mod message;
+pub mod operation;
+pub mod values;
