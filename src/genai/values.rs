@@ -10,9 +10,10 @@ use std::sync::Arc;
 pub type Table = [(&'static str, Option<&'static str>)];
 
 /// The map of one rule.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub enum ValueMap {
     /// Values are taken as they are.
+    #[default]
     None,
     /// A built-in table.
     Table(&'static Table),

@@ -5,7 +5,6 @@
 //! `pub static NAME: Dialect` and name it in [`BUILT_IN`]:
 //!
 //! ```
-//! use std::borrow::Cow;
 //! use dragoman::genai::dialect::*;
 //! use dragoman::genai::field::Field;
 //! use dragoman::genai::values;
@@ -14,13 +13,13 @@
 //!     // How to tell that a span speaks it. Scores add up; the best dialect of a span wins.
 //!     tells: &[Tell::scope("acme.tracer", 100), Tell::key_prefix("acme.", 20)],
 //!     // One key, one meaning. Of two keys for one field the first in the table is preferred.
-//!     keys: Cow::Borrowed(&[
+//!     keys: &[
 //!         Rule::mapped("acme.vendor", Field::ProviderName, &values::PROVIDER),
 //!         Rule::field("acme.model", Field::RequestModel),
 //!         Rule::field("acme.tokens.in", Field::UsageInputTokens),
 //!         Rule::new("acme.tokens.all", Action::Total),
 //!         Rule::new("acme.prompt_json", Action::Input),
-//!     ]),
+//!     ],
 //!     // Keys with a number in the middle: acme.msg.0.role, acme.msg.0.calls.1.args.
 //!     families: &[Family {
 //!         prefix: "acme.msg.",
@@ -45,24 +44,22 @@
 //! operation, after all keys were read). Two dialects may know the same key: where they mean
 //! different things by it the winner's meaning counts, then the order of the list.
 
-use std::borrow::Cow;
-
 use super::field::Field;
 use super::operation::{Operation, Seen};
-use super::values::ValueMap;
+use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] = &[];
 
 /// What one emitter says and how to tell that it is that emitter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Dialect {
     /// For people, metric labels and `explain`: `litellm`.
     pub name: &'static str,
     /// What speaks for this dialect.
     pub tells: &'static [Tell],
     /// Its keys, with their meaning.
-    pub keys: Cow<'static, [Rule]>,
+    pub keys: &'static [Rule],
     /// Its keys with a number in them.
     pub families: &'static [Family],
     /// Its span events that carry content.
@@ -88,7 +85,7 @@ impl Dialect {
         Dialect {
             name,
             tells: &[],
-            keys: Cow::Borrowed(&[]),
+            keys: &[],
             families: &[],
             events: &[],
             kept: &[],
@@ -164,14 +161,14 @@ impl Tell {
 }
 
 /// One key and what it means.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// The attribute's key.
-    pub key: Cow<'static, str>,
+    pub key: &'static str,
     /// What to do with its value.
     pub action: Action,
     /// Translates the value's text first; words that are not in the map pass through.
-    pub values: ValueMap,
+    pub values: Option<&'static Table>,
     /// The key says too little by itself (`prompt_tokens`): it counts only on a span that is not
     /// SERVER, that has a model or the sibling count, and none of whose children in the batch has
     /// usage.
@@ -181,7 +178,7 @@ pub struct Rule {
 impl Rule {
     /// A key and any action.
     pub const fn new(key: &'static str, action: Action) -> Rule {
-        Rule { key: Cow::Borrowed(key), action, values: ValueMap::None, guarded: false }
+        Rule { key, action, values: None, guarded: false }
     }
 
     /// The key says a field.
@@ -190,13 +187,13 @@ impl Rule {
     }
 
     /// The key says a field in the emitter's words.
-    pub const fn mapped(key: &'static str, field: Field, values: &'static super::values::Table) -> Rule {
-        Rule { key: Cow::Borrowed(key), action: Action::Field(field), values: ValueMap::Table(values), guarded: false }
+    pub const fn mapped(key: &'static str, field: Field, values: &'static Table) -> Rule {
+        Rule { key, action: Action::Field(field), values: Some(values), guarded: false }
     }
 
     /// The key says a field, but only under the guard.
     pub const fn guarded(key: &'static str, field: Field) -> Rule {
-        Rule { key: Cow::Borrowed(key), action: Action::Field(field), values: ValueMap::None, guarded: true }
+        Rule { key, action: Action::Field(field), values: None, guarded: true }
     }
 
     /// The key stays, and this is why.
