@@ -4,6 +4,8 @@
 //! [`Pass`], which sees every span before any pass sees the next one, and which takes effect on the
 //! stage's memory (counters, remembered ids, the ledger) only when the whole batch was accepted.
 
+pub mod run;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
