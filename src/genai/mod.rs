@@ -3,8 +3,11 @@
 //!
 //! Knows meaning; knows no sockets and no configuration.
 
+pub mod coerce;
+pub mod convention;
 pub mod dialect;
 pub mod field;
 pub mod message;
 pub mod operation;
+pub mod settings;
 pub mod values;
