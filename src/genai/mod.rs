@@ -7,6 +7,7 @@ pub mod coerce;
 pub mod convention;
 pub mod dialect;
 pub mod field;
+mod index;
 pub mod message;
 pub mod operation;
 pub mod settings;

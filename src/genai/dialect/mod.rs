@@ -44,12 +44,15 @@
 //! operation, after all keys were read). Two dialects may know the same key: where they mean
 //! different things by it the winner's meaning counts, then the order of the list.
 
+pub mod otel;
+pub mod user;
+
 use super::field::Field;
 use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] = &[];
+pub static BUILT_IN: &[&Dialect] = &[&otel::OTEL];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
