@@ -5,6 +5,7 @@
 //! and [`metrics`], then [`pipeline`] and [`processor`], then [`receiver`] and [`exporter`], then
 //! [`service`].
 
+pub mod bounded;
 pub mod config;
 pub mod exporter;
 pub mod genai;

@@ -4,5 +4,12 @@
 //! Knows meaning; knows no sockets and no configuration.
 
 pub mod content;
+pub mod coerce;
+pub mod convention;
+pub mod dialect;
 pub mod field;
+mod index;
 pub mod message;
+pub mod operation;
+pub mod settings;
+pub mod values;

@@ -4,6 +4,7 @@
 //! This floor knows protobuf and OTLP. It knows nothing of GenAI, of configuration or of sockets.
 
 pub mod answer;
+pub mod check;
 pub mod id;
 pub mod signal;
 pub mod span;

@@ -100,6 +100,13 @@ impl Spans {
         &self.records
     }
 
+    /// Takes back that the span at `index` of [`Spans::records`] was dropped.
+    pub fn keep(&mut self, index: usize) {
+        if let Some(record) = self.records.get_mut(index) {
+            record.dropped = false;
+        }
+    }
+
     /// Changes the parent of the span at `index` of [`Spans::records`].
     pub fn set_parent(&mut self, index: usize, parent: Option<SpanId>) {
         if let Some(record) = self.records.get_mut(index)
@@ -268,7 +275,8 @@ fn walk_scope<'a>(
         span.parse_at(&body[content.clone()], below)?;
         visitor.span(span, origin);
         let mut written = None;
-        if span.is_edited() && !span.is_dropped() {
+        // A dropped span is written too: the last word on dropping is spoken in `finish`.
+        if span.is_edited() {
             let start = spans.arena.len();
             span.write(&mut spans.arena);
             // Changes that cancel out are no change: the span's bytes go on as they came.

@@ -4,6 +4,8 @@
 //! [`Pass`], which sees every span before any pass sees the next one, and which takes effect on the
 //! stage's memory (counters, remembered ids, the ledger) only when the whole batch was accepted.
 
+pub mod run;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -52,6 +54,8 @@ pub struct CallNote {
 pub struct Context<'p, 'a> {
     /// The span's resource and scope.
     pub origin: &'p Origin<'a>,
+    /// The whole request as it came, for the rare question that only other spans can answer.
+    pub body: &'p Bytes,
     /// Set by the `genai` stage for a span that is an LLM operation.
     pub call: Option<CallNote>,
 }

@@ -1,3 +1,5 @@
 //! The stages of a pipeline, one file each.
 
+pub mod drop;
+pub mod memory_limiter;
 pub mod settings;

@@ -1,0 +1,3 @@
+//! Memory with a stated bound: what long-lived state is kept in. Knows nothing of telemetry.
+
+pub mod recent;

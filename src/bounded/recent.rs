@@ -1,0 +1,209 @@
+//! A map that remembers its most recent entries: at most so many, and each for at most so long.
+//!
+//! Entries stand in a ring in the order of their insertion, and a table of ring positions finds
+//! them by key, so that an entry costs its own size and some six bytes, and the oldest entry is
+//! always the next to go. 65,536 entries of 40 bytes take about 3 MiB.
+
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, Hash};
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use tokio::time::{Duration, Instant};
+
+/// A bounded, expiring map. See the module's documentation.
+#[derive(Debug)]
+pub struct Recent<K, V> {
+    /// Oldest first.
+    ring: VecDeque<Entry<K, V>>,
+    /// Serial numbers of the entries, found by their keys' hash.
+    table: HashTable<u32>,
+    /// The serial number of the ring's first entry; serial numbers wrap.
+    first: u32,
+    hasher: RandomState,
+    max: usize,
+    ttl: Duration,
+    began: Instant,
+}
+
+#[derive(Debug)]
+struct Entry<K, V> {
+    key: K,
+    value: V,
+    /// Whole milliseconds since `began`, so that an entry stays small; wraps after 49 days, which
+    /// only ever shortens a memory of minutes.
+    at: u32,
+    /// Whether the table still points here; a key that was inserted again stands further on.
+    live: bool,
+}
+
+impl<K: Hash + Eq, V> Recent<K, V> {
+    /// A map of at most `max` entries (at least one), each remembered for `ttl`.
+    pub fn new(max: usize, ttl: Duration) -> Self {
+        Recent {
+            ring: VecDeque::new(),
+            table: HashTable::new(),
+            first: 0,
+            hasher: RandomState::default(),
+            max: max.clamp(1, u32::MAX as usize / 2),
+            ttl,
+            began: Instant::now(),
+        }
+    }
+
+    /// Entries that are held now, expired ones that were not yet swept included.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// The value under `key`, unless it was forgotten.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        let now = self.now();
+        let entry = self.find(key)?;
+        (!self.expired(entry, now)).then_some(&entry.value)
+    }
+
+    /// As [`Recent::get`], to change the value in place.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let now = self.now();
+        let index = self.index(key)?;
+        let ttl = self.ttl;
+        let entry = self.ring.get_mut(index)?;
+        (now.wrapping_sub(entry.at) as u128 <= ttl.as_millis()).then_some(&mut entry.value)
+    }
+
+    /// Whether `key` is remembered.
+    pub fn contains(&self, key: &K) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Remembers `value` under `key` from now on, in place of an earlier value. Returns how many
+    /// entries had to be forgotten before their time to make room.
+    pub fn insert(&mut self, key: K, value: V) -> usize {
+        let now = self.now();
+        self.forget(&key);
+        let mut evicted = 0;
+        while let Some(oldest) = self.ring.front() {
+            let due = !oldest.live || self.expired(oldest, now);
+            if !due && self.table.len() < self.max && self.ring.len() < self.max.saturating_mul(2) {
+                break;
+            }
+            evicted += usize::from(!due);
+            self.pop();
+        }
+        let serial = self.first.wrapping_add(self.ring.len() as u32);
+        let hash = self.hasher.hash_one(&key);
+        self.ring.push_back(Entry { key, value, at: now, live: true });
+        let (ring, hasher, first) = (&self.ring, &self.hasher, self.first);
+        self.table.insert_unique(hash, serial, |serial| rehash(ring, hasher, first, *serial));
+        evicted
+    }
+
+    fn now(&self) -> u32 {
+        self.began.elapsed().as_millis() as u32
+    }
+
+    fn expired(&self, entry: &Entry<K, V>, now: u32) -> bool {
+        now.wrapping_sub(entry.at) as u128 > self.ttl.as_millis()
+    }
+
+    fn index(&self, key: &K) -> Option<usize> {
+        let hash = self.hasher.hash_one(key);
+        let serial = self.table.find(hash, |serial| self.entry(*serial).is_some_and(|entry| entry.key == *key))?;
+        Some(serial.wrapping_sub(self.first) as usize)
+    }
+
+    fn find(&self, key: &K) -> Option<&Entry<K, V>> {
+        self.index(key).and_then(|index| self.ring.get(index))
+    }
+
+    fn entry(&self, serial: u32) -> Option<&Entry<K, V>> {
+        self.ring.get(serial.wrapping_sub(self.first) as usize)
+    }
+
+    fn forget(&mut self, key: &K) {
+        let hash = self.hasher.hash_one(key);
+        let (ring, first) = (&mut self.ring, self.first);
+        let found = self.table.find_entry(hash, |serial| {
+            ring.get(serial.wrapping_sub(first) as usize).is_some_and(|entry| entry.key == *key)
+        });
+        if let Ok(found) = found {
+            let (serial, _) = found.remove();
+            if let Some(entry) = ring.get_mut(serial.wrapping_sub(first) as usize) {
+                entry.live = false;
+            }
+        }
+    }
+
+    fn pop(&mut self) {
+        if let Some(oldest) = self.ring.pop_front() {
+            if oldest.live {
+                let serial = self.first;
+                let hash = self.hasher.hash_one(&oldest.key);
+                if let Ok(found) = self.table.find_entry(hash, |other| *other == serial) {
+                    found.remove();
+                }
+            }
+            self.first = self.first.wrapping_add(1);
+        }
+    }
+}
+
+fn rehash<K: Hash, V>(ring: &VecDeque<Entry<K, V>>, hasher: &RandomState, first: u32, serial: u32) -> u64 {
+    ring.get(serial.wrapping_sub(first) as usize).map_or(0, |entry| hasher.hash_one(&entry.key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn remembers_the_newest_and_forgets_the_oldest() {
+        let mut recent = Recent::new(3, MINUTE);
+        for key in 0..5 {
+            recent.insert(key, key * 10);
+        }
+        assert_eq!([0, 1, 2, 3, 4].map(|key| recent.get(&key).copied()), [None, None, Some(20), Some(30), Some(40)]);
+        assert_eq!(recent.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn inserting_again_renews_an_entry() {
+        let mut recent = Recent::new(2, MINUTE);
+        recent.insert("a", 1);
+        recent.insert("b", 2);
+        assert_eq!(recent.insert("a", 3), 0);
+        assert_eq!(recent.insert("c", 4), 1, "b was the oldest and had not expired");
+        assert_eq!((recent.get(&"a"), recent.get(&"b"), recent.get(&"c")), (Some(&3), None, Some(&4)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_entry_expires() {
+        let mut recent = Recent::new(10, MINUTE);
+        recent.insert(1, ());
+        tokio::time::advance(MINUTE).await;
+        assert!(recent.contains(&1));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!recent.contains(&1));
+        assert_eq!(recent.insert(2, ()), 0, "an expired entry makes room without being counted");
+        assert_eq!(recent.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stays_bounded_when_one_key_is_renewed_for_ever() {
+        let mut recent = Recent::new(4, MINUTE);
+        recent.insert(0, 0);
+        for round in 1..10_000 {
+            recent.insert(1, round);
+        }
+        assert_eq!(recent.get(&1), Some(&9_999));
+        assert!(recent.ring.len() <= 8, "{} places for 4 entries", recent.ring.len());
+    }
+}

@@ -1,0 +1,149 @@
+//! A real Jaeger gets translated traces over OTLP gRPC; its query API is what a person would see.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::process::{Dragoman, Running, file, free_port, get, http};
+use crate::support::{cases, corpus, requests, spans};
+use crate::tools;
+
+pub(crate) struct Jaeger {
+    _process: Running,
+    _folder: tempfile::TempDir,
+    pub(crate) otlp_grpc: SocketAddr,
+    query: SocketAddr,
+}
+
+impl Jaeger {
+    pub(crate) fn start() -> Jaeger {
+        let folder = tempfile::tempdir().unwrap();
+        let [grpc, http, health, query, query_grpc] =
+            std::array::from_fn(|_| SocketAddr::from(([127, 0, 0, 1], free_port())));
+        let config = format!(
+            "service:\n  extensions: [jaeger_storage, jaeger_query, healthcheckv2]\n  \
+             pipelines: {{ traces: {{ receivers: [otlp], exporters: [jaeger_storage_exporter] }} }}\n  \
+             telemetry: {{ metrics: {{ level: none }} }}\nextensions:\n  \
+             healthcheckv2: {{ use_v2: true, http: {{ endpoint: \"{health}\" }} }}\n  \
+             jaeger_query: {{ storage: {{ traces: mem }}, grpc: {{ endpoint: \"{query_grpc}\" }}, http: {{ endpoint: \"{query}\" }} }}\n  \
+             jaeger_storage: {{ backends: {{ mem: {{ memory: {{ max_traces: 10000 }} }} }} }}\n\
+             receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: \"{grpc}\" }}, http: {{ endpoint: \"{http}\" }} }} }} }}\n\
+             exporters: {{ jaeger_storage_exporter: {{ trace_storage: mem }} }}\n"
+        );
+        let config = file(&folder, "jaeger.yaml", &config);
+        let binary = tools().join("bin/jaeger");
+        let mut process = Running::start("jaeger", Command::new(binary).arg("--config").arg(config));
+        process.wait_for("health", |_| get(health, "/status").ok().filter(|answer| answer.status == 200));
+        Jaeger { _process: process, _folder: folder, otlp_grpc: grpc, query }
+    }
+
+    /// The spans of a trace, once there are `count` of them.
+    pub(crate) fn trace(&mut self, id: &str, count: usize) -> Vec<Value> {
+        let query = self.query;
+        self._process.wait_for(&format!("{count} spans of trace {id}"), |_| {
+            let answer = get(query, &format!("/api/traces/{id}")).ok()?;
+            let answer: Value = serde_json::from_slice(&answer.body).ok()?;
+            let spans = answer["data"][0]["spans"].as_array()?.clone();
+            (spans.len() >= count).then_some(spans)
+        })
+    }
+}
+
+/// The tags of a span: key to (type, value).
+pub(crate) fn tags(span: &Value) -> BTreeMap<String, (String, Value)> {
+    let tags = span["tags"].as_array().unwrap();
+    tags.iter()
+        .map(|tag| (tag["key"].as_str().unwrap().into(), (tag["type"].as_str().unwrap().into(), tag["value"].clone())))
+        .collect()
+}
+
+fn config(jaeger: &Jaeger) -> String {
+    format!(
+        "receivers:\n  otlp: {{ protocols: {{ grpc: {{ endpoint: 127.0.0.1:0 }}, http: {{ endpoint: 127.0.0.1:0 }} }} }}\n\
+         processors:\n  genai:\n  drop/sqlite: {{ preset: sqlite }}\n\
+         connectors:\n  genai_metrics:\n\
+         exporters:\n  otlp_grpc/jaeger: {{ endpoint: \"{}\", tls: {{ insecure: true }} }}\n  prometheus: {{ endpoint: 127.0.0.1:0 }}\n\
+         extensions:\n  health_check: {{ endpoint: 127.0.0.1:0 }}\n\
+         service:\n  extensions: [health_check]\n  telemetry: {{ metrics: {{ address: 127.0.0.1:0 }} }}\n  pipelines:\n    \
+         traces: {{ receivers: [otlp], processors: [genai, drop/sqlite], exporters: [otlp_grpc/jaeger, genai_metrics] }}\n    \
+         metrics: {{ receivers: [genai_metrics], exporters: [prometheus] }}\n",
+        jaeger.otlp_grpc
+    )
+}
+
+fn post(dragoman: &Dragoman, body: &[u8]) {
+    let headers = [("content-type", "application/x-protobuf")];
+    let answer = http(dragoman.http, "POST", "/v1/traces", &headers, body).unwrap();
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
+fn a_litellm_trace_arrives_in_current_words() {
+    let mut jaeger = Jaeger::start();
+    let folder = tempfile::tempdir().unwrap();
+    let dragoman = Dragoman::start(&file(&folder, "dragoman.yaml", &config(&jaeger)));
+    let case = corpus().join("litellm-proxy-1.40.18/codegemma_seed");
+    let mut sent = Vec::new();
+    for body in requests(&case, "traces.pb") {
+        post(&dragoman, &body);
+        sent.extend(spans(&body));
+    }
+    let trace = hex(&sent[0].trace_id);
+    let received = jaeger.trace(&trace, sent.len());
+    let call = received
+        .iter()
+        .find(|span| span["operationName"] == "chat codegemma")
+        .unwrap_or_else(|| panic!("no span named after the call: {received:#?}"));
+    let tags = tags(call);
+    let tag = |key: &str| tags.get(key).map(|(kind, value)| (kind.as_str(), value.clone()));
+    assert_eq!(tag("gen_ai.operation.name"), Some(("string", "chat".into())));
+    assert_eq!(tag("gen_ai.provider.name"), Some(("string", "ollama".into())));
+    assert_eq!(tag("gen_ai.usage.input_tokens"), Some(("int64", 19.into())));
+    assert_eq!(tag("gen_ai.usage.output_tokens"), Some(("int64", 9.into())));
+    assert_eq!(tag("span.kind"), Some(("string", "client".into())));
+    for (key, _) in tags.iter() {
+        assert!(!key.starts_with("SpanAttributes.") && !key.starts_with("llm.usage."), "{key} is of the old words");
+    }
+}
+
+/// A whole recorded server: no sqlite span, and no span whose parent was dropped.
+#[test]
+fn a_recorded_llama_stack_has_no_sqlite_and_no_orphans() {
+    let mut jaeger = Jaeger::start();
+    let folder = tempfile::tempdir().unwrap();
+    let dragoman = Dragoman::start(&file(&folder, "dragoman.yaml", &config(&jaeger)));
+    let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut dropped = BTreeSet::new();
+    for case in cases("llama-stack-0.7.2-optin") {
+        for body in requests(&case, "traces.pb") {
+            post(&dragoman, &body);
+            for span in spans(&body) {
+                let sqlite = ["db.system", "db.system.name"]
+                    .iter()
+                    .any(|key| crate::support::text(&span.attributes, key) == Some("sqlite"));
+                if sqlite {
+                    dropped.insert(hex(&span.span_id));
+                } else {
+                    expected.entry(hex(&span.trace_id)).or_default().insert(hex(&span.span_id));
+                }
+            }
+        }
+    }
+    assert!(dropped.len() > 50, "the recording has its noise");
+    for (trace, ids) in expected {
+        for span in jaeger.trace(&trace, ids.len()) {
+            let id = span["spanID"].as_str().unwrap().to_owned();
+            assert!(ids.contains(&id), "{} should have been dropped", span["operationName"]);
+            for reference in span["references"].as_array().unwrap() {
+                let parent = reference["spanID"].as_str().unwrap();
+                assert!(!dropped.contains(parent), "{} is an orphan", span["operationName"]);
+            }
+        }
+    }
+}

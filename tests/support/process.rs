@@ -1,0 +1,191 @@
+//! Real processes for tests: started on loopback and free ports, stopped when the test ends,
+//! whichever way it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to come up on a busy machine before the test says that it did not.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A port of loopback that nobody listens on. Somebody else may take it before it is used; servers
+/// that can bind port 0 by themselves should.
+pub fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// A running process; killed when dropped.
+pub struct Running {
+    name: String,
+    child: Child,
+    log: Arc<Mutex<String>>,
+}
+
+impl Running {
+    /// Starts a command and keeps what it prints.
+    pub fn start(name: &str, command: &mut Command) -> Running {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let log = Arc::new(Mutex::new(String::new()));
+        let pipes: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for pipe in pipes {
+            let log = Arc::clone(&log);
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    let mut log = log.lock().unwrap();
+                    log.push_str(&line);
+                    log.push('\n');
+                }
+            });
+        }
+        Running { name: name.to_owned(), child, log }
+    }
+
+    /// What it printed so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks until `ready` gives an answer; panics with the process' output if it ends or never does.
+    pub fn wait_for<T>(&mut self, what: &str, mut ready: impl FnMut(&str) -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(answer) = ready(&self.log()) {
+                return answer;
+            }
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("{} ended ({status}) before {what}:\n{}", self.name, self.log());
+            }
+            assert!(began.elapsed() < PATIENCE, "{}: no {what} after {PATIENCE:?}:\n{}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Sends SIGTERM and waits; the exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        let pid = self.pid().to_string();
+        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{} did not stop on SIGTERM:\n{}", self.name, self.log());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Dragoman itself, on ports of its own choosing.
+pub struct Dragoman {
+    /// The process.
+    pub process: Running,
+    /// OTLP/gRPC.
+    pub grpc: SocketAddr,
+    /// OTLP/HTTP.
+    pub http: SocketAddr,
+    /// The Prometheus exporter's endpoint, if configured.
+    pub prometheus: Option<SocketAddr>,
+    /// Self-metrics.
+    pub own_metrics: SocketAddr,
+    /// The health endpoint.
+    pub health: SocketAddr,
+}
+
+impl Dragoman {
+    /// Runs the binary on a configuration whose listeners are all on port 0, and waits until it
+    /// is ready.
+    pub fn start(config: &Path) -> Dragoman {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dragoman"));
+        command.arg("--config").arg(config).env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").env("NO_COLOR", "1");
+        let mut process = Running::start("dragoman", &mut command);
+        let log = process.wait_for("ready", |log| log.contains("ready").then(|| log.to_owned()));
+        let address = |what: &str| {
+            let line = log.lines().find(|line| line.contains(what))?;
+            line.split(|c: char| c.is_whitespace() || c == ',').find_map(|word| word.parse().ok())
+        };
+        let need = |what: &str| address(what).unwrap_or_else(|| panic!("no address of {what} in:\n{log}"));
+        Dragoman {
+            grpc: need("OTLP gRPC"),
+            http: need("OTLP HTTP"),
+            prometheus: address("Prometheus"),
+            own_metrics: need("self-metrics"),
+            health: need("health"),
+            process,
+        }
+    }
+}
+
+/// A file in a folder that goes away with the test.
+pub fn file(folder: &tempfile::TempDir, name: &str, content: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+/// An HTTP answer.
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Header lines, in lower case.
+    pub head: String,
+    /// Body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+}
+
+/// One request over a connection of its own; HTTP/1.0, so that no server sends chunks.
+pub fn http(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n", body.len());
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str("\r\n");
+    stream.write_all(request.as_bytes())?;
+    stream.write_all(body)?;
+    let mut answer = Vec::new();
+    stream.take(64 << 20).read_to_end(&mut answer)?;
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(answer.len());
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+    Ok(Answer { status, head, body: answer.split_off((end + 4).min(answer.len())) })
+}
+
+/// GET.
+pub fn get(address: SocketAddr, path: &str) -> std::io::Result<Answer> {
+    http(address, "GET", path, &[], &[])
+}
