@@ -3,8 +3,8 @@
 //!
 //! Knows meaning; knows no sockets and no configuration.
 
-pub mod content;
 pub mod coerce;
+pub mod content;
 pub mod convention;
 pub mod dialect;
 pub mod field;
