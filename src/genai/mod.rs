@@ -3,6 +3,7 @@
 //!
 //! Knows meaning; knows no sockets and no configuration.
 
+pub mod content;
 pub mod coerce;
 pub mod convention;
 pub mod dialect;

@@ -4,8 +4,11 @@
 //! This floor knows protobuf and OTLP. It knows nothing of GenAI, of configuration or of sockets.
 
 pub mod answer;
+mod attributes;
 pub mod check;
 pub mod id;
+pub mod json;
+pub mod schema;
 pub mod signal;
 pub mod span;
 pub mod traces;

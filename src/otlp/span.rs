@@ -30,8 +30,10 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::attributes::{self, AttributeList};
 use super::id::{SpanId, TraceId};
-use super::value::{KeyValue, Value, fields, put_key_value};
+pub use super::value::RawValue;
+use super::value::{KeyValue, Value, fields};
 use super::wire::{DEPTH, Payload, Reader, WireError, put_bytes, put_uint};
 
 /// Numbers of the fields of `Span` that can be edited.
@@ -39,7 +41,6 @@ mod number {
     pub(super) const PARENT_SPAN_ID: u32 = 4;
     pub(super) const NAME: u32 = 5;
     pub(super) const KIND: u32 = 6;
-    pub(super) const ATTRIBUTES: u32 = 9;
     pub(super) const EVENTS: u32 = 11;
 }
 
@@ -114,29 +115,6 @@ pub enum StatusCode {
     Error,
 }
 
-#[derive(Debug, Clone)]
-enum AttributeState {
-    Kept,
-    Removed,
-    /// The field's new bytes, key and value; all ranges of the scratch buffer.
-    Replaced(Written),
-}
-
-#[derive(Debug, Clone)]
-struct Written {
-    field: Range<usize>,
-    key: Range<usize>,
-    value: Range<usize>,
-}
-
-#[derive(Debug)]
-struct Attribute<'a> {
-    source: KeyValue<'a>,
-    field: Range<usize>,
-    content: Range<usize>,
-    state: AttributeState,
-}
-
 /// A span event, as it came.
 #[derive(Debug)]
 pub struct Event<'a> {
@@ -188,14 +166,12 @@ pub struct Span<'a> {
     status_code: i32,
     status_message: &'a str,
     flags: u32,
-    attributes: Vec<Attribute<'a>>,
+    attributes: AttributeList<'a>,
     events: Vec<Event<'a>>,
     /// Where the editable singular fields stand; more than one range for a repeated one.
     singular: Vec<(u32, Range<usize>)>,
 
-    scratch: Vec<u8>,
-    added: Vec<Option<Written>>,
-    new_name: Option<Range<usize>>,
+    new_name: Option<String>,
     new_kind: Option<Kind>,
     new_parent: Option<Option<SpanId>>,
     edited: bool,
@@ -241,12 +217,7 @@ impl<'a> Span<'a> {
                 }
                 7 => self.start_time_unix_nano = field.fixed64("Span", "start_time_unix_nano")?,
                 8 => self.end_time_unix_nano = field.fixed64("Span", "end_time_unix_nano")?,
-                number::ATTRIBUTES => {
-                    let content = field.bytes("Span", "attributes")?;
-                    let source = KeyValue::check(content, reader.below())?;
-                    let content = field.end - content.len()..field.end;
-                    self.attributes.push(Attribute { source, field: range, content, state: AttributeState::Kept });
-                }
+                attributes::NUMBER => self.attributes.push(&field, reader.below())?,
                 10 => drop(field.varint("Span", "dropped_attributes_count")?),
                 number::EVENTS => {
                     let content = field.bytes("Span", "events")?;
@@ -261,6 +232,7 @@ impl<'a> Span<'a> {
                 _ => reader.unknown()?,
             }
         }
+        self.attributes.settle();
         Ok(())
     }
 
@@ -278,8 +250,6 @@ impl<'a> Span<'a> {
         self.attributes.clear();
         self.events.clear();
         self.singular.clear();
-        self.scratch.clear();
-        self.added.clear();
         self.new_name = None;
         self.new_kind = None;
         self.new_parent = None;
@@ -319,10 +289,7 @@ impl<'a> Span<'a> {
 
     /// The name as it stands now.
     pub fn name(&self) -> &str {
-        match &self.new_name {
-            Some(range) => self.scratch_str(range),
-            None => self.name,
-        }
+        self.new_name.as_deref().unwrap_or(self.name)
     }
 
     /// The kind as it stands now.
@@ -361,39 +328,34 @@ impl<'a> Span<'a> {
 
     /// The value of the first attribute named `key`, as it stands now.
     pub fn get(&self, key: &str) -> Option<Value<'_>> {
-        self.attributes().find(|(name, _)| *name == key).map(|(_, value)| value.parse())
+        self.attributes.get(key).map(RawValue::parse)
     }
 
     /// Whether there is an attribute named `key` now.
     pub fn has(&self, key: &str) -> bool {
-        self.attributes().any(|(name, _)| name == key)
+        self.attributes.has(key)
     }
 
     /// All attributes as they stand now: those of the source in their order, then added ones.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, RawValue<'_>)> {
-        let source = self.attributes.iter().filter_map(|attribute| match &attribute.state {
-            AttributeState::Kept => Some((attribute.source.key, RawValue(&attribute.source.value))),
-            AttributeState::Removed => None,
-            AttributeState::Replaced(written) => Some(self.written(written)),
-        });
-        source.chain(self.added.iter().flatten().map(|written| self.written(written)))
+        self.attributes.iter()
     }
 
     /// The attributes as they came, whatever was changed since. The borrow is the request's, so
     /// that what a dialect reads here may be held while the span is edited.
     pub fn source_attributes(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        self.attributes.iter().map(|attribute| {
-            let value = match &attribute.source.value {
+        self.attributes.source().map(|entry| {
+            let value = match &entry.value {
                 Cow::Borrowed(bytes) => Value::parse(bytes),
                 Cow::Owned(bytes) => Value::parse_owned(bytes),
             };
-            (attribute.source.key, value)
+            (entry.key, value)
         })
     }
 
     /// The keys of the attributes as they came. Cheaper than [`Span::source_attributes`].
     pub fn source_keys(&self) -> impl Iterator<Item = &'a str> {
-        self.attributes.iter().map(|attribute| attribute.source.key)
+        self.attributes.source().map(|entry| entry.key)
     }
 
     /// The events that were not removed, each with its index for [`Span::remove_event`].
@@ -416,99 +378,34 @@ impl<'a> Span<'a> {
         self.dropped
     }
 
-    fn written(&self, written: &Written) -> (&str, RawValue<'_>) {
-        (self.scratch_str(&written.key), RawValue(&self.scratch[written.value.clone()]))
-    }
-
-    fn scratch_str(&self, range: &Range<usize>) -> &str {
-        // Only whole strings are written to the scratch buffer, so this is always UTF-8.
-        std::str::from_utf8(&self.scratch[range.clone()]).unwrap_or_default()
-    }
-
     // --- editing -------------------------------------------------------------------------------
 
     /// Gives `key` a value: in the place of the first attribute of that name, or else as a new
     /// attribute after the others. Setting the value that is already there changes nothing.
     pub fn set<'v>(&mut self, key: &str, value: impl Into<Value<'v>>) {
-        let start = self.scratch.len();
-        value.into().encode(&mut self.scratch);
-        let encoded = self.scratch.split_off(start);
-        self.set_encoded(key, &encoded);
-    }
-
-    fn set_encoded(&mut self, key: &str, value: &[u8]) {
-        match self.position(key) {
-            Some(Place::Source(index)) => {
-                let same = match &self.attributes[index].state {
-                    AttributeState::Kept => *self.attributes[index].source.value == *value,
-                    AttributeState::Removed => false,
-                    AttributeState::Replaced(written) => self.scratch[written.value.clone()] == *value,
-                };
-                if !same {
-                    let written = self.write_attribute(key, value);
-                    self.attributes[index].state = AttributeState::Replaced(written);
-                    self.edited = true;
-                }
-            }
-            Some(Place::Added(index)) => {
-                let written = self.write_attribute(key, value);
-                self.added[index] = Some(written);
-            }
-            None => {
-                let written = self.write_attribute(key, value);
-                self.added.push(Some(written));
-                self.edited = true;
-            }
-        }
+        self.edited |= self.attributes.set(key, &value.into());
     }
 
     /// Removes every attribute named `key`. Returns whether there was one.
     pub fn remove(&mut self, key: &str) -> bool {
-        let mut removed = false;
-        while let Some(place) = self.position(key) {
-            match place {
-                Place::Source(index) => self.attributes[index].state = AttributeState::Removed,
-                Place::Added(index) => self.added[index] = None,
-            }
-            removed = true;
-        }
+        let removed = self.attributes.remove(key);
         self.edited |= removed;
         removed
     }
 
-    /// Gives the first attribute named `from` the name `to`, with its value as it is, byte for
-    /// byte. Where `to` is there already nothing happens: a value under a current name wins.
+    /// Gives the first attribute named `from` the name `to`. All else of it stays as it is, byte
+    /// for byte. Where `to` is there already nothing happens: a value under a current name wins.
     /// Returns whether the attribute was renamed.
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
-        if self.has(to) {
-            return false;
-        }
-        let Some(place) = self.position(from) else { return false };
-        let value = match &place {
-            Place::Source(index) => match &self.attributes[*index].state {
-                AttributeState::Replaced(written) => self.scratch[written.value.clone()].to_vec(),
-                _ => self.attributes[*index].source.value.to_vec(),
-            },
-            Place::Added(index) => match &self.added[*index] {
-                Some(written) => self.scratch[written.value.clone()].to_vec(),
-                None => return false,
-            },
-        };
-        let written = self.write_attribute(to, &value);
-        match place {
-            Place::Source(index) => self.attributes[index].state = AttributeState::Replaced(written),
-            Place::Added(index) => self.added[index] = Some(written),
-        }
-        self.edited = true;
-        true
+        let renamed = self.attributes.rename(from, to);
+        self.edited |= renamed;
+        renamed
     }
 
     /// Changes the name.
     pub fn set_name(&mut self, name: &str) {
         if self.name() != name {
-            let start = self.scratch.len();
-            self.scratch.extend_from_slice(name.as_bytes());
-            self.new_name = Some(start..self.scratch.len());
+            self.new_name = Some(name.to_owned());
             self.edited = true;
         }
     }
@@ -542,33 +439,6 @@ impl<'a> Span<'a> {
         self.dropped = true;
     }
 
-    fn position(&self, key: &str) -> Option<Place> {
-        let in_source = self.attributes.iter().position(|attribute| match &attribute.state {
-            AttributeState::Kept => attribute.source.key == key,
-            AttributeState::Removed => false,
-            AttributeState::Replaced(written) => self.scratch[written.key.clone()] == *key.as_bytes(),
-        });
-        in_source.map(Place::Source).or_else(|| {
-            self.added
-                .iter()
-                .position(|written| {
-                    written.as_ref().is_some_and(|written| self.scratch[written.key.clone()] == *key.as_bytes())
-                })
-                .map(Place::Added)
-        })
-    }
-
-    fn write_attribute(&mut self, key: &str, value: &[u8]) -> Written {
-        let start = self.scratch.len();
-        put_key_value(&mut self.scratch, number::ATTRIBUTES, key, value);
-        let end = self.scratch.len();
-        let value = end - value.len()..end;
-        // Between key and value stand the value field's own key and length.
-        let value_prefix = 1 + super::wire::varint_len(value.len() as u64);
-        let key_end = value.start - value_prefix;
-        Written { field: start..end, key: key_end - key.len()..key_end, value }
-    }
-
     // --- writing -------------------------------------------------------------------------------
 
     /// Appends the span's content with all changes made. Fields that did not change are copied as
@@ -579,20 +449,17 @@ impl<'a> Span<'a> {
             return;
         }
         let mut cuts = self.cuts();
-        cuts.sort_by_key(|cut| cut.at.start);
-        out.reserve(self.raw.len() + self.scratch.len());
+        // By both ends: an insertion stands before the field that begins where it is made.
+        cuts.sort_by_key(|cut| (cut.at.start, cut.at.end));
+        out.reserve(self.raw.len());
         let mut copied = 0;
         for cut in cuts {
             out.extend_from_slice(&self.raw[copied..cut.at.start]);
             copied = cut.at.end;
             match cut.with {
                 With::Nothing => {}
-                With::Scratch(range) => out.extend_from_slice(&self.scratch[range]),
-                With::Added => {
-                    for written in self.added.iter().flatten() {
-                        out.extend_from_slice(&self.scratch[written.field.clone()]);
-                    }
-                }
+                With::Field(bytes) => out.extend_from_slice(bytes),
+                With::Added => self.attributes.added().for_each(|field| out.extend_from_slice(field)),
                 With::Name => put_bytes(out, number::NAME, self.name().as_bytes()),
                 // As protobuf encodes an enumeration: sign-extended to 64 bits.
                 With::Kind => put_uint(out, number::KIND, i64::from(self.kind().number()) as u64),
@@ -601,41 +468,28 @@ impl<'a> Span<'a> {
                         put_bytes(out, number::PARENT_SPAN_ID, &parent.0);
                     }
                 }
-                With::SourceAttribute { index, key, value } => self.write_renamed(index, key, value, out),
             }
         }
         out.extend_from_slice(&self.raw[copied..]);
     }
 
-    fn cuts(&self) -> Vec<Cut> {
-        let mut cuts = Vec::with_capacity(self.attributes.len() + 4);
-        for (index, attribute) in self.attributes.iter().enumerate() {
-            let with = match &attribute.state {
-                AttributeState::Kept => continue,
-                AttributeState::Removed => With::Nothing,
-                AttributeState::Replaced(written) if self.is_plain(attribute) => With::Scratch(written.field.clone()),
-                AttributeState::Replaced(written) => {
-                    With::SourceAttribute { index, key: written.key.clone(), value: written.value.clone() }
-                }
-            };
-            cuts.push(Cut { at: attribute.field.clone(), with });
-        }
+    fn cuts(&self) -> Vec<Cut<'_>> {
+        let mut cuts: Vec<Cut<'_>> =
+            self.attributes.changes().map(|(at, field)| Cut { at, with: With::Field(field) }).collect();
         for event in self.events.iter().filter(|event| event.removed) {
             cuts.push(Cut { at: event.field.clone(), with: With::Nothing });
         }
         self.cut_singular(&mut cuts, number::NAME, self.new_name.is_some(), With::Name);
         self.cut_singular(&mut cuts, number::KIND, self.new_kind.is_some(), With::Kind);
         self.cut_singular(&mut cuts, number::PARENT_SPAN_ID, self.new_parent.is_some(), With::Parent);
-        if !self.added.is_empty() {
-            let end = self.attributes.last().map_or(self.raw.len(), |attribute| attribute.field.end);
-            cuts.push(Cut { at: end..end, with: With::Added });
-        }
+        let end = self.attributes.end().unwrap_or(self.raw.len());
+        cuts.push(Cut { at: end..end, with: With::Added });
         cuts
     }
 
     /// The first occurrence of a singular field gets the new value, all others go; a field that
     /// was not there is written at the end.
-    fn cut_singular(&self, cuts: &mut Vec<Cut>, number: u32, changed: bool, with: With) {
+    fn cut_singular<'s>(&'s self, cuts: &mut Vec<Cut<'s>>, number: u32, changed: bool, with: With<'s>) {
         if !changed {
             return;
         }
@@ -647,59 +501,21 @@ impl<'a> Span<'a> {
             cuts.push(Cut { at: self.raw.len()..self.raw.len(), with });
         }
     }
-
-    /// Whether a source attribute holds nothing but one key and one value, so that new bytes may
-    /// take its place without losing a field that this program does not know.
-    fn is_plain(&self, attribute: &Attribute<'_>) -> bool {
-        fields(&self.raw[attribute.content.clone()]).all(|field| matches!(field.number, 1 | 2))
-    }
-
-    fn write_renamed(&self, index: usize, key: Range<usize>, value: Range<usize>, out: &mut Vec<u8>) {
-        let source = &self.raw[self.attributes[index].content.clone()];
-        let mut content = Vec::new();
-        put_bytes(&mut content, 1, &self.scratch[key]);
-        put_bytes(&mut content, 2, &self.scratch[value]);
-        for field in fields(source).filter(|field| !matches!(field.number, 1 | 2)) {
-            content.extend_from_slice(&source[field.start..field.end]);
-        }
-        put_bytes(out, number::ATTRIBUTES, &content);
-    }
 }
 
-/// The encoded value of an attribute; parsed only when asked for.
-#[derive(Debug, Clone, Copy)]
-pub struct RawValue<'s>(&'s [u8]);
-
-impl<'s> RawValue<'s> {
-    /// The value.
-    pub fn parse(self) -> Value<'s> {
-        Value::parse(self.0)
-    }
-
-    /// The `AnyValue`'s encoded content.
-    pub fn as_bytes(self) -> &'s [u8] {
-        self.0
-    }
-}
-
-enum Place {
-    Source(usize),
-    Added(usize),
-}
-
-struct Cut {
+/// A range of the source, and what stands in its place.
+struct Cut<'s> {
     at: Range<usize>,
-    with: With,
+    with: With<'s>,
 }
 
-enum With {
+enum With<'s> {
     Nothing,
-    Scratch(Range<usize>),
+    Field(&'s [u8]),
     Added,
     Name,
     Kind,
     Parent,
-    SourceAttribute { index: usize, key: Range<usize>, value: Range<usize> },
 }
 
 fn check_event<'a>(content: &'a [u8], depth: Option<u32>, range: Range<usize>) -> Result<Event<'a>, WireError> {
@@ -731,4 +547,51 @@ fn check_link(content: &[u8], depth: Option<u32>) -> Result<(), WireError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otlp::value::put_key_value;
+
+    fn attribute(key: &str, text: &str) -> Vec<u8> {
+        let mut value = Vec::new();
+        Value::from(text).encode(&mut value);
+        let mut field = Vec::new();
+        put_key_value(&mut field, attributes::NUMBER, key, &value);
+        field
+    }
+
+    fn edited(bytes: &[u8], edit: impl FnOnce(&mut Span<'_>)) -> Vec<u8> {
+        let mut span = Span::new();
+        span.parse(bytes).unwrap();
+        edit(&mut span);
+        let mut out = Vec::new();
+        span.write(&mut out);
+        out
+    }
+
+    #[test]
+    fn an_attribute_is_added_before_a_removed_event_that_follows_the_attributes() {
+        let mut bytes = attribute("a", "1");
+        put_bytes(&mut bytes, number::EVENTS, &[]);
+        let out = edited(&bytes, |span| {
+            span.remove_event(0);
+            span.set("b", "2");
+        });
+        assert_eq!(out, [attribute("a", "1"), attribute("b", "2")].concat());
+    }
+
+    #[test]
+    fn an_attribute_is_added_before_a_name_that_follows_the_attributes() {
+        let mut bytes = attribute("a", "1");
+        put_bytes(&mut bytes, number::NAME, b"old");
+        let out = edited(&bytes, |span| {
+            span.set_name("new");
+            span.set("b", "2");
+        });
+        let mut expected = [attribute("a", "1"), attribute("b", "2")].concat();
+        put_bytes(&mut expected, number::NAME, b"new");
+        assert_eq!(out, expected);
+    }
 }

@@ -59,7 +59,7 @@ impl<'a> Attributes<'a> {
 /// What became of a request.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// The request to hand on; empty if no span is left.
+    /// The request to hand on; empty if nothing is left of it.
     pub body: Bytes,
     /// Spans that came in.
     pub received: usize,
@@ -251,6 +251,7 @@ fn walk_scope<'a>(
     origin.scope_name = "";
     origin.scope_version = "";
     origin.scope_attributes.0.clear();
+    let mut schema_url = "";
     let first = shape.fields.len();
     // As with the resource: the scope may stand after its spans.
     while let Some(field) = reader.next()? {
@@ -260,14 +261,12 @@ fn walk_scope<'a>(
                 field.bytes("ScopeSpans", "spans")?;
                 shape.fields.push(base + field.start..base + field.end);
             }
-            3 => {
-                let url = field.string("ScopeSpans", "schema_url")?;
-                if !url.is_empty() {
-                    origin.schema_url = url;
-                }
-            }
+            3 => schema_url = field.string("ScopeSpans", "schema_url")?,
             _ => reader.unknown()?,
         }
+    }
+    if !schema_url.is_empty() {
+        origin.schema_url = schema_url;
     }
     for index in first..shape.fields.len() {
         let field = shape.fields[index].clone();
@@ -279,12 +278,7 @@ fn walk_scope<'a>(
         if span.is_edited() {
             let start = spans.arena.len();
             span.write(&mut spans.arena);
-            // Changes that cancel out are no change: the span's bytes go on as they came.
-            if spans.arena[start..] == *span.source() {
-                spans.arena.truncate(start);
-            } else {
-                written = Some(start..spans.arena.len());
-            }
+            written = keep_change(&mut spans.arena, start, span.source());
         }
         spans.records.push(Record {
             trace_id: span.trace_id(),
@@ -297,6 +291,16 @@ fn walk_scope<'a>(
         });
     }
     Ok(())
+}
+
+/// Where a span's new content stands, which begins at `start` of the arena. Changes that cancel
+/// out are no change: such a span's bytes go on as they came.
+fn keep_change(arena: &mut Vec<u8>, start: usize, source: &[u8]) -> Option<Range<usize>> {
+    if arena[start..] == *source {
+        arena.truncate(start);
+        return None;
+    }
+    Some(start..arena.len())
 }
 
 /// The content of a length-delimited field that was read before.
@@ -360,17 +364,20 @@ fn mend(body: &Bytes, spans: &mut Spans) -> Result<(), WireError> {
     let mended = std::mem::take(&mut spans.mended);
     for index in mended {
         let record = &spans.records[index];
+        if record.dropped {
+            continue;
+        }
         let (parent, source) = (record.parent_span_id, record.source.clone());
         let content: Cow<'_, [u8]> = match record.written.clone() {
             Some(written) => Cow::Owned(spans.arena[written].to_vec()),
-            None => Cow::Borrowed(&body[source]),
+            None => Cow::Borrowed(&body[source.clone()]),
         };
         let mut span = Span::new();
         span.parse(&content)?;
         span.set_parent_span_id(parent);
         let start = spans.arena.len();
         span.write(&mut spans.arena);
-        spans.records[index].written = Some(start..spans.arena.len());
+        spans.records[index].written = keep_change(&mut spans.arena, start, &body[source]);
     }
     Ok(())
 }

@@ -4,7 +4,9 @@
 
 use std::borrow::Cow;
 
-use super::wire::{Field, Reader, WireError, WireType, delimited_len, put_bytes, put_key, put_uint, put_varint};
+use super::wire::{
+    Field, Payload, Reader, WireError, WireType, delimited_len, put_bytes, put_key, put_uint, put_varint,
+};
 
 /// A borrowed `AnyValue`.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,22 +44,22 @@ impl<'a> Value<'a> {
         let mut value = Value::Empty;
         for field in fields(bytes) {
             value = match (field.number, field.payload) {
-                (1, super::wire::Payload::Bytes(text)) => match std::str::from_utf8(text) {
+                (1, Payload::Bytes(text)) => match std::str::from_utf8(text) {
                     Ok(text) => Value::Str(Cow::Borrowed(text)),
                     Err(_) => Value::Empty,
                 },
-                (2, super::wire::Payload::Varint(flag)) => Value::Bool(flag != 0),
-                (3, super::wire::Payload::Varint(number)) => Value::Int(number as i64),
-                (4, super::wire::Payload::Fixed64(bits)) => Value::Double(f64::from_bits(bits)),
-                (5, super::wire::Payload::Bytes(more)) => match value {
+                (2, Payload::Varint(flag)) => Value::Bool(flag != 0),
+                (3, Payload::Varint(number)) => Value::Int(number as i64),
+                (4, Payload::Fixed64(bits)) => Value::Double(f64::from_bits(bits)),
+                (5, Payload::Bytes(more)) => match value {
                     Value::Array(Array(first)) => Value::Array(Array(concat(first, more))),
                     _ => Value::Array(Array(Cow::Borrowed(more))),
                 },
-                (6, super::wire::Payload::Bytes(more)) => match value {
+                (6, Payload::Bytes(more)) => match value {
                     Value::KvList(KvList(first)) => Value::KvList(KvList(concat(first, more))),
                     _ => Value::KvList(KvList(Cow::Borrowed(more))),
                 },
-                (7, super::wire::Payload::Bytes(bytes)) => Value::Bytes(Cow::Borrowed(bytes)),
+                (7, Payload::Bytes(bytes)) => Value::Bytes(Cow::Borrowed(bytes)),
                 // A reference into the profiles dictionary: "as if this value were absent".
                 (8, _) => Value::Empty,
                 _ => value,
@@ -175,7 +177,7 @@ impl Array<'_> {
     /// The elements, in order.
     pub fn iter(&self) -> impl Iterator<Item = Value<'_>> {
         fields(&self.0).filter_map(|field| match (field.number, field.payload) {
-            (1, super::wire::Payload::Bytes(element)) => Some(Value::parse(element)),
+            (1, Payload::Bytes(element)) => Some(Value::parse(element)),
             _ => None,
         })
     }
@@ -190,7 +192,7 @@ impl KvList<'_> {
     /// The entries, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
         fields(&self.0).filter_map(|field| match (field.number, field.payload) {
-            (1, super::wire::Payload::Bytes(entry)) => {
+            (1, Payload::Bytes(entry)) => {
                 let entry = KeyValue::parse_checked(entry);
                 let value = match entry.value {
                     Cow::Borrowed(bytes) => Value::parse(bytes),
@@ -232,6 +234,27 @@ pub struct KeyValue<'a> {
     pub key: &'a str,
     /// The encoded `AnyValue`; owned only when it came in several pieces.
     pub value: Cow<'a, [u8]>,
+    source: &'a [u8],
+}
+
+/// The encoded value of an attribute; parsed only when asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct RawValue<'s>(&'s [u8]);
+
+impl<'s> RawValue<'s> {
+    pub(super) fn new(bytes: &'s [u8]) -> Self {
+        RawValue(bytes)
+    }
+
+    /// The value.
+    pub fn parse(self) -> Value<'s> {
+        Value::parse(self.0)
+    }
+
+    /// The `AnyValue`'s encoded content.
+    pub fn as_bytes(self) -> &'s [u8] {
+        self.0
+    }
 }
 
 impl<'a> KeyValue<'a> {
@@ -242,29 +265,46 @@ impl<'a> KeyValue<'a> {
     #[inline]
     pub fn check(bytes: &'a [u8], depth: Option<u32>) -> Result<KeyValue<'a>, WireError> {
         let mut reader = Reader::at_depth(bytes, depth)?;
-        let mut key = "";
-        let mut value: Option<Cow<'a, [u8]>> = None;
+        let mut entry = KeyValue { key: "", value: Cow::Borrowed(&[]), source: bytes };
         while let Some(field) = reader.next()? {
             match field.number {
-                1 => key = field.string("KeyValue", "key")?,
+                1 => entry.key = field.string("KeyValue", "key")?,
                 2 => {
-                    let bytes = field.bytes("KeyValue", "value")?;
-                    check_any_value(bytes, reader.below())?;
-                    value = Some(match value {
-                        None => Cow::Borrowed(bytes),
-                        Some(first) => concat(first, bytes),
-                    });
+                    let value = field.bytes("KeyValue", "value")?;
+                    check_any_value(value, reader.below())?;
+                    entry.add_value(value);
                 }
                 3 => drop(field.varint("KeyValue", "key_strindex")?),
                 _ => reader.unknown()?,
             }
         }
-        Ok(KeyValue { key, value: value.unwrap_or_default() })
+        Ok(entry)
     }
 
     /// Reads a `KeyValue` that was checked before.
     pub(crate) fn parse_checked(bytes: &'a [u8]) -> KeyValue<'a> {
-        KeyValue::check(bytes, Some(super::wire::DEPTH)).unwrap_or(KeyValue { key: "", value: Cow::Borrowed(&[]) })
+        let mut entry = KeyValue { key: "", value: Cow::Borrowed(&[]), source: bytes };
+        for field in fields(bytes) {
+            match (field.number, field.payload) {
+                (1, Payload::Bytes(key)) => entry.key = std::str::from_utf8(key).unwrap_or_default(),
+                (2, Payload::Bytes(value)) => entry.add_value(value),
+                _ => {}
+            }
+        }
+        entry
+    }
+
+    /// A value that comes in pieces is their concatenation, which is how protobuf merges messages.
+    fn add_value(&mut self, bytes: &'a [u8]) {
+        self.value = match std::mem::take(&mut self.value) {
+            Cow::Borrowed(&[]) => Cow::Borrowed(bytes),
+            first => concat(first, bytes),
+        };
+    }
+
+    /// The `KeyValue`'s encoded content as it came.
+    pub(super) fn source(&self) -> &'a [u8] {
+        self.source
     }
 }
 

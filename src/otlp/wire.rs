@@ -248,6 +248,22 @@ impl<'a> Reader<'a> {
         Ok(Some(Field { number, payload, start, end: self.at }))
     }
 
+    /// The next value of a packed field, whose content this reader was made from.
+    ///
+    /// # Errors
+    /// [`WireError::Truncated`] and [`WireError::VarintOverflow`].
+    #[inline]
+    pub fn packed(&mut self, wire_type: WireType) -> Result<Option<Payload<'a>>, WireError> {
+        if self.at == self.bytes.len() {
+            return Ok(None);
+        }
+        Ok(Some(match wire_type {
+            WireType::Fixed64 => Payload::Fixed64(u64::from_le_bytes(self.take()?)),
+            WireType::Fixed32 => Payload::Fixed32(u32::from_le_bytes(self.take()?)),
+            _ => Payload::Varint(self.varint()?),
+        }))
+    }
+
     /// Refuses an unknown field where prost would: at the depth limit even skipping is refused.
     ///
     /// # Errors

@@ -1,0 +1,486 @@
+//! A span's attributes and the changes made to them: the half of [`super::span::Span`] that
+//! finds, sets, removes and renames. What is not here: the span's own fields and how the whole is
+//! written, which is [`super::span`]'s; what a value is, which is [`super::value`]'s.
+
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
+
+use super::value::{KeyValue, RawValue, Value, fields};
+use super::wire::{Field, Payload, WireError, WireType, put_bytes, put_key, put_varint};
+
+/// The number of `Span.attributes`.
+pub(super) const NUMBER: u32 = 9;
+
+/// With more attributes than this a lookup goes through an index: 128 is the SDKs' default limit,
+/// so that a well-behaved span never pays for one, and a span of a hundred thousand keys cannot
+/// make a stage that edits each of them quadratic.
+const INDEXED_ABOVE: usize = 128;
+
+/// The attributes of one span. Reused from span to span.
+#[derive(Debug, Default)]
+pub(super) struct AttributeList<'a> {
+    source: Vec<Attribute<'a>>,
+    added: Vec<Option<Written>>,
+    /// The fields of `Replaced` and added attributes.
+    written: Vec<Written>,
+    scratch: Vec<u8>,
+    index: Option<Index>,
+    /// Buffers for one edit, kept for their capacity.
+    value: Vec<u8>,
+    content: Vec<u8>,
+}
+
+/// Where the attributes of a key are, first one first. Holds live attributes only. An attribute's
+/// place is its number in the source, or the source's length plus its number among the added.
+type Index = HashMap<String, VecDeque<usize>, foldhash::fast::RandomState>;
+
+#[derive(Debug)]
+struct Attribute<'a> {
+    entry: KeyValue<'a>,
+    /// Where the field stands in the span.
+    field: Range<usize>,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    Kept,
+    Removed,
+    /// Stands in `written` under this number.
+    Replaced(u32),
+}
+
+/// A new field in the scratch buffer.
+#[derive(Debug, Clone)]
+struct Written {
+    field: Range<usize>,
+    key: Range<usize>,
+    /// `None` if the `KeyValue` has no value at all.
+    value: Option<Range<usize>>,
+}
+
+/// What an edit does with a value.
+enum NewValue {
+    /// It is what the value buffer holds.
+    Buffer,
+    /// There is none.
+    Absent,
+    /// It stays, byte for byte.
+    AsItIs,
+}
+
+impl<'a> AttributeList<'a> {
+    pub(super) fn clear(&mut self) {
+        self.source.clear();
+        self.added.clear();
+        self.written.clear();
+        self.scratch.clear();
+        self.index = None;
+    }
+
+    /// Checks and takes up an attribute of the source.
+    #[inline]
+    pub(super) fn push(&mut self, field: &Field<'a>, depth: Option<u32>) -> Result<(), WireError> {
+        let content = field.bytes("Span", "attributes")?;
+        let entry = KeyValue::check(content, depth)?;
+        self.source.push(Attribute { entry, field: field.start..field.end, state: State::Kept });
+        Ok(())
+    }
+
+    /// To be called after the last [`AttributeList::push`], and after adding.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if self.index.is_none() && self.source.len() + self.added.len() > INDEXED_ABOVE {
+            self.build_index();
+        }
+    }
+
+    #[cold]
+    fn build_index(&mut self) {
+        let mut index = Index::default();
+        for place in 0..self.source.len() + self.added.len() {
+            if let Some((key, _)) = self.at(place) {
+                index.entry(key.to_owned()).or_default().push_back(place);
+            }
+        }
+        self.index = Some(index);
+    }
+
+    // --- reading -------------------------------------------------------------------------------
+
+    pub(super) fn get(&self, key: &str) -> Option<RawValue<'_>> {
+        self.at(self.position(key)?).map(|(_, value)| value)
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.position(key).is_some()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, RawValue<'_>)> {
+        (0..self.source.len() + self.added.len()).filter_map(|place| self.at(place))
+    }
+
+    pub(super) fn source(&self) -> impl Iterator<Item = &KeyValue<'a>> {
+        self.source.iter().map(|attribute| &attribute.entry)
+    }
+
+    /// The attribute at a place as it stands now; `None` if it was removed.
+    #[inline]
+    fn at(&self, place: usize) -> Option<(&str, RawValue<'_>)> {
+        let written = match self.source.get(place) {
+            Some(attribute) => match attribute.state {
+                State::Kept => return Some((attribute.entry.key, RawValue::new(&attribute.entry.value))),
+                State::Removed => return None,
+                State::Replaced(number) => self.written.get(number as usize)?,
+            },
+            None => self.added.get(place - self.source.len())?.as_ref()?,
+        };
+        // Only whole strings are written to the scratch buffer, so this is always UTF-8.
+        let key = std::str::from_utf8(self.scratch.get(written.key.clone())?).unwrap_or_default();
+        let value = written.value.clone().and_then(|range| self.scratch.get(range)).unwrap_or_default();
+        Some((key, RawValue::new(value)))
+    }
+
+    /// The place of the first attribute named `key`.
+    fn position(&self, key: &str) -> Option<usize> {
+        match &self.index {
+            Some(index) => index.get(key)?.front().copied(),
+            None => {
+                let mut places = 0..self.source.len() + self.added.len();
+                places.find(|&place| self.at(place).is_some_and(|(name, _)| name == key))
+            }
+        }
+    }
+
+    // --- editing -------------------------------------------------------------------------------
+
+    /// Returns whether anything changed.
+    pub(super) fn set(&mut self, key: &str, value: &Value<'_>) -> bool {
+        let place = self.position(key);
+        self.value.clear();
+        value.encode(&mut self.value);
+        match place {
+            Some(place) => {
+                let same = self.at(place).is_some_and(|(_, old)| {
+                    // An equal value in other bytes (a longer varint, say) is no change either.
+                    *old.as_bytes() == *self.value || old.parse() == Value::parse(&self.value)
+                });
+                if !same {
+                    self.replace(place, key, NewValue::Buffer);
+                }
+                !same
+            }
+            None => {
+                let written = self.write(key, NewValue::Buffer, &[]);
+                let place = self.source.len() + self.added.len();
+                self.added.push(Some(written));
+                match &mut self.index {
+                    Some(index) => index.entry(key.to_owned()).or_default().push_back(place),
+                    None => self.settle(),
+                }
+                true
+            }
+        }
+    }
+
+    /// Returns whether there was one.
+    pub(super) fn remove(&mut self, key: &str) -> bool {
+        match &mut self.index {
+            Some(index) => {
+                let places = index.remove(key).unwrap_or_default();
+                let found = !places.is_empty();
+                places.into_iter().for_each(|place| self.take_out(place));
+                found
+            }
+            None => {
+                let mut found = false;
+                for place in 0..self.source.len() + self.added.len() {
+                    if self.at(place).is_some_and(|(name, _)| name == key) {
+                        self.take_out(place);
+                        found = true;
+                    }
+                }
+                found
+            }
+        }
+    }
+
+    fn take_out(&mut self, place: usize) {
+        let sources = self.source.len();
+        if let Some(attribute) = self.source.get_mut(place) {
+            attribute.state = State::Removed;
+        } else if let Some(written) = self.added.get_mut(place - sources) {
+            *written = None;
+        }
+    }
+
+    /// Returns whether there was one to rename.
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> bool {
+        if self.has(to) {
+            return false;
+        }
+        let Some(place) = self.position(from) else { return false };
+        let written = match self.source.get(place) {
+            Some(attribute) => match attribute.state {
+                State::Kept => None,
+                State::Removed => return false,
+                State::Replaced(number) => self.written.get(number as usize),
+            },
+            None => self.added.get(place - self.source.len()).and_then(Option::as_ref),
+        };
+        let value = match written {
+            None => NewValue::AsItIs,
+            Some(Written { value: None, .. }) => NewValue::Absent,
+            Some(Written { value: Some(range), .. }) => {
+                self.value.clear();
+                self.value.extend_from_slice(self.scratch.get(range.clone()).unwrap_or_default());
+                NewValue::Buffer
+            }
+        };
+        self.replace(place, to, value);
+        if let Some(index) = &mut self.index {
+            if let Some(places) = index.get_mut(from) {
+                places.pop_front();
+            }
+            index.insert(to.to_owned(), VecDeque::from([place]));
+        }
+        true
+    }
+
+    fn replace(&mut self, place: usize, key: &str, value: NewValue) {
+        let sources = self.source.len();
+        let base = self.source.get(place).map(|attribute| attribute.entry.source()).unwrap_or_default();
+        let written = self.write(key, value, base);
+        if let Some(attribute) = self.source.get_mut(place) {
+            attribute.state = State::Replaced(self.written.len() as u32);
+            self.written.push(written);
+        } else if let Some(slot) = self.added.get_mut(place - sources) {
+            *slot = Some(written);
+        }
+    }
+
+    /// Writes a whole field to the scratch buffer. What `base`, the attribute's content as it
+    /// came, holds beside key and value goes along: a field that this program does not know must
+    /// survive a rename.
+    fn write(&mut self, key: &str, value: NewValue, base: &[u8]) -> Written {
+        let content = &mut self.content;
+        content.clear();
+        put_bytes(content, 1, key.as_bytes());
+        let key = content.len() - key.len()..content.len();
+        // Almost always one.
+        let mut pieces = Vec::new();
+        if let NewValue::Buffer = value {
+            put_bytes(content, 2, &self.value);
+            pieces.push(content.len() - self.value.len()..content.len());
+        }
+        let as_it_is = matches!(value, NewValue::AsItIs);
+        for field in fields(base).filter(|field| field.number > 2 || (field.number == 2 && as_it_is)) {
+            content.extend_from_slice(base.get(field.start..field.end).unwrap_or_default());
+            if let (2, Payload::Bytes(piece)) = (field.number, field.payload) {
+                pieces.push(content.len() - piece.len()..content.len());
+            }
+        }
+
+        let start = self.scratch.len();
+        put_key(&mut self.scratch, NUMBER, WireType::Bytes);
+        put_varint(&mut self.scratch, content.len() as u64);
+        let base = self.scratch.len();
+        let moved = |range: Range<usize>| range.start + base..range.end + base;
+        self.scratch.extend_from_slice(content);
+        let field = start..self.scratch.len();
+        let value = match <[Range<usize>; 1]>::try_from(pieces) {
+            Ok([only]) => Some(moved(only)),
+            Err(pieces) if pieces.is_empty() => None,
+            Err(pieces) => {
+                // A value in pieces is read as their concatenation, which is how protobuf merges.
+                let start = self.scratch.len();
+                for piece in pieces {
+                    self.scratch.extend_from_slice(content.get(piece).unwrap_or_default());
+                }
+                Some(start..self.scratch.len())
+            }
+        };
+        Written { field, key: moved(key), value }
+    }
+
+    // --- writing -------------------------------------------------------------------------------
+
+    /// What stands in the place of each attribute that changed: its range in the source, and its
+    /// new bytes; none for one that was removed.
+    pub(super) fn changes(&self) -> impl Iterator<Item = (Range<usize>, &[u8])> {
+        self.source.iter().filter_map(|attribute| {
+            let field = match attribute.state {
+                State::Kept => return None,
+                State::Removed => &[],
+                State::Replaced(number) => {
+                    let written = self.written.get(number as usize)?;
+                    self.scratch.get(written.field.clone()).unwrap_or_default()
+                }
+            };
+            Some((attribute.field.clone(), field))
+        })
+    }
+
+    /// The fields to insert, in order.
+    pub(super) fn added(&self) -> impl Iterator<Item = &[u8]> {
+        self.added.iter().flatten().filter_map(|written| self.scratch.get(written.field.clone()))
+    }
+
+    /// The end of the last attribute of the source.
+    pub(super) fn end(&self) -> Option<usize> {
+        self.source.last().map(|attribute| attribute.field.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otlp::span::Span;
+    use crate::otlp::value::put_key_value;
+    use crate::otlp::wire::put_uint;
+
+    fn encoded(value: Value<'_>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        value.encode(&mut bytes);
+        bytes
+    }
+
+    fn field(key: &str, value: i64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_key_value(&mut bytes, NUMBER, key, &encoded(Value::Int(value)));
+        bytes
+    }
+
+    fn content(content: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_bytes(&mut bytes, NUMBER, content);
+        bytes
+    }
+
+    fn edited(source: &[u8], edit: impl FnOnce(&mut Span<'_>)) -> Vec<u8> {
+        let mut span = Span::new();
+        span.parse(source).unwrap();
+        edit(&mut span);
+        let mut out = Vec::new();
+        span.write(&mut out);
+        out
+    }
+
+    #[test]
+    fn of_a_repeated_key_get_set_and_rename_touch_the_first_and_remove_takes_all() {
+        let source = [field("k", 1), field("other", 2), field("k", 3)].concat();
+        let set = edited(&source, |span| {
+            assert_eq!(span.get("k"), Some(Value::Int(1)));
+            span.set("k", 9);
+        });
+        assert_eq!(set, [field("k", 9), field("other", 2), field("k", 3)].concat());
+        let renamed = edited(&source, |span| {
+            assert!(span.rename("k", "new"));
+            assert_eq!(span.get("k"), Some(Value::Int(3)));
+            assert!(!span.rename("k", "new"), "a value under the new name is there");
+        });
+        assert_eq!(renamed, [field("new", 1), field("other", 2), field("k", 3)].concat());
+        assert_eq!(edited(&source, |span| assert!(span.remove("k"))), field("other", 2));
+    }
+
+    #[test]
+    fn a_rename_keeps_unknown_fields_and_the_value_byte_for_byte() {
+        let mut value = Vec::new();
+        // intValue 5 as a varint of three bytes, and a field that no AnyValue has.
+        value.extend_from_slice(&[0x18, 0x85, 0x80, 0x00]);
+        put_uint(&mut value, 100, 7);
+        let mut source = Vec::new();
+        put_uint(&mut source, 90, 1);
+        put_bytes(&mut source, 2, &value);
+        put_bytes(&mut source, 1, b"from");
+        let mut expected = Vec::new();
+        put_bytes(&mut expected, 1, b"to");
+        put_uint(&mut expected, 90, 1);
+        put_bytes(&mut expected, 2, &value);
+        let out = edited(&content(&source), |span| {
+            assert!(span.rename("from", "to"));
+            assert_eq!(span.get("to"), Some(Value::Int(5)));
+        });
+        assert_eq!(out, content(&expected));
+    }
+
+    #[test]
+    fn a_new_value_keeps_unknown_fields_of_the_attribute() {
+        let mut source = Vec::new();
+        put_bytes(&mut source, 1, b"k");
+        put_uint(&mut source, 90, 1);
+        let mut expected = Vec::new();
+        put_bytes(&mut expected, 1, b"k");
+        put_bytes(&mut expected, 2, &encoded(Value::Int(1)));
+        put_uint(&mut expected, 90, 1);
+        assert_eq!(edited(&content(&source), |span| span.set("k", 1)), content(&expected));
+    }
+
+    #[test]
+    fn a_rename_does_not_invent_a_value() {
+        let keyed = |key: &str| {
+            let mut bytes = Vec::new();
+            put_bytes(&mut bytes, 1, key.as_bytes());
+            content(&bytes)
+        };
+        let out = edited(&keyed("a"), |span| {
+            span.rename("a", "b");
+            span.rename("b", "c");
+        });
+        assert_eq!(out, keyed("c"));
+    }
+
+    #[test]
+    fn setting_an_equal_value_in_other_bytes_changes_nothing() {
+        let mut source = Vec::new();
+        put_bytes(&mut source, 1, b"k");
+        put_bytes(&mut source, 2, &[0x18, 0x85, 0x80, 0x00]);
+        let source = content(&source);
+        let mut span = Span::new();
+        span.parse(&source).unwrap();
+        span.set("k", 5);
+        assert!(!span.is_edited());
+    }
+
+    /// The same edits with and without the index give the same attributes.
+    #[test]
+    fn a_span_of_very_many_attributes_is_edited_as_a_small_one_is() {
+        let edit = |count: i64| {
+            let mut source = Vec::new();
+            for number in 0..count {
+                source.extend(field(&format!("k{}", number % (count / 2)), number));
+            }
+            edited(&source, |span| {
+                for number in 0..count / 2 {
+                    let key = format!("k{number}");
+                    match number % 4 {
+                        0 => assert!(span.remove(&key)),
+                        1 => assert!(span.rename(&key, &format!("new{number}"))),
+                        2 => span.set(&key, -1),
+                        _ => span.set(&format!("added{number}"), 1),
+                    }
+                    assert_eq!(span.get(&key).is_some(), number % 4 != 0, "{key}");
+                }
+                assert!(span.remove("added3"));
+                assert!(!span.has("added3"));
+                span.set("k0", 0);
+                assert_eq!(span.get("k0"), Some(Value::Int(0)));
+            })
+        };
+        let big = 40 * INDEXED_ABOVE as i64;
+        let out = edit(big);
+        let mut span = Span::new();
+        span.parse(&out).unwrap();
+        let keys: Vec<&str> = span.source_keys().collect();
+        let (removed, added) = (big / 2 / 4, big / 2 / 4);
+        assert_eq!(keys.len() as i64, big - 2 * removed + added - 1 + 1);
+        assert_eq!(keys.last(), Some(&"k0"));
+        assert_eq!(keys.first(), Some(&"new1"));
+
+        let out = edit(8);
+        let mut span = Span::new();
+        span.parse(&out).unwrap();
+        let keys: Vec<&str> = span.source_keys().collect();
+        assert_eq!(keys, ["new1", "k2", "k3", "k1", "k2", "k3", "k0"]);
+    }
+}

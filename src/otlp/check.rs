@@ -1,0 +1,116 @@
+//! Whether bytes are the export request of a signal, and how many items it carries.
+//!
+//! Accepts and refuses exactly what prost does for the generated messages. Spans are checked by
+//! [`super::traces`], which reads them anyway; metrics and logs by the table in [`super::schema`].
+
+use super::schema::{self, Items, Kind, Message, Rule};
+use super::signal::Signal;
+use super::wire::{Field, Payload, Reader, WireError, WireType};
+
+/// Checks an encoded export request and counts its spans, data points or log records.
+///
+/// # Errors
+/// What a strict peer would refuse it for; unknown fields are no reason.
+pub fn check(signal: Signal, body: &[u8]) -> Result<usize, WireError> {
+    match signal {
+        Signal::Traces => super::traces::check(body),
+        Signal::Metrics | Signal::Logs => check_message(schema::request(signal), Reader::new(body)),
+    }
+}
+
+/// Counts the items of an encoded request that was checked before, without checking it again. Of
+/// bytes that are no such request it counts what it can read.
+pub fn count(signal: Signal, body: &[u8]) -> usize {
+    count_message(schema::request(signal), body)
+}
+
+/// Returns the number of items in the message, itself included.
+fn check_message(message: &'static Message, mut reader: Reader<'_>) -> Result<usize, WireError> {
+    let mut tally = Tally::default();
+    while let Some(field) = reader.next()? {
+        let Some(known) = message.field(field.number) else {
+            reader.unknown()?;
+            continue;
+        };
+        let inside = match known.kind {
+            Kind::Message(inner) => {
+                let content = field.bytes(message.name, known.name)?;
+                check_message(inner, Reader::at_depth(content, reader.below())?)?
+            }
+            Kind::String => {
+                field.string(message.name, known.name)?;
+                0
+            }
+            kind => {
+                check_scalar(message, known, kind.wire_type(), &field)?;
+                0
+            }
+        };
+        tally.add(known, inside);
+    }
+    Ok(tally.total() + usize::from(message.items == Items::Itself))
+}
+
+fn check_scalar(
+    message: &'static Message,
+    known: &schema::Field,
+    expected: WireType,
+    field: &Field<'_>,
+) -> Result<(), WireError> {
+    let found = field.payload.wire_type();
+    if found == expected {
+        return Ok(());
+    }
+    match field.payload {
+        Payload::Bytes(packed) if known.rule.is_repeated() => {
+            let mut reader = Reader::new(packed);
+            while reader.packed(expected)?.is_some() {}
+            Ok(())
+        }
+        _ => Err(WireError::WrongWireType { message: message.name, field: known.name, found, expected }),
+    }
+}
+
+fn count_message(message: &'static Message, bytes: &[u8]) -> usize {
+    match message.items {
+        Items::None => 0,
+        Items::Itself => 1,
+        Items::Inside => {
+            let mut tally = Tally::default();
+            for field in super::value::fields(bytes) {
+                if let (Some(known), Payload::Bytes(content)) = (message.field(field.number), field.payload)
+                    && let Kind::Message(inner) = known.kind
+                {
+                    tally.add(known, count_message(inner, content));
+                }
+            }
+            tally.total()
+        }
+    }
+}
+
+/// Counts items field by field. Of a `oneof` the last member is the message's, as for every
+/// reader of protobuf; the items of an earlier one are not there.
+#[derive(Default)]
+struct Tally {
+    plain: usize,
+    oneof: Option<(u32, usize)>,
+}
+
+impl Tally {
+    fn add(&mut self, field: &schema::Field, items: usize) {
+        if field.rule != Rule::Oneof {
+            self.plain += items;
+            return;
+        }
+        self.oneof = Some(match self.oneof {
+            // The same member again merges with the one before.
+            Some((number, before)) if number == field.number => (number, before + items),
+            _ => (field.number, items),
+        });
+    }
+
+    fn total(&self) -> usize {
+        self.plain + self.oneof.map_or(0, |(_, items)| items)
+    }
+}
