@@ -12,6 +12,7 @@ use super::convention::{self, Convention};
 use super::dialect::{Action, Dialect, EventRule, Family, Piece, Reason, Sign, user::UserRule};
 use super::field::Field;
 use super::values::ValueMap;
+use crate::otlp::traces::Origin;
 
 /// What one dialect means by a key.
 #[derive(Debug, Clone)]
@@ -71,6 +72,7 @@ pub(super) struct Index {
     exact: HashMap<Box<str>, Entry, FixedState>,
     pub(super) families: Vec<FamilyEntry>,
     prefix_tells: Vec<(&'static str, u8, u16)>,
+    origin_tells: Vec<(Sign, u8, u16)>,
     kept: Vec<(&'static str, u8, Reason)>,
     pub(super) events: Vec<(u8, EventRule)>,
 }
@@ -98,6 +100,7 @@ impl Index {
             exact: HashMap::default(),
             families: Vec::new(),
             prefix_tells: Vec::new(),
+            origin_tells: Vec::new(),
             kept: Vec::new(),
             events: Vec::new(),
         };
@@ -149,7 +152,7 @@ impl Index {
                     self.exact.entry(key.into()).or_default().tells.push((number, tell.weight));
                 }
                 Sign::KeyPrefix(prefix) => self.prefix_tells.push((prefix, number, tell.weight)),
-                _ => {}
+                sign => self.origin_tells.push((sign, number, tell.weight)),
             }
         }
         self.kept.extend(dialect.kept.iter().map(|(prefix, reason)| (*prefix, number, *reason)));
@@ -253,18 +256,63 @@ impl Index {
         None
     }
 
-    /// Adds what a key says for dialects.
-    pub(super) fn score(&self, key: &str, scores: &mut [u32]) {
+    /// Adds what a key says for dialects. `seen` notes which prefixes spoke already, for each
+    /// speaks once.
+    pub(super) fn score(&self, key: &str, scores: &mut [u32], seen: &mut u128) {
         if let Some(entry) = self.exact.get(key) {
             for (dialect, weight) in &entry.tells {
                 add(scores, *dialect, u32::from(*weight));
             }
         }
-        for (prefix, dialect, weight) in &self.prefix_tells {
-            if key.starts_with(prefix) {
+        for (number, (prefix, dialect, weight)) in self.prefix_tells.iter().enumerate() {
+            let bit = 1u128.checked_shl(number as u32).unwrap_or(0);
+            if key.starts_with(prefix) && *seen & bit == 0 {
+                *seen |= bit;
                 add(scores, *dialect, u32::from(*weight));
             }
         }
+    }
+
+    /// Adds what a span's name, scope and resource say for dialects. Returns what spoke loudest
+    /// for a given one.
+    pub(super) fn score_origin<'s>(
+        &'s self,
+        name: &'s str,
+        origin: &'s Origin<'_>,
+        scores: &mut [u32],
+    ) -> impl Fn(u8) -> Option<Sign> + use<'s> {
+        let mut shown = [None::<(u8, u16, Sign)>; 4];
+        let mut count = 0;
+        for (sign, dialect, weight) in &self.origin_tells {
+            if shows(*sign, name, origin) {
+                add(scores, *dialect, u32::from(*weight));
+                if let Some(place) = shown.get_mut(count) {
+                    *place = Some((*dialect, *weight, *sign));
+                    count += 1;
+                }
+            }
+        }
+        move |winner| {
+            let mine = shown.iter().flatten().filter(|(dialect, _, _)| *dialect == winner);
+            mine.max_by_key(|(_, weight, _)| *weight).map(|(_, _, sign)| *sign)
+        }
+    }
+}
+
+/// Whether a scope, a resource or a span's name shows a sign; keys are looked at elsewhere.
+fn shows(sign: Sign, name: &str, origin: &Origin<'_>) -> bool {
+    match sign {
+        Sign::Scope(scope) => origin.scope_name == scope,
+        Sign::ScopePrefix(prefix) => origin.scope_name.starts_with(prefix),
+        Sign::UnversionedScopePrefix(prefix) => {
+            origin.scope_name.starts_with(prefix)
+                && origin.scope_version.starts_with("0.")
+                && origin.schema_url.is_empty()
+        }
+        Sign::SchemaScopePrefix(prefix) => origin.scope_name.starts_with(prefix) && !origin.schema_url.is_empty(),
+        Sign::Resource(key, value) => origin.resource.get(key).is_some_and(|found| found.as_str() == Some(value)),
+        Sign::SpanName(exact) => name == exact,
+        Sign::Key(_) | Sign::KeyPrefix(_) => false,
     }
 }
 
