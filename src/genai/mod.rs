@@ -3,13 +3,17 @@
 //!
 //! Knows meaning; knows no sockets and no configuration.
 
-pub mod content;
 pub mod coerce;
+pub mod content;
 pub mod convention;
 pub mod dialect;
 pub mod field;
+mod fold;
 mod index;
+mod job;
 pub mod message;
 pub mod operation;
+mod read;
 pub mod settings;
+mod usage;
 pub mod values;

@@ -215,8 +215,13 @@ impl<'i> Reading<'i, '_> {
             }
         };
 
-        let mut reading =
-            Reading { recognised, work: Vec::with_capacity(found.len()), members: Vec::new(), claims: Vec::new(), starts };
+        let mut reading = Reading {
+            recognised,
+            work: Vec::with_capacity(found.len()),
+            members: Vec::new(),
+            claims: Vec::new(),
+            starts,
+        };
         for (attribute, what) in found.into_iter().enumerate() {
             let Some((key, _)) = source.attributes.get(attribute) else { continue };
             match what {
@@ -224,7 +229,11 @@ impl<'i> Reading<'i, '_> {
                     let Some(meaning) = entry.meanings.iter().min_by_key(|meaning| rank(meaning.dialect)) else {
                         continue;
                     };
-                    reading.work.push(Work { rank: work_rank(meaning, rank(meaning.dialect), key, &is_current), attribute, meaning });
+                    reading.work.push(Work {
+                        rank: work_rank(meaning, rank(meaning.dialect), key, &is_current),
+                        attribute,
+                        meaning,
+                    });
                 }
                 Found::Member(member) => {
                     let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
