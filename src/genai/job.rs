@@ -347,7 +347,7 @@ impl<'t, 's> Job<'t, 's> {
 
     fn family(&mut self, group: &[MemberWork<'_, 's>]) {
         let Some(first) = group.first() else { return };
-        let (family, dialect) = (first.family, first.dialect);
+        let (family, dialect, rank) = (first.family, first.dialect, first.rank);
         let table = self.index.table(dialect);
         let python = table.is_some_and(|table| table.python);
         let mut pieces = Vec::with_capacity(group.len());
@@ -405,7 +405,7 @@ impl<'t, 's> Job<'t, 's> {
             list => Body::Messages(fold::messages(pieces, list, python)),
         };
         self.foreign = true;
-        self.candidates.push(Candidate { list, rank: 1 + u32::from(dialect), body, claims: start..self.claims.len() });
+        self.candidates.push(Candidate { list, rank, body, claims: start..self.claims.len() });
     }
 
     fn events(&mut self, winner: u8) {
@@ -477,6 +477,15 @@ impl<'t, 's> Job<'t, 's> {
             (ListOf::Output, _) => self.operation.output = Content::Current,
             (ListOf::Instructions, _) => self.operation.instructions = Content::Current,
             (ListOf::Tools, _) => self.operation.tools = Content::Current,
+        }
+    }
+
+    /// What becomes of all expressed claims of a field.
+    pub(super) fn settle_field(&mut self, field: Field, outcome: Outcome, rule: &'static str) {
+        for claim in &mut self.claims {
+            if claim.about == About::Field(field) && matches!(claim.outcome, Outcome::Expressed(_)) {
+                (claim.outcome, claim.rule) = (outcome, rule);
+            }
         }
     }
 

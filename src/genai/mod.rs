@@ -15,5 +15,11 @@ pub mod message;
 pub mod operation;
 mod read;
 pub mod settings;
+mod tally;
+pub mod translate;
 mod usage;
+
 pub mod values;
+
+pub use tally::Tally;
+pub use translate::Translator;
