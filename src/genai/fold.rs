@@ -170,7 +170,11 @@ fn refusal(text: &str) -> Part<'static> {
 fn append_text<'s>(text: Cow<'s, str>, python: bool, parts: &mut Vec<Part<'s>>) {
     match text {
         Cow::Borrowed(text) => parts.extend(content::parts_from_text(text, python)),
-        Cow::Owned(text) => parts.extend(content::parts_from_text(&text, python).into_iter().map(Part::into_owned)),
+        Cow::Owned(text) => {
+            let owned: Vec<Part<'static>> =
+                content::parts_from_text(&text, python).into_iter().map(|part| part.into_owned()).collect();
+            parts.extend(owned);
+        }
     }
 }
 

@@ -220,6 +220,11 @@ impl Index {
         }
     }
 
+    /// Whether any dialect means something like this by a key.
+    pub(super) fn says(&self, key: &str, wanted: impl Fn(Action) -> bool) -> bool {
+        self.exact.get(key).is_some_and(|entry| entry.meanings.iter().any(|meaning| wanted(meaning.action)))
+    }
+
     /// What a key is.
     pub(super) fn find<'k>(&self, key: &'k str) -> Found<'_, 'k> {
         if let Some(entry) = self.exact.get(key)

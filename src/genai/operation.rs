@@ -94,6 +94,7 @@ impl<T> Content<T> {
 #[derive(Debug)]
 pub struct Operation<'a> {
     facts: [Option<Scalar<'a>>; FIELDS],
+    current: [bool; FIELDS],
     /// `gen_ai.input.messages`.
     pub input: Content<Vec<Message<'a>>>,
     /// `gen_ai.output.messages`; finish reasons in the provider's words until they are written.
@@ -110,6 +111,7 @@ impl Default for Operation<'_> {
     fn default() -> Self {
         Operation {
             facts: [const { None }; FIELDS],
+            current: [false; FIELDS],
             input: Content::Absent,
             output: Content::Absent,
             instructions: Content::Absent,
@@ -160,6 +162,16 @@ impl<'a> Operation<'a> {
     /// Forgets a field.
     pub fn clear(&mut self, field: Field) {
         self.facts[field as usize] = None;
+    }
+
+    /// Whether the field stands on the span under the target's own name. What depends on the
+    /// emitter's convention must not be repaired twice.
+    pub fn is_current(&self, field: Field) -> bool {
+        self.current[field as usize]
+    }
+
+    pub(super) fn mark_current(&mut self, field: Field) {
+        self.current[field as usize] = true;
     }
 
     /// All fields that are said, in the order of [`Field::ALL`].

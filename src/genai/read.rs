@@ -126,6 +126,7 @@ pub(super) struct Work<'i> {
 /// A key of a family and the one family that counts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MemberWork<'i, 'k> {
+    pub(super) rank: u32,
     pub(super) attribute: usize,
     pub(super) dialect: u8,
     pub(super) family: &'i Family,
@@ -215,8 +216,13 @@ impl<'i> Reading<'i, '_> {
             }
         };
 
-        let mut reading =
-            Reading { recognised, work: Vec::with_capacity(found.len()), members: Vec::new(), claims: Vec::new(), starts };
+        let mut reading = Reading {
+            recognised,
+            work: Vec::with_capacity(found.len()),
+            members: Vec::new(),
+            claims: Vec::new(),
+            starts,
+        };
         for (attribute, what) in found.into_iter().enumerate() {
             let Some((key, _)) = source.attributes.get(attribute) else { continue };
             match what {
@@ -224,12 +230,22 @@ impl<'i> Reading<'i, '_> {
                     let Some(meaning) = entry.meanings.iter().min_by_key(|meaning| rank(meaning.dialect)) else {
                         continue;
                     };
-                    reading.work.push(Work { rank: work_rank(meaning, rank(meaning.dialect), key, &is_current), attribute, meaning });
+                    reading.work.push(Work {
+                        rank: work_rank(meaning, rank(meaning.dialect), key, &is_current),
+                        attribute,
+                        meaning,
+                    });
                 }
                 Found::Member(member) => {
                     let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
                     if let Some((dialect, family)) = families.iter().min_by_key(|(dialect, _)| rank(*dialect)) {
-                        reading.members.push(MemberWork { attribute, dialect: *dialect, family, member });
+                        reading.members.push(MemberWork {
+                            rank: rank(*dialect),
+                            attribute,
+                            dialect: *dialect,
+                            family,
+                            member,
+                        });
                     }
                 }
                 Found::Kept(dialect, reason) => reading.claims.push(Claim {
@@ -245,6 +261,11 @@ impl<'i> Reading<'i, '_> {
         // Stable: of two equal keys the first attribute is believed.
         reading.work.sort_by_key(|work| (work.rank, work.meaning.order));
         reading
+    }
+
+    /// Whether any key counts only under a guard.
+    pub(super) fn has_guarded(&self) -> bool {
+        self.work.iter().any(|work| work.meaning.guarded)
     }
 
     /// The winner's quirk.

@@ -60,6 +60,11 @@ pub fn look(table: &'static Table, word: &str) -> Mapped<'static> {
     }
 }
 
+/// Whether a word is one for "nothing is known".
+pub fn is_nothing(word: &str) -> bool {
+    ["", "unknown", "none", "null", "_OTHER"].iter().any(|nothing| nothing.eq_ignore_ascii_case(word.trim()))
+}
+
 /// `gen_ai.provider.name`.
 pub static PROVIDER: [(&str, Option<&str>); 69] = [
     ("openai", Some("openai")),

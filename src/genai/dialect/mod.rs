@@ -288,6 +288,24 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All reasons, in the order of their declaration.
+    pub const ALL: [Reason; 14] = [
+        Reason::None,
+        Reason::Current,
+        Reason::NoHome,
+        Reason::Conflict,
+        Reason::Uncoercible,
+        Reason::Unknown,
+        Reason::SaysMore,
+        Reason::Guarded,
+        Reason::Empty,
+        Reason::Redundant,
+        Reason::AboveSum,
+        Reason::BelowSum,
+        Reason::Shape,
+        Reason::Copy,
+    ];
+
     /// As a metric label.
     pub const fn name(self) -> &'static str {
         match self {
