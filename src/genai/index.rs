@@ -179,7 +179,8 @@ impl Index {
         let starts = match meaning.action {
             Action::Field(field) => !is_general(field),
             Action::Keep(_) | Action::Sentinel(_) | Action::Url | Action::Read(_) => false,
-            Action::Copy(_) => false,
+            // What says which operation it is, makes it one.
+            Action::Copy(field) => field == Field::OperationName,
             Action::Total | Action::Input | Action::Output | Action::Instructions | Action::Tools | Action::Usage => {
                 true
             }

@@ -451,11 +451,14 @@ impl<'t, 's> Job<'t, 's> {
         }
         candidates.sort_by_key(|candidate| candidate.rank);
         let mut candidates = candidates.into_iter();
-        let Some(chosen) = candidates.next() else { return };
+        let Some(mut chosen) = candidates.next() else { return };
         for other in candidates {
-            let (outcome, rule) = match covers(&chosen.body, &other.body, list) {
-                true => (Outcome::Expressed(Reason::None), "the same already stands in the target's words"),
-                false => (Outcome::Kept(Reason::Conflict), "other content was said first; this stays"),
+            let (outcome, rule) = if covers(&chosen.body, &other.body, list) {
+                (Outcome::Expressed(Reason::None), "the same already stands in the target's words")
+            } else if add_calls(&mut chosen.body, &other.body) {
+                (Outcome::Expressed(Reason::None), "tool calls that the messages left out")
+            } else {
+                (Outcome::Kept(Reason::Conflict), "other content was said first; this stays")
             };
             self.settle(other.claims, outcome, rule);
         }
@@ -689,6 +692,23 @@ fn says(known: &Message<'_>, message: &Message<'_>) -> bool {
     known.role == message.role
         && known.parts.len().saturating_mul(message.parts.len()) <= COMPARED
         && message.parts.iter().all(|part| known.parts.iter().any(|known| same_part(known, part)))
+}
+
+/// Adds the tool calls of messages that have nothing else to messages that have none: LiteLLM writes
+/// an answer's calls beside its messages. False, and nothing done, if more than that is missing.
+fn add_calls<'s>(chosen: &mut Body<'s>, other: &Body<'s>) -> bool {
+    let (Body::Messages(chosen), Body::Messages(other)) = (chosen, other) else { return false };
+    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. });
+    let fits = |(known, message): (&Message<'_>, &Message<'_>)| {
+        known.role == message.role && message.parts.iter().all(is_call) && !known.parts.iter().any(is_call)
+    };
+    if other.len() > chosen.len() || !chosen.iter().zip(other).all(fits) {
+        return false;
+    }
+    for (known, message) in chosen.iter_mut().zip(other) {
+        known.parts.extend(message.parts.iter().cloned());
+    }
+    true
 }
 
 /// Equal, or a call that says the same without an id (LiteLLM's `function_call` keys have none).
