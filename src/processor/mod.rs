@@ -1,5 +1,6 @@
 //! The stages of a pipeline, one file each.
 
 pub mod drop;
+pub mod genai;
 pub mod memory_limiter;
 pub mod settings;
