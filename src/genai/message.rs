@@ -25,7 +25,8 @@ pub struct Message<'a> {
     pub name: Option<Cow<'a, str>>,
     /// What was said, in order.
     pub parts: Vec<Part<'a>>,
-    /// Output messages: why generation ended, in the schema's words (`stop`, `tool_call`, ...).
+    /// Output messages: why generation ended, in the provider's words (`stop`, `tool_use`, ...); they
+    /// become the schema's words when they are written.
     pub finish_reason: Option<Cow<'a, str>>,
     /// Everything else that the source said of it, as the members of a JSON object without braces
     /// (`"id":"msg_1"`); empty if nothing. The schemas allow additional members.

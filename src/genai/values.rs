@@ -196,6 +196,42 @@ pub static OUTPUT_TYPE: [(&str, Option<&str>); 5] = [
     ("", None),
 ];
 
+/// A message's `finish_reason`; the attribute `gen_ai.response.finish_reasons` keeps the
+/// provider's word.
+pub static FINISH_REASON: [(&str, Option<&str>); 31] = [
+    ("stop", Some("stop")),
+    ("end_turn", Some("stop")),
+    ("stop_sequence", Some("stop")),
+    ("complete", Some("stop")),
+    ("completed", Some("stop")),
+    ("eos_token", Some("stop")),
+    ("eos", Some("stop")),
+    ("length", Some("length")),
+    ("max_tokens", Some("length")),
+    ("max_output_tokens", Some("length")),
+    ("model_length", Some("length")),
+    ("incomplete", Some("length")),
+    ("content_filter", Some("content_filter")),
+    ("content_filtered", Some("content_filter")),
+    ("content-filter", Some("content_filter")),
+    ("guardrail_intervened", Some("content_filter")),
+    ("safety", Some("content_filter")),
+    ("recitation", Some("content_filter")),
+    ("refusal", Some("content_filter")),
+    ("tool_call", Some("tool_call")),
+    ("tool_calls", Some("tool_call")),
+    ("tool-calls", Some("tool_call")),
+    ("tool_use", Some("tool_call")),
+    ("function_call", Some("tool_call")),
+    ("error", Some("error")),
+    ("failed", Some("error")),
+    ("malformed_function_call", Some("error")),
+    ("compaction", Some("compaction")),
+    ("none", None),
+    ("null", None),
+    ("", None),
+];
+
 /// A provider, from the host (and port) that was called.
 pub static PROVIDER_HOST: [(&str, &str); 16] = [
     ("api.openai.com", "openai"),

@@ -5,7 +5,7 @@
 //! published part can say it.
 
 use super::block;
-use super::finish_reason;
+use super::finish_reason::message_finish_reason;
 use super::json::{self, Kind, Node};
 
 /// Which list of messages is meant.
@@ -69,9 +69,7 @@ fn is_message(message: Node<'_>, direction: Direction) -> bool {
             "finish_reason" => match (direction, value.as_str()) {
                 (Direction::Input, text) => text.is_some() || value.is_null(),
                 (Direction::Output { finish_reason }, None) => !finish_reason && value.is_null(),
-                (Direction::Output { .. }, Some(text)) => {
-                    seen.note(2, finish_reason::known(&text).is_none_or(|word| word == text))
-                }
+                (Direction::Output { .. }, Some(text)) => seen.note(2, message_finish_reason(&text) == text),
             },
             // What other APIs hang on a message belongs in its parts.
             "content" | "tool_calls" | "tool_call_id" | "function_call" | "reasoning_content" => value.is_blank(),

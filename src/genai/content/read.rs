@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 use super::block::{self, Block, json_string};
-use super::finish_reason::message_finish_reason;
 use super::json::{self, Kind, Node};
 use super::members::Rest;
 use super::{python, value};
@@ -258,7 +257,6 @@ impl Reader<'_> {
         }
         self.tool_calls(&mut rest, &mut parts)?;
 
-        let finish_reason = finish_reason.map(message_finish_reason);
         let more = rest.more(&["role", "name", "parts", "finish_reason"])?;
         Some(Message { role, name, parts, finish_reason, more })
     }

@@ -1,10 +1,12 @@
 //! Messages, parts and tool definitions as the JSON that the conventions publish schemas of.
 
 use super::escape::write_string;
+use super::finish_reason::message_finish_reason;
 use crate::genai::message::{Json, Message, Part, ToolDefinition};
 
 /// Appends `gen_ai.input.messages` or `gen_ai.output.messages`. 1.41 asks for a `finish_reason` on
-/// every output message, so it is written even if unknown (`""`); other lists have none.
+/// every output message, so it is written even if unknown (`""`), in the schema's words; other lists
+/// have none.
 pub fn write_messages(messages: &[Message<'_>], with_finish_reason: bool, out: &mut String) {
     write_list(messages, out, |message, out| {
         out.push_str("{\"role\":");
@@ -15,7 +17,8 @@ pub fn write_messages(messages: &[Message<'_>], with_finish_reason: bool, out: &
         out.push_str(",\"parts\":");
         write_parts(&message.parts, out);
         if with_finish_reason {
-            write_text("finish_reason", message.finish_reason.as_deref().unwrap_or_default(), out);
+            let reason = message.finish_reason.as_deref().unwrap_or_default();
+            write_text("finish_reason", message_finish_reason(reason), out);
         }
         write_more(&message.more, out);
         out.push('}');

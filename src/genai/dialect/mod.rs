@@ -44,6 +44,9 @@
 //! operation, after all keys were read). Two dialects may know the same key: where they mean
 //! different things by it the winner's meaning counts, then the order of the list.
 
+pub mod handwritten;
+pub mod litellm;
+pub mod openllmetry;
 pub mod otel;
 pub mod user;
 
@@ -52,7 +55,8 @@ use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] = &[&otel::OTEL];
+pub static BUILT_IN: &[&Dialect] =
+    &[&litellm::LITELLM, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
