@@ -70,12 +70,8 @@ struct GenaiPass<'s> {
 impl Pass for GenaiPass<'_> {
     fn span(&mut self, span: &mut Span<'_>, context: &mut Context<'_, '_>) {
         let trace = span.trace_id();
-        let mut batch = WholeBatch {
-            translator: &self.stage.translator,
-            body: context.body,
-            trace,
-            parents: &mut self.parents,
-        };
+        let mut batch =
+            WholeBatch { translator: &self.stage.translator, body: context.body, trace, parents: &mut self.parents };
         let translated = self.stage.translator.translate(span, context.origin, &mut batch, &mut self.tally);
         if let Some(translation) = translated
             && translation.model_call
