@@ -24,16 +24,16 @@ fn sqlite() -> Drop {
 }
 
 fn run(stage: &DropSpans, body: &Bytes) -> Bytes {
-    struct One<'s>(Box<dyn dragoman::pipeline::Pass + Send + 's>);
+    struct One<'s>(Box<dyn dragoman::pipeline::Pass + Send + 's>, &'s Bytes);
     impl Visitor for One<'_> {
         fn span(&mut self, span: &mut dragoman::otlp::span::Span<'_>, origin: &traces::Origin<'_>) {
-            self.0.span(span, &mut Context { origin, call: None });
+            self.0.span(span, &mut Context { origin, body: self.1, call: None });
         }
         fn finish(&mut self, spans: &mut traces::Spans) {
             self.0.finish(spans);
         }
     }
-    let mut pass = One(stage.pass());
+    let mut pass = One(stage.pass(), body);
     let outcome = traces::edit(body, &mut pass).unwrap();
     pass.0.commit();
     outcome.body

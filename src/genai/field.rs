@@ -142,4 +142,8 @@ fields! {
     OpenaiResponseServiceTier: Str,
     /// OpenAI's system fingerprint.
     OpenaiResponseSystemFingerprint: Str,
+    /// Azure's resource provider, such as `Microsoft.CognitiveServices`.
+    AzureResourceProviderNamespace: Str,
+    /// Azure's id of the request.
+    AzureServiceRequestId: Str,
 }

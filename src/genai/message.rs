@@ -9,6 +9,13 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json<'a>(pub Cow<'a, str>);
 
+impl Json<'_> {
+    /// Without borrowing from the source.
+    pub fn into_owned(self) -> Json<'static> {
+        Json(owned(self.0))
+    }
+}
+
 /// `gen_ai.input.messages[]` and `gen_ai.output.messages[]`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Message<'a> {
@@ -18,8 +25,25 @@ pub struct Message<'a> {
     pub name: Option<Cow<'a, str>>,
     /// What was said, in order.
     pub parts: Vec<Part<'a>>,
-    /// Output messages: why generation ended, in the schema's words (`stop`, `tool_call`, ...).
+    /// Output messages: why generation ended, in the provider's words (`stop`, `tool_use`, ...); they
+    /// become the schema's words when they are written.
     pub finish_reason: Option<Cow<'a, str>>,
+    /// Everything else that the source said of it, as the members of a JSON object without braces
+    /// (`"id":"msg_1"`); empty if nothing. The schemas allow additional members.
+    pub more: Cow<'a, str>,
+}
+
+impl Message<'_> {
+    /// Without borrowing from the source.
+    pub fn into_owned(self) -> Message<'static> {
+        Message {
+            role: owned(self.role),
+            name: self.name.map(owned),
+            parts: self.parts.into_iter().map(Part::into_owned).collect(),
+            finish_reason: self.finish_reason.map(owned),
+            more: owned(self.more),
+        }
+    }
 }
 
 /// `parts[]`.
@@ -72,8 +96,65 @@ pub enum Part<'a> {
         /// Where.
         uri: Cow<'a, str>,
     },
+    /// `server_tool_call`: a tool that the provider runs.
+    ServerToolCall {
+        /// The call's id.
+        id: Option<Cow<'a, str>>,
+        /// The tool's name.
+        name: Cow<'a, str>,
+        /// What was called: an object that has a `type`.
+        call: Json<'a>,
+    },
+    /// `server_tool_call_response`.
+    ServerToolCallResponse {
+        /// The call's id.
+        id: Option<Cow<'a, str>>,
+        /// What the tool answered: an object that has a `type`.
+        response: Json<'a>,
+    },
     /// Any other part: a whole JSON object that has a `type`.
     Generic(Json<'a>),
+    /// A part of which the source said more than the schema names.
+    Extended {
+        /// The part; neither `Generic` nor `Extended`.
+        part: Box<Part<'a>>,
+        /// The rest, as the members of a JSON object without braces (`"detail":"low"`); not empty,
+        /// and without the names of the part's own members.
+        more: Cow<'a, str>,
+    },
+}
+
+impl Part<'_> {
+    /// Without borrowing from the source.
+    pub fn into_owned(self) -> Part<'static> {
+        match self {
+            Part::Text(content) => Part::Text(owned(content)),
+            Part::Reasoning(content) => Part::Reasoning(owned(content)),
+            Part::ToolCall { id, name, arguments } => {
+                Part::ToolCall { id: id.map(owned), name: owned(name), arguments: arguments.map(Json::into_owned) }
+            }
+            Part::ToolCallResponse { id, response } => {
+                Part::ToolCallResponse { id: id.map(owned), response: response.into_owned() }
+            }
+            Part::Blob { modality, mime_type, content } => {
+                Part::Blob { modality: owned(modality), mime_type: mime_type.map(owned), content: owned(content) }
+            }
+            Part::File { modality, mime_type, file_id } => {
+                Part::File { modality: owned(modality), mime_type: mime_type.map(owned), file_id: owned(file_id) }
+            }
+            Part::Uri { modality, mime_type, uri } => {
+                Part::Uri { modality: owned(modality), mime_type: mime_type.map(owned), uri: owned(uri) }
+            }
+            Part::ServerToolCall { id, name, call } => {
+                Part::ServerToolCall { id: id.map(owned), name: owned(name), call: call.into_owned() }
+            }
+            Part::ServerToolCallResponse { id, response } => {
+                Part::ServerToolCallResponse { id: id.map(owned), response: response.into_owned() }
+            }
+            Part::Generic(object) => Part::Generic(object.into_owned()),
+            Part::Extended { part, more } => Part::Extended { part: Box::new(part.into_owned()), more: owned(more) },
+        }
+    }
 }
 
 /// `gen_ai.tool.definitions[]`.
@@ -90,4 +171,21 @@ pub struct ToolDefinition<'a> {
     /// Everything else that the source said of it, as the members of a JSON object without braces
     /// (`"strict":true`); empty if nothing.
     pub more: Cow<'a, str>,
+}
+
+impl ToolDefinition<'_> {
+    /// Without borrowing from the source.
+    pub fn into_owned(self) -> ToolDefinition<'static> {
+        ToolDefinition {
+            kind: owned(self.kind),
+            name: owned(self.name),
+            description: self.description.map(owned),
+            parameters: self.parameters.map(Json::into_owned),
+            more: owned(self.more),
+        }
+    }
+}
+
+fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
+    Cow::Owned(text.into_owned())
 }

@@ -3,5 +3,23 @@
 //!
 //! Knows meaning; knows no sockets and no configuration.
 
+pub mod coerce;
+pub mod content;
+pub mod convention;
+pub mod dialect;
 pub mod field;
+mod fold;
+mod index;
+mod job;
 pub mod message;
+pub mod operation;
+mod read;
+pub mod settings;
+mod tally;
+pub mod translate;
+mod usage;
+
+pub mod values;
+
+pub use tally::Tally;
+pub use translate::Translator;

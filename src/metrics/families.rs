@@ -290,7 +290,9 @@ impl Recorder for Families {
             && call.error_type.is_some()
         {
             // `main`: a failed operation whose usage is unknown is recorded with zero tokens.
-            for (both, usage) in [(&by_name.input, call.usage.input), (&by_name.output, call.usage.output)] {
+            // Some emitters write zeros for that, and the ledger counts none of them.
+            let said = call.billed().unwrap_or_default();
+            for (both, usage) in [(&by_name.input, said.input), (&by_name.output, said.output)] {
                 if usage.is_none() {
                     both.per_operation.observe(&with_error(call), 0.0, witness);
                     both.total.add(&with_modality(call), 0, None);

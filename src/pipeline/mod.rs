@@ -54,6 +54,8 @@ pub struct CallNote {
 pub struct Context<'p, 'a> {
     /// The span's resource and scope.
     pub origin: &'p Origin<'a>,
+    /// The whole request as it came, for the rare question that only other spans can answer.
+    pub body: &'p Bytes,
     /// Set by the `genai` stage for a span that is an LLM operation.
     pub call: Option<CallNote>,
 }

@@ -72,7 +72,8 @@ impl Pipeline {
             let items = check::check(self.signal, body).map_err(|error| malformed(self.signal, &error))?;
             return Ok(Processed { body: body.clone(), received: items, kept: items, calls: Arc::default() });
         }
-        let mut visitor = Fused { passes: self.stages.iter().map(|stage| stage.pass()).collect(), calls: Vec::new() };
+        let mut visitor =
+            Fused { body, passes: self.stages.iter().map(|stage| stage.pass()).collect(), calls: Vec::new() };
         let outcome = traces::edit(body, &mut visitor).map_err(|error| malformed(self.signal, &error))?;
         visitor.passes.into_iter().for_each(|pass| pass.commit());
         Ok(Processed {
@@ -107,13 +108,14 @@ fn malformed(signal: Signal, error: &crate::otlp::wire::WireError) -> Refusal {
 
 /// All stages as one visitor: each span passes every stage before the next span is read.
 struct Fused<'s> {
+    body: &'s Bytes,
     passes: Vec<Box<dyn Pass + Send + 's>>,
     calls: Vec<CallNote>,
 }
 
 impl Visitor for Fused<'_> {
     fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
-        let mut context = Context { origin, call: None };
+        let mut context = Context { origin, body: self.body, call: None };
         for pass in &mut self.passes {
             if span.is_dropped() {
                 return;

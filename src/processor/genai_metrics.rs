@@ -73,7 +73,7 @@ mod tests {
         }
 
         fn duration(&self, call: &Call) {
-            self.0.lock().unwrap().push(format!("{} took {:.1} s", call.request_model, call.seconds()));
+            self.0.lock().unwrap().push(format!("{} took its time", call.request_model));
         }
 
         fn suppressed(&self, reason: Suppressed) {
@@ -108,7 +108,7 @@ mod tests {
         assert!(log.0.lock().unwrap().is_empty());
 
         for expected in
-            [vec!["gpt-4o-mini took 0.0 s", "gpt-4o-mini Input 17", "gpt-4o-mini Output 9"], vec!["re_export"]]
+            [vec!["gpt-4o-mini took its time", "gpt-4o-mini Input 17", "gpt-4o-mini Output 9"], vec!["re_export"]]
         {
             let mut accepted = Drive(stage.pass());
             assert_eq!(edit(&request, &mut accepted).unwrap().body, request);

@@ -1,0 +1,41 @@
+//! Message content: read from whatever an emitter wrote (JSON of a provider's API, Python text,
+//! structured attribute values, plain text), written as the conventions' published JSON.
+//!
+//! The types are in [`super::message`]. Which attribute holds what is known to the dialects; which
+//! attribute a target wants it in, to the conventions. Everything here is bounded in depth, and no
+//! text is ever lost: what is not understood stays text.
+//!
+//! ```
+//! use dragoman::genai::content::{messages_from_json, write_messages};
+//!
+//! let openai = r#"[{"role":"user","content":[{"type":"text","text":"Hi"}]}]"#;
+//! let messages = messages_from_json(openai, "user", false).unwrap();
+//! let mut written = String::new();
+//! write_messages(&messages, false, &mut written);
+//! assert_eq!(written, r#"[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#);
+//! ```
+
+mod block;
+mod check;
+pub mod escape;
+mod finish_reason;
+pub mod json;
+mod members;
+pub mod python;
+mod read;
+mod tool;
+mod value;
+mod write;
+
+pub use block::{arguments_from_text, json_string};
+pub use check::{Direction, check_messages, check_system_instructions, check_tool_definitions};
+pub use finish_reason::message_finish_reason;
+pub use read::{
+    messages_from_json, messages_from_value, parts_from_text, reasoning_from_text, role, system_instructions_from_text,
+};
+pub use tool::{tool_definition_from_pieces, tool_definitions_from_json, tool_definitions_from_value};
+pub use value::write_value;
+pub use write::{write_messages, write_parts, write_tool_definitions};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,430 @@
+//! What emitters say: a dialect is a table, and this file has the list of all dialects.
+//!
+//! A dialect knows its emitter's keys and what they mean; it knows nothing of targets (that is
+//! [`super::convention`]) and nothing of spans as bytes. To add one, write a file with a
+//! `pub static NAME: Dialect` and name it in [`BUILT_IN`]:
+//!
+//! ```
+//! use dragoman::genai::dialect::*;
+//! use dragoman::genai::field::Field;
+//! use dragoman::genai::values;
+//!
+//! pub static ACME: Dialect = Dialect {
+//!     // How to tell that a span speaks it. Scores add up; the best dialect of a span wins.
+//!     tells: &[Tell::scope("acme.tracer", 100), Tell::key_prefix("acme.", 20)],
+//!     // One key, one meaning. Of two keys for one field the first in the table is preferred.
+//!     keys: &[
+//!         Rule::mapped("acme.vendor", Field::ProviderName, &values::PROVIDER),
+//!         Rule::field("acme.model", Field::RequestModel),
+//!         Rule::field("acme.tokens.in", Field::UsageInputTokens),
+//!         Rule::new("acme.tokens.all", Action::Total),
+//!         Rule::new("acme.prompt_json", Action::Input),
+//!     ],
+//!     // Keys with a number in the middle: acme.msg.0.role, acme.msg.0.calls.1.args.
+//!     families: &[Family {
+//!         prefix: "acme.msg.",
+//!         list: List::Input,
+//!         pieces: &[
+//!             ("role", Piece::Role),
+//!             ("text", Piece::Content),
+//!             ("calls.#.tool", Piece::CallName),
+//!             ("calls.#.args", Piece::CallArguments),
+//!         ],
+//!         unindexed: &[],
+//!     }],
+//!     // The emitter's keys that no target has words for: kept, and counted as such.
+//!     kept: &[("acme.", Reason::NoHome)],
+//!     // Names that the emitter gives its spans, and that may therefore be replaced.
+//!     span_names: &[SpanName::Exact("acme_call")],
+//!     ..Dialect::new("acme")
+//! };
+//! ```
+//!
+//! What a table cannot say goes into [`Action::Read`] (one key) or [`Dialect::quirk`] (the whole
+//! operation, after all keys were read). Two dialects may know the same key: where they mean
+//! different things by it the winner's meaning counts, then the order of the list.
+
+pub mod handwritten;
+pub mod litellm;
+pub mod openllmetry;
+pub mod otel;
+pub mod user;
+
+use super::field::Field;
+use super::operation::{Operation, Seen};
+use super::values::Table;
+
+/// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
+pub static BUILT_IN: &[&Dialect] =
+    &[&litellm::LITELLM, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+
+/// What one emitter says and how to tell that it is that emitter.
+#[derive(Debug, Clone, Copy)]
+pub struct Dialect {
+    /// For people, metric labels and `explain`: `litellm`.
+    pub name: &'static str,
+    /// What speaks for this dialect.
+    pub tells: &'static [Tell],
+    /// Its keys, with their meaning.
+    pub keys: &'static [Rule],
+    /// Its keys with a number in them.
+    pub families: &'static [Family],
+    /// Its span events that carry content.
+    pub events: &'static [EventRule],
+    /// Prefixes of keys that stay as they are, each with why. They do not make a span an LLM
+    /// operation.
+    pub kept: &'static [(&'static str, Reason)],
+    /// Names that the emitter itself gives to spans of inference and embeddings calls. Only such a
+    /// name is replaced, and only such a span changes its kind from INTERNAL to CLIENT.
+    pub span_names: &'static [SpanName],
+    /// Whether texts may hold Python literals (`[{'type': 'text'}]`) in place of JSON.
+    pub python: bool,
+    /// What only this dialect needs: called after all keys were read, if this dialect won.
+    pub quirk: Option<Quirk>,
+}
+
+/// See [`Dialect::quirk`].
+pub type Quirk = for<'a> fn(&mut Operation<'a>, &Seen<'_, 'a>);
+
+impl Dialect {
+    /// A dialect that knows nothing yet; for `..Dialect::new("name")`.
+    pub const fn new(name: &'static str) -> Dialect {
+        Dialect {
+            name,
+            tells: &[],
+            keys: &[],
+            families: &[],
+            events: &[],
+            kept: &[],
+            span_names: &[],
+            python: false,
+            quirk: None,
+        }
+    }
+}
+
+/// Something about a span that speaks for a dialect, and how loudly. Use 100 for what nobody else
+/// does (the emitter's scope), 20 for a key that is only its own, 1 to 5 for a mere habit.
+#[derive(Debug, Clone, Copy)]
+pub struct Tell {
+    /// What must be seen.
+    pub sign: Sign,
+    /// What it adds to the score, once for the span.
+    pub weight: u16,
+}
+
+/// What a [`Tell`] looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// The scope has this name.
+    Scope(&'static str),
+    /// The scope's name begins so.
+    ScopePrefix(&'static str),
+    /// The scope's name begins so, it has a version `0.x` and no schema URL (how OpenLLMetry differs from the
+    /// official packages of the same names).
+    UnversionedScopePrefix(&'static str),
+    /// The scope's name begins so and there is a schema URL.
+    SchemaScopePrefix(&'static str),
+    /// An attribute with this key.
+    Key(&'static str),
+    /// An attribute whose key begins so.
+    KeyPrefix(&'static str),
+    /// A resource attribute with this text.
+    Resource(&'static str, &'static str),
+    /// The span has this name.
+    SpanName(&'static str),
+}
+
+impl Tell {
+    /// The scope has this name.
+    pub const fn scope(name: &'static str, weight: u16) -> Tell {
+        Tell { sign: Sign::Scope(name), weight }
+    }
+
+    /// The scope's name begins so.
+    pub const fn scope_prefix(prefix: &'static str, weight: u16) -> Tell {
+        Tell { sign: Sign::ScopePrefix(prefix), weight }
+    }
+
+    /// An attribute with this key.
+    pub const fn key(key: &'static str, weight: u16) -> Tell {
+        Tell { sign: Sign::Key(key), weight }
+    }
+
+    /// An attribute whose key begins so.
+    pub const fn key_prefix(prefix: &'static str, weight: u16) -> Tell {
+        Tell { sign: Sign::KeyPrefix(prefix), weight }
+    }
+
+    /// A resource attribute with this text.
+    pub const fn resource(key: &'static str, value: &'static str, weight: u16) -> Tell {
+        Tell { sign: Sign::Resource(key, value), weight }
+    }
+
+    /// The span has this name.
+    pub const fn span_name(name: &'static str, weight: u16) -> Tell {
+        Tell { sign: Sign::SpanName(name), weight }
+    }
+}
+
+/// One key and what it means.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// The attribute's key.
+    pub key: &'static str,
+    /// What to do with its value.
+    pub action: Action,
+    /// Translates the value's text first; words that are not in the map pass through.
+    pub values: Option<&'static Table>,
+    /// The key says too little by itself (`prompt_tokens`): it counts only on a span that is not
+    /// SERVER, that has a model or the sibling count, and none of whose children in the batch has
+    /// usage.
+    pub guarded: bool,
+}
+
+impl Rule {
+    /// A key and any action.
+    pub const fn new(key: &'static str, action: Action) -> Rule {
+        Rule { key, action, values: None, guarded: false }
+    }
+
+    /// The key says a field.
+    pub const fn field(key: &'static str, field: Field) -> Rule {
+        Rule::new(key, Action::Field(field))
+    }
+
+    /// The key says a field in the emitter's words.
+    pub const fn mapped(key: &'static str, field: Field, values: &'static Table) -> Rule {
+        Rule { key, action: Action::Field(field), values: Some(values), guarded: false }
+    }
+
+    /// The key says a field, but only under the guard.
+    pub const fn guarded(key: &'static str, field: Field) -> Rule {
+        Rule { key, action: Action::Field(field), values: None, guarded: true }
+    }
+
+    /// The key stays, and this is why.
+    pub const fn keep(key: &'static str, reason: Reason) -> Rule {
+        Rule::new(key, Action::Keep(reason))
+    }
+}
+
+/// What a key's value is to an operation.
+#[derive(Debug, Clone, Copy)]
+pub enum Action {
+    /// Says the field, whole; the key goes once the field is written.
+    Field(Field),
+    /// Says the field among other things, or only perhaps: it is taken if nothing else says the
+    /// field, and the key stays.
+    Copy(Field),
+    /// The total of input and output tokens, for which no target has a word.
+    Total,
+    /// Input messages: JSON of any known shape, or one user's text.
+    Input,
+    /// Output messages: JSON of any known shape, or one assistant's text.
+    Output,
+    /// System instructions that were passed apart from the messages.
+    Instructions,
+    /// Tool definitions as JSON.
+    Tools,
+    /// A whole usage object as text: JSON, a Python literal or a Python class' representation.
+    Usage,
+    /// An URL that was called: gives server address and port; stays if it says more.
+    Url,
+    /// Where the value is this text, it says nothing, and goes; any other value stays.
+    Sentinel(&'static str),
+    /// Stays.
+    Keep(Reason),
+    /// Anything else. The function may offer facts to the operation and returns what becomes of
+    /// the key.
+    Read(Read),
+}
+
+/// See [`Action::Read`].
+pub type Read = for<'a> fn(&mut Operation<'a>, &crate::otlp::value::Value<'a>) -> Verdict;
+
+/// What becomes of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All that it said is in the operation: it may go.
+    Expressed,
+    /// It said nothing: it may go.
+    Discarded(Reason),
+    /// It stays.
+    Kept(Reason),
+}
+
+/// Why a key stays, or goes without being expressed. A bounded set: these are metric labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// No reason needed: it is expressed.
+    None,
+    /// Already in the target's words.
+    Current,
+    /// No target has words for it, or this one has not.
+    NoHome,
+    /// Something else that was said before it says otherwise.
+    Conflict,
+    /// The value is not of the type that it should be.
+    Uncoercible,
+    /// An unknown key under a known prefix.
+    Unknown,
+    /// Part of it was expressed; it says more.
+    SaysMore,
+    /// The guard of a bare key did not let it through.
+    Guarded,
+    /// Empty, or a word for nothing.
+    Empty,
+    /// A total that is the sum of input and output.
+    Redundant,
+    /// A total above the sum of input and output.
+    AboveSum,
+    /// A total below the sum of input and output.
+    BelowSum,
+    /// Content in a shape that nobody knows.
+    Shape,
+    /// A copy of what another span says.
+    Copy,
+}
+
+impl Reason {
+    /// All reasons, in the order of their declaration.
+    pub const ALL: [Reason; 14] = [
+        Reason::None,
+        Reason::Current,
+        Reason::NoHome,
+        Reason::Conflict,
+        Reason::Uncoercible,
+        Reason::Unknown,
+        Reason::SaysMore,
+        Reason::Guarded,
+        Reason::Empty,
+        Reason::Redundant,
+        Reason::AboveSum,
+        Reason::BelowSum,
+        Reason::Shape,
+        Reason::Copy,
+    ];
+
+    /// As a metric label.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::None => "",
+            Reason::Current => "current",
+            Reason::NoHome => "no_home",
+            Reason::Conflict => "conflict",
+            Reason::Uncoercible => "uncoercible",
+            Reason::Unknown => "unknown",
+            Reason::SaysMore => "says_more",
+            Reason::Guarded => "guarded",
+            Reason::Empty => "empty",
+            Reason::Redundant => "redundant",
+            Reason::AboveSum => "above_sum",
+            Reason::BelowSum => "below_sum",
+            Reason::Shape => "shape",
+            Reason::Copy => "copy",
+        }
+    }
+}
+
+/// Keys of the form `{prefix}{number}.{piece}`, folded into one list. Numbers sort as numbers and
+/// may have gaps; a second segment that is no number is not the family's.
+#[derive(Debug, Clone, Copy)]
+pub struct Family {
+    /// With its dot: `gen_ai.prompt.`.
+    pub prefix: &'static str,
+    /// Which list the pieces make.
+    pub list: List,
+    /// What may follow the number and its dot; `#` stands for an inner number, the empty text for
+    /// nothing at all (`gen_ai.completion.0` itself). A piece that is not here is kept as unknown.
+    pub pieces: &'static [(&'static str, Piece)],
+    /// Pieces that may follow the prefix without a number, meaning number 0.
+    pub unindexed: &'static [(&'static str, Piece)],
+}
+
+/// A list that pieces are folded into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// Input messages.
+    Input,
+    /// Output messages.
+    Output,
+    /// Tool definitions.
+    Tools,
+}
+
+/// A piece of a message, or of a tool definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece {
+    /// The message's role.
+    Role,
+    /// The message's content: text, or JSON of content blocks.
+    Content,
+    /// The text of a user's message: role and content in one.
+    UserText,
+    /// Why generation ended, in the provider's words.
+    FinishReason,
+    /// What the model thought: text, or JSON of blocks with text.
+    Reasoning,
+    /// The model's refusal.
+    Refusal,
+    /// The call that this message (role `tool`) answers.
+    ToolCallId,
+    /// The `#`-th tool call's id (number 0 without `#`).
+    CallId,
+    /// The `#`-th tool call's name.
+    CallName,
+    /// The `#`-th tool call's arguments, JSON text if the source allows it.
+    CallArguments,
+    /// The `#`-th tool call's type: said by the part itself.
+    CallType,
+    /// A tool call's name, where the family's number counts the tool calls of the only choice.
+    ChoiceCallName,
+    /// As [`Piece::ChoiceCallName`]: the arguments.
+    ChoiceCallArguments,
+    /// A tool's name.
+    ToolName,
+    /// A tool's description.
+    ToolDescription,
+    /// A tool's parameters, JSON text.
+    ToolParameters,
+    /// A tool's type.
+    ToolType,
+    /// Stays.
+    Keep(Reason),
+}
+
+/// A span event that carries content in its attributes.
+#[derive(Debug, Clone, Copy)]
+pub struct EventRule {
+    /// The event's name.
+    pub name: &'static str,
+    /// The list that its message belongs to.
+    pub list: List,
+    /// The role of the message where the event says none.
+    pub role: &'static str,
+    /// The attributes that hold it, first found first; an event with none of them stays.
+    pub content: &'static [&'static str],
+}
+
+/// A name that an emitter gives to its own spans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanName {
+    /// This name.
+    Exact(&'static str),
+    /// A name that begins so.
+    Prefix(&'static str),
+    /// A name that ends so.
+    Suffix(&'static str),
+}
+
+impl SpanName {
+    /// Whether `name` is one of these.
+    pub fn matches(self, name: &str) -> bool {
+        match self {
+            SpanName::Exact(exact) => name == exact,
+            SpanName::Prefix(prefix) => name.starts_with(prefix),
+            SpanName::Suffix(suffix) => name.ends_with(suffix),
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! OpenLLMetry by Traceloop, Python and JavaScript, from 0.16 (`llm.*`) over 0.17 to 0.53
+//! (`gen_ai.prompt.N.*`) to the packages that speak the current names
+//! (`research/dialects-1.md`, section 4).
+//!
+//! The scope's name is no proof: the official packages share some of them. OpenLLMetry's scopes have
+//! a version 0.x and no schema URL. The wrappers of workflows, tasks, agents and tools
+//! (`traceloop.*`) say what an operation is and keep their own keys, which say more.
+
+use std::borrow::Cow;
+
+use super::{Action, Dialect, Family, List, Piece, Reason, Rule, Sign, SpanName, Tell, Verdict};
+use crate::genai::field::Field;
+use crate::genai::message::{Message, Part};
+use crate::genai::operation::{Content, Operation, Scalar, Seen};
+use crate::genai::values;
+use crate::otlp::value::Value;
+
+/// The dialect's name.
+pub const NAME: &str = "openllmetry";
+
+/// The dialect.
+pub static OPENLLMETRY: Dialect = Dialect {
+    tells: &[
+        Tell::scope("traceloop.tracer", 100),
+        Tell::scope_prefix("@traceloop/", 100),
+        Tell { sign: Sign::UnversionedScopePrefix("opentelemetry.instrumentation."), weight: 50 },
+        Tell::key_prefix("traceloop.", 20),
+        Tell::key("llm.request.type", 3),
+    ],
+    keys: &[
+        // 0.48 and later, package by package: current names with words of its own.
+        Rule::mapped("gen_ai.operation.name", Field::OperationName, &OPERATION),
+        Rule::mapped("gen_ai.provider.name", Field::ProviderName, &values::PROVIDER),
+        // All eras.
+        Rule::mapped("llm.request.type", Field::OperationName, &OPERATION),
+        Rule {
+            values: Some(&values::TRACELOOP_KIND),
+            ..Rule::new("traceloop.span.kind", Action::Copy(Field::OperationName))
+        },
+        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("llm.vendor", Field::ProviderName, &values::PROVIDER),
+        Rule::field("llm.request.model", Field::RequestModel),
+        Rule::field("llm.response.model", Field::ResponseModel),
+        Rule::field("gen_ai.response.0.id", Field::ResponseId),
+        Rule::field("llm.request.max_tokens", Field::RequestMaxTokens),
+        Rule::field("gen_ai.request.max_completion_tokens", Field::RequestMaxTokens),
+        Rule::field("llm.watsonx.max_new_tokens", Field::RequestMaxTokens),
+        Rule::field("llm.temperature", Field::RequestTemperature),
+        Rule::field("llm.top_p", Field::RequestTopP),
+        Rule::field("llm.top_k", Field::RequestTopK),
+        Rule::field("llm.frequency_penalty", Field::RequestFrequencyPenalty),
+        Rule::field("llm.presence_penalty", Field::RequestPresencePenalty),
+        Rule::field("llm.chat.stop_sequences", Field::RequestStopSequences),
+        Rule::field("llm.watsonx.random_seed", Field::RequestSeed),
+        Rule::field("gen_ai.request.n", Field::RequestChoiceCount),
+        Rule::field("llm.is_streaming", Field::RequestStream),
+        Rule::field("gen_ai.is_streaming", Field::RequestStream),
+        Rule::field("gen_ai.request.reasoning_effort", Field::RequestReasoningLevel),
+        Rule::field("llm.request.reasoning_effort", Field::RequestReasoningLevel),
+        Rule::new("gen_ai.request.structured_output_schema", Action::Read(structured_output)),
+        Rule::field("llm.response.finish_reason", Field::ResponseFinishReasons),
+        Rule::field("llm.response.stop_reason", Field::ResponseFinishReasons),
+        Rule::field("gen_ai.response.finish_reason", Field::ResponseFinishReasons),
+        Rule::field("gen_ai.response.stop_reason", Field::ResponseFinishReasons),
+        Rule::field("gen_ai.usage.prompt_tokens", Field::UsageInputTokens),
+        Rule::field("llm.usage.prompt_tokens", Field::UsageInputTokens),
+        Rule::field("gen_ai.usage.completion_tokens", Field::UsageOutputTokens),
+        Rule::field("llm.usage.completion_tokens", Field::UsageOutputTokens),
+        Rule::new("llm.usage.total_tokens", Action::Total),
+        Rule::new("gen_ai.usage.total_tokens", Action::Total),
+        Rule::field("gen_ai.usage.cache_read_input_tokens", Field::UsageCacheReadInputTokens),
+        Rule::field("gen_ai.usage.cache_creation_input_tokens", Field::UsageCacheWriteInputTokens),
+        Rule::field("gen_ai.usage.reasoning_tokens", Field::UsageReasoningOutputTokens),
+        Rule::field("llm.usage.reasoning_tokens", Field::UsageReasoningOutputTokens),
+        Rule::new("gen_ai.openai.api_base", Action::Url),
+        Rule::new("openai.api_base", Action::Url),
+        Rule::field("gen_ai.openai.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
+        Rule::field("gen_ai.openai.response.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
+        Rule::field("traceloop.prompt.key", Field::PromptName),
+        Rule::new("traceloop.prompt.version", Action::Copy(Field::PromptVersion)),
+        // The OpenAI package made text of a missing value. Real headers can hold secrets.
+        Rule::new("llm.headers", Action::Sentinel("None")),
+        Rule::keep("gen_ai.headers", Reason::NoHome),
+        Rule::keep("llm.user", Reason::NoHome),
+        Rule::keep("gen_ai.user", Reason::NoHome),
+        Rule::keep("llm.request.repetition_penalty", Reason::NoHome),
+        Rule::keep("gen_ai.request.repetition_penalty", Reason::NoHome),
+        Rule::keep("gen_ai.request.reasoning_summary", Reason::NoHome),
+        Rule::keep("gen_ai.response.reasoning_effort", Reason::NoHome),
+        Rule::keep("gen_ai.request.thinking.budget_tokens", Reason::NoHome),
+        Rule::keep("gen_ai.request.thinking_type", Reason::NoHome),
+        Rule::keep("gen_ai.openai.api_version", Reason::NoHome),
+        Rule::keep("gen_ai.openai.api_type", Reason::NoHome),
+        // Beside the families, without a number.
+        Rule::keep("gen_ai.prompt.prompt_filter_results", Reason::NoHome),
+        Rule::keep("gen_ai.prompt.prompt_error", Reason::NoHome),
+        Rule::keep("gen_ai.completion.content_filter_results", Reason::NoHome),
+        Rule::keep("gen_ai.workflow.nodes", Reason::NoHome),
+        Rule::keep("gen_ai.workflow.edges", Reason::NoHome),
+        Rule::keep("mcp.request.argument", Reason::NoHome),
+        Rule::keep("mcp.response.value", Reason::NoHome),
+        Rule::keep("mcp.request.id", Reason::NoHome),
+        Rule::keep("mcp.session.init_options", Reason::NoHome),
+    ],
+    families: &[
+        Family { prefix: "llm.prompts.", list: List::Input, pieces: MESSAGE, unindexed: &[] },
+        Family { prefix: "llm.completions.", list: List::Output, pieces: MESSAGE, unindexed: &[] },
+        Family { prefix: "gen_ai.prompt.", list: List::Input, pieces: MESSAGE, unindexed: &[] },
+        Family {
+            prefix: "gen_ai.completion.",
+            list: List::Output,
+            pieces: MESSAGE,
+            // LlamaIndex writes the only answer without a number.
+            unindexed: &[("role", Piece::Role), ("content", Piece::Content)],
+        },
+        Family {
+            prefix: "llm.request.functions.",
+            list: List::Tools,
+            pieces: &[
+                ("name", Piece::ToolName),
+                ("description", Piece::ToolDescription),
+                ("parameters", Piece::ToolParameters),
+                // The Anthropic package's word.
+                ("input_schema", Piece::ToolParameters),
+            ],
+            unindexed: &[],
+        },
+    ],
+    kept: &[
+        ("traceloop.", Reason::NoHome),
+        ("gen_ai.task.", Reason::NoHome),
+        ("llm.watsonx.", Reason::NoHome),
+        ("crewai.", Reason::NoHome),
+    ],
+    // `openai.chat`, `anthropic.completion`, LangChain's `ChatOpenAI.chat`: unchanged through all
+    // eras, in packages of the current names too.
+    span_names: &[
+        SpanName::Suffix(".chat"),
+        SpanName::Suffix(".completion"),
+        SpanName::Suffix(".embeddings"),
+        SpanName::Suffix(".response"),
+        SpanName::Suffix(".converse"),
+        SpanName::Prefix("cohere."),
+    ],
+    quirk: Some(quirk),
+    ..Dialect::new(NAME)
+};
+
+const MESSAGE: &[(&str, Piece)] = &[
+    ("role", Piece::Role),
+    ("content", Piece::Content),
+    // The text of a user's turn, without a role: completion endpoints.
+    ("user", Piece::UserText),
+    ("finish_reason", Piece::FinishReason),
+    ("refusal", Piece::Refusal),
+    ("reasoning", Piece::Reasoning),
+    ("tool_call_id", Piece::ToolCallId),
+    ("tool_calls.#.id", Piece::CallId),
+    ("tool_calls.#.name", Piece::CallName),
+    ("tool_calls.#.arguments", Piece::CallArguments),
+    ("tool_calls.#.type", Piece::CallType),
+    // Of parallel calls only the last survived: all wrote the same pair of keys.
+    ("function_call.name", Piece::CallName),
+    ("function_call.arguments", Piece::CallArguments),
+    ("content_filter_results", Piece::Keep(Reason::NoHome)),
+];
+
+/// `llm.request.type` and the words that stand under `gen_ai.operation.name`. `execute_task` and
+/// `rerank` are operations of its own and pass.
+static OPERATION: [(&str, Option<&str>); 8] = [
+    ("chat", Some("chat")),
+    ("completion", Some("text_completion")),
+    ("embedding", Some("embeddings")),
+    ("embeddings", Some("embeddings")),
+    ("vector_db_retrieve", Some("retrieval")),
+    ("llm_request", Some("chat")),
+    ("unknown", None),
+    ("", None),
+];
+
+/// A schema for the answer was given: the answer is JSON.
+fn structured_output<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
+    if value.as_str().is_some_and(|text| !matches!(text, "" | "None" | "null")) {
+        operation.offer(Field::OutputType, Scalar::Str("json".into()));
+    }
+    Verdict::Kept(Reason::SaysMore)
+}
+
+fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    if seen.get("llm.request.type").and_then(Value::as_str) == Some("rerank") {
+        // The documents stand there as system prompts, the scores as completions.
+        operation.input = Content::Absent;
+        operation.output = Content::Absent;
+    }
+    provider(operation, seen);
+    endpoint(operation, seen);
+    messages(operation, seen);
+    wrapper(operation, seen);
+}
+
+/// The client library's name stands where the service's should.
+fn provider(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
+    if operation.is_current(Field::ProviderName) {
+        return;
+    }
+    let provider = operation.text(Field::ProviderName).unwrap_or_default();
+    let is_azure = |key| seen.get(key).and_then(Value::as_str).is_some_and(|text| !matches!(text, "" | "None"));
+    let service = if seen.scope_name.ends_with(".bedrock") {
+        // Old releases put the vendor of the model there.
+        "aws.bedrock"
+    } else if provider == "openai"
+        && (is_azure("gen_ai.openai.api_version")
+            || seen.get("gen_ai.openai.api_type").and_then(Value::as_str) == Some("azure"))
+    {
+        "azure.ai.openai"
+    } else {
+        return;
+    };
+    operation.set(Field::ProviderName, Scalar::Str(service.into()));
+}
+
+/// Several packages say `completion` of chat endpoints; a completion has one text and no roles.
+fn endpoint(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
+    if operation.is_current(Field::OperationName) || operation.text(Field::OperationName) != Some("text_completion") {
+        return;
+    }
+    let has_roles = || {
+        seen.attributes.iter().any(|(key, _)| {
+            ["gen_ai.prompt.", "llm.prompts."].iter().any(|prefix| key.starts_with(prefix)) && key.ends_with(".role")
+        })
+    };
+    if seen.name.ends_with(".chat") || has_roles() {
+        operation.set(Field::OperationName, Scalar::Str("chat".into()));
+    }
+}
+
+fn messages<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    let Some(output) = operation.output.read_mut() else { return };
+    for message in output.iter_mut().filter(|message| message.role == "unknown") {
+        // LangChain's wrapper, of streams.
+        message.role = "assistant".into();
+    }
+    let each_item = seen.scope_name.contains("openai_agents");
+    let mut joined: Vec<Message<'a>> = Vec::with_capacity(output.len());
+    for mut message in output.drain(..) {
+        let thought = message.role == "thinking";
+        if thought {
+            message.role = "assistant".into();
+            for part in &mut message.parts {
+                if let Part::Text(text) = part {
+                    *part = Part::Reasoning(std::mem::take(text));
+                }
+            }
+        }
+        // Anthropic's thinking has a number of its own, and the finish reason of the answer that
+        // follows; openai-agents numbers the items of one answer.
+        let goes_on = joined.last().is_some_and(|last| {
+            is_thinking(last) || (each_item && last.role == message.role && last.finish_reason.is_none())
+        });
+        match joined.last_mut().filter(|_| goes_on) {
+            Some(last) => {
+                last.parts.append(&mut message.parts);
+                last.finish_reason = message.finish_reason.or(last.finish_reason.take());
+            }
+            None => joined.push(message),
+        }
+    }
+    *output = joined;
+}
+
+/// Whether a message is nothing but thoughts.
+fn is_thinking(message: &Message<'_>) -> bool {
+    !message.parts.is_empty() && message.parts.iter().all(|part| matches!(part, Part::Reasoning(_)))
+}
+
+/// The wrappers of workflows, agents and tools. Every span below a workflow has its name; only the
+/// workflow itself is one.
+fn wrapper<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    let text = |key: &str| -> Option<Scalar<'a>> {
+        match seen.get(key)? {
+            Value::Str(text) if !text.is_empty() => Some(Scalar::Str(Cow::clone(text))),
+            _ => None,
+        }
+    };
+    let mut offer = |field, key: &str| {
+        if let Some(value) = text(key) {
+            operation.offer(field, value);
+        }
+    };
+    match seen.get("traceloop.span.kind").and_then(Value::as_str) {
+        Some("workflow") => {
+            offer(Field::WorkflowName, "traceloop.workflow.name");
+            offer(Field::WorkflowName, "traceloop.entity.name");
+        }
+        Some("agent") => offer(Field::AgentName, "traceloop.entity.name"),
+        Some("tool") => {
+            offer(Field::ToolName, "traceloop.entity.name");
+            offer(Field::ToolCallArguments, "traceloop.entity.input");
+            offer(Field::ToolCallResult, "traceloop.entity.output");
+        }
+        _ => {}
+    }
+}

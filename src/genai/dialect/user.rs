@@ -1,0 +1,85 @@
+//! `processors.genai.mappings`: what a user says about keys of the user's own, a dialect like the
+//! others. It stands before all of them.
+
+use crate::genai::convention;
+use crate::genai::dialect::Action;
+use crate::genai::field::Field;
+use crate::genai::settings::Mapping;
+use crate::genai::values::ValueMap;
+
+/// The dialect's name.
+pub const NAME: &str = "user";
+
+/// A rule whose key and words are the user's.
+#[derive(Debug, Clone)]
+pub(crate) struct UserRule {
+    pub(crate) key: String,
+    pub(crate) action: Action,
+    pub(crate) values: ValueMap,
+}
+
+/// The meaning of a target's attribute; `None` if no target has an attribute of this name, which
+/// a configuration should refuse.
+pub fn meaning(attribute: &str) -> Option<Action> {
+    match attribute {
+        convention::INPUT_MESSAGES => return Some(Action::Input),
+        convention::OUTPUT_MESSAGES => return Some(Action::Output),
+        convention::SYSTEM_INSTRUCTIONS => return Some(Action::Instructions),
+        convention::TOOL_DEFINITIONS => return Some(Action::Tools),
+        _ => {}
+    }
+    let named = |field: &&Field| {
+        convention::ALL.iter().any(|convention| {
+            convention.all_names().any(|name| name.field == **field && name.attribute == Some(attribute))
+        })
+    };
+    Field::ALL.iter().find(named).map(|field| Action::Field(*field))
+}
+
+/// The attributes that a mapping may name, for an error message.
+pub fn targets() -> Vec<&'static str> {
+    let mut names: Vec<&str> = convention::ALL
+        .iter()
+        .flat_map(|convention| convention.all_names().filter_map(|name| name.attribute))
+        .chain([
+            convention::INPUT_MESSAGES,
+            convention::OUTPUT_MESSAGES,
+            convention::SYSTEM_INSTRUCTIONS,
+            convention::TOOL_DEFINITIONS,
+        ])
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The rules of a configuration; entries whose target no convention knows are left out.
+pub(crate) fn rules(mappings: &[Mapping]) -> Vec<UserRule> {
+    mappings
+        .iter()
+        .filter_map(|mapping| {
+            let values = match mapping.values.is_empty() {
+                true => ValueMap::None,
+                false => ValueMap::User(mapping.values.clone().into()),
+            };
+            Some(UserRule { key: mapping.key.clone(), action: meaning(&mapping.to)?, values })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapping_names_an_attribute_of_any_target() {
+        assert!(matches!(meaning("gen_ai.request.model"), Some(Action::Field(Field::RequestModel))));
+        assert!(matches!(
+            meaning("gen_ai.usage.cache_write.input_tokens"),
+            Some(Action::Field(Field::UsageCacheWriteInputTokens))
+        ));
+        assert!(matches!(meaning("gen_ai.input.messages"), Some(Action::Input)));
+        assert!(meaning("gen_ai.request.modle").is_none());
+        assert!(targets().contains(&"gen_ai.tool.definitions"));
+    }
+}

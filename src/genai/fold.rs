@@ -1,0 +1,271 @@
+//! Pieces into lists: indexed families and span events become messages and tool definitions.
+//!
+//! Numbers sort as numbers, gaps close up. Which piece is what is said by the dialect's table.
+
+use std::borrow::Cow;
+
+use super::content::{self, write_value};
+use super::dialect::{EventRule, List, Piece};
+use super::message::{Json, Message, Part, ToolDefinition};
+use super::read::SourceEvent;
+use crate::otlp::value::Value;
+
+/// One piece with its numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Numbered<'s> {
+    pub(super) number: u32,
+    pub(super) inner: u32,
+    pub(super) piece: Piece,
+    pub(super) text: Cow<'s, str>,
+}
+
+/// A value as text; JSON where it has structure. `None` where there is no value.
+pub(super) fn text_of<'s>(value: &'s Value<'_>) -> Option<Cow<'s, str>> {
+    match value {
+        Value::Str(text) => Some(Cow::Borrowed(text)),
+        Value::Empty => None,
+        other => {
+            let mut text = String::new();
+            write_value(other, &mut text);
+            Some(Cow::Owned(text))
+        }
+    }
+}
+
+#[derive(Default)]
+struct Draft<'s> {
+    role: Option<Cow<'s, str>>,
+    content: Option<Cow<'s, str>>,
+    user: bool,
+    finish_reason: Option<Cow<'s, str>>,
+    reasoning: Option<Cow<'s, str>>,
+    refusal: Option<Cow<'s, str>>,
+    tool_call_id: Option<Cow<'s, str>>,
+    calls: Vec<(u32, CallDraft<'s>)>,
+}
+
+#[derive(Default)]
+struct CallDraft<'s> {
+    id: Option<Cow<'s, str>>,
+    name: Option<Cow<'s, str>>,
+    arguments: Option<Cow<'s, str>>,
+}
+
+/// The messages that the pieces of one family make.
+pub(super) fn messages<'s>(mut pieces: Vec<Numbered<'s>>, list: List, python: bool) -> Vec<Message<'s>> {
+    for piece in &mut pieces {
+        // The family's number counts the calls of the only choice.
+        if matches!(piece.piece, Piece::ChoiceCallName | Piece::ChoiceCallArguments) {
+            piece.inner = piece.number;
+            piece.number = 0;
+        }
+    }
+    pieces.sort_by_key(|piece| (piece.number, piece.inner));
+    let mut messages = Vec::new();
+    let mut draft: Option<(u32, Draft<'s>)> = None;
+    for piece in pieces {
+        match &mut draft {
+            Some((number, draft)) if *number == piece.number => draft.add(piece),
+            _ => {
+                messages.extend(draft.take().map(|(_, draft)| draft.finish(list, python)));
+                let mut next = Draft::default();
+                let number = piece.number;
+                next.add(piece);
+                draft = Some((number, next));
+            }
+        }
+    }
+    messages.extend(draft.take().map(|(_, draft)| draft.finish(list, python)));
+    messages
+}
+
+impl<'s> Draft<'s> {
+    fn add(&mut self, piece: Numbered<'s>) {
+        let text = piece.text;
+        match piece.piece {
+            Piece::Role => self.role = present(text),
+            Piece::Content => self.content = Some(text),
+            Piece::UserText => {
+                self.user = true;
+                self.content = Some(text);
+            }
+            Piece::FinishReason => self.finish_reason = present(text),
+            Piece::Reasoning => self.reasoning = present(text),
+            Piece::Refusal => self.refusal = present(text),
+            Piece::ToolCallId => self.tool_call_id = present(text),
+            Piece::CallId => self.call(piece.inner).id = present(text),
+            Piece::CallName | Piece::ChoiceCallName => self.call(piece.inner).name = present(text),
+            Piece::CallArguments | Piece::ChoiceCallArguments => self.call(piece.inner).arguments = present(text),
+            Piece::CallType
+            | Piece::ToolName
+            | Piece::ToolDescription
+            | Piece::ToolParameters
+            | Piece::ToolType
+            | Piece::Keep(_) => {}
+        }
+    }
+
+    /// The call of a number; pieces come sorted, so it is the last one or new.
+    fn call(&mut self, inner: u32) -> &mut CallDraft<'s> {
+        if self.calls.last().is_none_or(|(number, _)| *number != inner) {
+            self.calls.push((inner, CallDraft::default()));
+        }
+        let last = self.calls.len() - 1;
+        &mut self.calls[last].1
+    }
+
+    fn finish(self, list: List, python: bool) -> Message<'s> {
+        let mut parts = Vec::new();
+        if let Some(text) = self.reasoning {
+            parts.extend(content::reasoning_from_text(text));
+        }
+        let role = match self.role {
+            Some(role) => content::role(role),
+            None if self.user => "user".into(),
+            None if self.tool_call_id.is_some() => "tool".into(),
+            None if list == List::Output => "assistant".into(),
+            None => "user".into(),
+        };
+        if self.tool_call_id.is_some() || role == "tool" {
+            // LiteLLM's flat keys have no id of the call.
+            let response = response(self.content.unwrap_or_default());
+            parts.push(Part::ToolCallResponse { id: self.tool_call_id, response });
+        } else if let Some(text) = self.content.filter(|text| !text.is_empty() && text != "\"\"") {
+            // LangChain's wrapper writes empty content as the two characters `""`.
+            append_text(text, python, &mut parts);
+        }
+        parts.extend(self.refusal.map(|text| refusal(&text)));
+        for (_, call) in self.calls {
+            parts.push(Part::ToolCall {
+                id: call.id,
+                name: call.name.unwrap_or_default(),
+                arguments: call.arguments.and_then(content::arguments_from_text),
+            });
+        }
+        Message { role, parts, finish_reason: self.finish_reason, ..Message::default() }
+    }
+}
+
+fn present(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// A tool's answer: a text stays one, also if it is JSON, for that is what the tool said; what had
+/// structure was made JSON by [`text_of`].
+fn response(text: Cow<'_, str>) -> Json<'_> {
+    match text {
+        Cow::Borrowed(text) => content::json_string(text),
+        Cow::Owned(json) => Json(Cow::Owned(json)),
+    }
+}
+
+fn refusal(text: &str) -> Part<'static> {
+    let Json(text) = content::json_string(text);
+    Part::Generic(Json(format!(r#"{{"type":"refusal","refusal":{text}}}"#).into()))
+}
+
+/// Appends the parts that a content text stands for.
+fn append_text<'s>(text: Cow<'s, str>, python: bool, parts: &mut Vec<Part<'s>>) {
+    match text {
+        Cow::Borrowed(text) => parts.extend(content::parts_from_text(text, python)),
+        Cow::Owned(text) => {
+            let owned: Vec<Part<'static>> =
+                content::parts_from_text(&text, python).into_iter().map(|part| part.into_owned()).collect();
+            parts.extend(owned);
+        }
+    }
+}
+
+/// The messages of a whole text: JSON of any known shape, or one message with it as its content.
+pub(super) fn messages_of_text<'s>(text: &'s str, role: &str, python: bool) -> Vec<Message<'s>> {
+    if let Some(messages) = content::messages_from_json(text, role, python) {
+        return messages;
+    }
+    let parts = content::parts_from_text(text, python);
+    match parts.is_empty() {
+        true => Vec::new(),
+        false => vec![Message { role: role.to_owned().into(), parts, ..Message::default() }],
+    }
+}
+
+/// The tool definitions that the pieces of one family make.
+pub(super) fn tools<'s>(mut pieces: Vec<Numbered<'s>>, python: bool) -> Vec<ToolDefinition<'s>> {
+    #[derive(Default)]
+    struct ToolDraft<'s> {
+        kind: Option<Cow<'s, str>>,
+        name: Cow<'s, str>,
+        description: Option<Cow<'s, str>>,
+        parameters: Option<Cow<'s, str>>,
+    }
+    pieces.sort_by_key(|piece| piece.number);
+    let mut drafts: Vec<(u32, ToolDraft<'s>)> = Vec::new();
+    for piece in pieces {
+        if drafts.last().is_none_or(|(number, _)| *number != piece.number) {
+            drafts.push((piece.number, ToolDraft::default()));
+        }
+        let Some((_, draft)) = drafts.last_mut() else { continue };
+        match piece.piece {
+            Piece::ToolName => draft.name = piece.text,
+            Piece::ToolDescription => draft.description = present(piece.text),
+            Piece::ToolParameters => draft.parameters = present(piece.text),
+            Piece::ToolType => draft.kind = present(piece.text),
+            _ => {}
+        }
+    }
+    drafts
+        .into_iter()
+        .map(|(_, draft)| {
+            let mut tool =
+                content::tool_definition_from_pieces(draft.name, draft.description, draft.parameters, python);
+            if let Some(kind) = draft.kind {
+                tool.kind = kind;
+            }
+            tool
+        })
+        .collect()
+}
+
+/// Keys of an event that say nothing which its message or the span does not.
+const EVENT_ENVELOPE: &[&str] =
+    &["gen_ai.system", "role", "id", "index", "finish_reason", "event.name", "tool_calls", "name"];
+
+/// The messages of an event, and whether they say all that the event says. `None` if the event
+/// holds no content.
+pub(super) fn event_messages<'s>(
+    event: &'s SourceEvent<'_>,
+    rule: &EventRule,
+    python: bool,
+) -> Option<(Vec<Message<'s>>, bool)> {
+    let (key, value) = rule.content.iter().find_map(|key| event.get(key).map(|value| (*key, value)))?;
+    let text = |key: &str| event.get(key).and_then(text_of).and_then(present);
+    let role = text("role").unwrap_or_else(|| rule.role.to_owned().into());
+    let mut messages = match text_of(value)? {
+        _ if key == "tool_calls" => vec![Message { role: role.clone().into_owned().into(), ..Message::default() }],
+        Cow::Borrowed(body) => messages_of_text(body, &role, python),
+        Cow::Owned(body) => messages_of_text(&body, &role, python).into_iter().map(Message::into_owned).collect(),
+    };
+    let all = event.attributes.iter().all(|(name, _)| *name == key || EVENT_ENVELOPE.contains(name));
+    let Some(message) = messages.last_mut() else { return Some((messages, all)) };
+    if let Some(calls) = text("tool_calls") {
+        // OpenAI's tool calls, read as those of a message.
+        let whole = format!(r#"[{{"role":"assistant","content":null,"tool_calls":{calls}}}]"#);
+        match content::messages_from_json(&whole, "assistant", python) {
+            Some(read) => {
+                let parts = read.into_iter().map(Message::into_owned).flat_map(|message| message.parts);
+                message.parts.extend(parts.collect::<Vec<_>>());
+            }
+            None => return Some((messages, false)),
+        }
+    }
+    if let Some(reason) = text("finish_reason") {
+        message.finish_reason = Some(reason);
+    }
+    // `gen_ai.tool.message`: the text answers the call of this id.
+    if let ("tool", Some(id)) = (rule.role, text("id"))
+        && !message.parts.iter().any(|part| matches!(part, Part::ToolCallResponse { .. }))
+    {
+        let body = text_of(value).unwrap_or_default();
+        message.parts = vec![Part::ToolCallResponse { id: Some(id), response: response(body) }];
+    }
+    Some((messages, all))
+}

@@ -1,0 +1,428 @@
+//! All dialects as one lookup: which dialects know a key, and what each means by it.
+//!
+//! Built once, at start. Most spans of a service are no LLM operations, so the first question,
+//! [`Index::may_concern`], is answered by looking at a few bytes of each key, whatever the number
+//! of dialects.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
+use super::convention::{self, Convention};
+use super::dialect::{Action, Dialect, EventRule, Family, Piece, Reason, Sign, user::UserRule};
+use super::field::Field;
+use super::values::ValueMap;
+use crate::otlp::traces::Origin;
+
+/// What one dialect means by a key.
+#[derive(Debug, Clone)]
+pub(super) struct Meaning {
+    /// The dialect's number in [`Index::dialects`].
+    pub(super) dialect: u8,
+    /// Earlier rules of one dialect are preferred.
+    pub(super) order: u16,
+    pub(super) action: Action,
+    pub(super) values: ValueMap,
+    pub(super) guarded: bool,
+}
+
+/// All that is known of a key.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    /// Who means what by it, at most one meaning a dialect.
+    pub(super) meanings: Vec<Meaning>,
+    /// For whom it speaks, and how loudly.
+    tells: Vec<(u8, u16)>,
+    /// Whether a span with this key is an LLM operation.
+    pub(super) starts: bool,
+}
+
+/// A family's prefix and who uses it.
+#[derive(Debug)]
+pub(super) struct FamilyEntry {
+    pub(super) prefix: &'static str,
+    pub(super) families: Vec<(u8, &'static Family)>,
+}
+
+/// A key of a family, taken apart: `gen_ai.prompt.3.tool_calls.1.id` is number 3, inner number 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member<'k> {
+    pub(super) family: usize,
+    /// `None` without a number (`gen_ai.completion.role`).
+    pub(super) number: Option<u32>,
+    pub(super) rest: &'k str,
+}
+
+/// What a key turned out to be.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Found<'i, 'k> {
+    Entry(&'i Entry),
+    Member(Member<'k>),
+    /// Under a prefix whose keys stay.
+    Kept(u8, Reason),
+    Foreign,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Index {
+    pub(super) dialects: Vec<&'static str>,
+    tables: Vec<Option<&'static Dialect>>,
+    first: FirstLook,
+    exact: HashMap<Box<str>, Entry, FixedState>,
+    pub(super) families: Vec<FamilyEntry>,
+    prefix_tells: Vec<(&'static str, u8, u16)>,
+    origin_tells: Vec<(Sign, u8, u16)>,
+    kept: Vec<(&'static str, u8, Reason)>,
+    pub(super) events: Vec<(u8, EventRule)>,
+}
+
+/// Fields that every kind of span may have: they never make a span an LLM operation.
+fn is_general(field: Field) -> bool {
+    matches!(
+        field,
+        Field::ErrorType
+            | Field::ServerAddress
+            | Field::ServerPort
+            | Field::AzureResourceProviderNamespace
+            | Field::AzureServiceRequestId
+    )
+}
+
+impl Index {
+    /// An index of a user's rules, if any, and of `dialects`. The conventions' own names belong to
+    /// the dialect called `otel`.
+    pub(super) fn new(user: Vec<UserRule>, dialects: &[&'static Dialect]) -> Index {
+        let mut index = Index {
+            dialects: Vec::new(),
+            tables: Vec::new(),
+            first: FirstLook::default(),
+            exact: HashMap::default(),
+            families: Vec::new(),
+            prefix_tells: Vec::new(),
+            origin_tells: Vec::new(),
+            kept: Vec::new(),
+            events: Vec::new(),
+        };
+        if !user.is_empty() {
+            index.dialects.push(super::dialect::user::NAME);
+            index.tables.push(None);
+            for (order, rule) in user.into_iter().enumerate() {
+                let meaning = Meaning {
+                    dialect: 0,
+                    order: order.min(usize::from(u16::MAX)) as u16,
+                    action: rule.action,
+                    values: rule.values,
+                    guarded: false,
+                };
+                index.add(&rule.key, meaning);
+            }
+        }
+        for dialect in dialects {
+            index.add_dialect(dialect);
+        }
+        index
+    }
+
+    fn add_dialect(&mut self, dialect: &'static Dialect) {
+        // Far below 256; a metric label needs far fewer.
+        let number = self.dialects.len().min(254) as u8;
+        self.dialects.push(dialect.name);
+        self.tables.push(Some(dialect));
+        for (order, rule) in dialect.keys.iter().enumerate() {
+            let values = rule.values.map_or(ValueMap::None, ValueMap::Table);
+            let order = order.min(usize::from(u16::MAX) - 100) as u16;
+            self.add(rule.key, Meaning { dialect: number, order, action: rule.action, values, guarded: rule.guarded });
+        }
+        if dialect.name == super::dialect::otel::NAME {
+            convention::ALL.iter().for_each(|convention| self.add_convention(number, convention));
+        }
+        for family in dialect.families {
+            match self.families.iter_mut().find(|entry| entry.prefix == family.prefix) {
+                Some(entry) => entry.families.push((number, family)),
+                None => {
+                    self.first.add_prefix(family.prefix);
+                    self.families.push(FamilyEntry { prefix: family.prefix, families: vec![(number, family)] });
+                }
+            }
+        }
+        for tell in dialect.tells {
+            match tell.sign {
+                Sign::Key(key) => {
+                    self.exact.entry(key.into()).or_default().tells.push((number, tell.weight));
+                }
+                Sign::KeyPrefix(prefix) => self.prefix_tells.push((prefix, number, tell.weight)),
+                sign => self.origin_tells.push((sign, number, tell.weight)),
+            }
+        }
+        self.kept.extend(dialect.kept.iter().map(|(prefix, reason)| (*prefix, number, *reason)));
+        // The longest prefix says most.
+        self.kept.sort_by_key(|(prefix, _, _)| std::cmp::Reverse(prefix.len()));
+        self.events.extend(dialect.events.iter().map(|event| (number, *event)));
+    }
+
+    fn add_convention(&mut self, number: u8, convention: &Convention) {
+        for name in convention.all_names() {
+            let Some(attribute) = name.attribute else { continue };
+            let meaning = Meaning {
+                dialect: number,
+                order: 0,
+                action: Action::Field(name.field),
+                values: ValueMap::None,
+                guarded: false,
+            };
+            self.add(attribute, meaning);
+        }
+    }
+
+    fn add(&mut self, key: &str, meaning: Meaning) {
+        let starts = match meaning.action {
+            Action::Field(field) => !is_general(field),
+            Action::Keep(_) | Action::Sentinel(_) | Action::Url | Action::Read(_) => false,
+            // What says which operation it is, makes it one.
+            Action::Copy(field) => field == Field::OperationName,
+            Action::Total | Action::Input | Action::Output | Action::Instructions | Action::Tools | Action::Usage => {
+                true
+            }
+        };
+        // A span with bare keys has to be looked at; whether it is an operation the guard says.
+        if starts {
+            self.first.add_key(key);
+        }
+        let entry = self.exact.entry(key.into()).or_default();
+        entry.starts |= starts && !meaning.guarded;
+        if !entry.meanings.iter().any(|known| known.dialect == meaning.dialect) {
+            entry.meanings.push(meaning);
+        }
+    }
+
+    /// The table of a dialect; a user's mappings have none.
+    pub(super) fn table(&self, dialect: u8) -> Option<&'static Dialect> {
+        self.tables.get(usize::from(dialect)).copied().flatten()
+    }
+
+    /// Whether a span with these keys and events may be an LLM operation; `false` is certain.
+    #[inline]
+    pub(super) fn may_concern<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
+        keys.any(|key| self.first.may_know(key) && self.knows(key))
+    }
+
+    /// Whether an event of this name carries content.
+    pub(super) fn knows_event(&self, name: &str) -> bool {
+        self.events.iter().any(|(_, event)| event.name == name)
+    }
+
+    #[cold]
+    fn knows(&self, key: &str) -> bool {
+        match self.find(key) {
+            Found::Entry(entry) => entry.starts || entry.meanings.iter().any(|meaning| meaning.guarded),
+            Found::Member(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether any dialect means something like this by a key.
+    pub(super) fn says(&self, key: &str, wanted: impl Fn(Action) -> bool) -> bool {
+        self.exact.get(key).is_some_and(|entry| entry.meanings.iter().any(|meaning| wanted(meaning.action)))
+    }
+
+    /// What a key is.
+    pub(super) fn find<'k>(&self, key: &'k str) -> Found<'_, 'k> {
+        if let Some(entry) = self.exact.get(key)
+            && !entry.meanings.is_empty()
+        {
+            return Found::Entry(entry);
+        }
+        if let Some(member) = self.member(key) {
+            return Found::Member(member);
+        }
+        match self.kept.iter().find(|(prefix, _, _)| key.starts_with(prefix)) {
+            Some((_, dialect, reason)) => Found::Kept(*dialect, *reason),
+            None => Found::Foreign,
+        }
+    }
+
+    fn member<'k>(&self, key: &'k str) -> Option<Member<'k>> {
+        for (family, entry) in self.families.iter().enumerate() {
+            let Some(rest) = key.strip_prefix(entry.prefix) else { continue };
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            if digits == 0 {
+                if entry.families.iter().any(|(_, family)| family.unindexed.iter().any(|(name, _)| *name == rest)) {
+                    return Some(Member { family, number: None, rest });
+                }
+                continue;
+            }
+            let Ok(number) = rest[..digits].parse::<u32>() else { continue };
+            match rest.as_bytes().get(digits) {
+                None => return Some(Member { family, number: Some(number), rest: "" }),
+                Some(b'.') => return Some(Member { family, number: Some(number), rest: &rest[digits + 1..] }),
+                Some(_) => {}
+            }
+        }
+        None
+    }
+
+    /// Adds what a key says for dialects. `seen` notes which prefixes spoke already, for each
+    /// speaks once.
+    pub(super) fn score(&self, key: &str, scores: &mut [u32], seen: &mut u128) {
+        if let Some(entry) = self.exact.get(key) {
+            for (dialect, weight) in &entry.tells {
+                add(scores, *dialect, u32::from(*weight));
+            }
+        }
+        for (number, (prefix, dialect, weight)) in self.prefix_tells.iter().enumerate() {
+            let bit = 1u128.checked_shl(number as u32).unwrap_or(0);
+            if key.starts_with(prefix) && *seen & bit == 0 {
+                *seen |= bit;
+                add(scores, *dialect, u32::from(*weight));
+            }
+        }
+    }
+
+    /// Adds what a span's name, scope and resource say for dialects. Returns what spoke loudest
+    /// for a given one.
+    pub(super) fn score_origin<'s>(
+        &'s self,
+        name: &'s str,
+        origin: &'s Origin<'_>,
+        scores: &mut [u32],
+    ) -> impl Fn(u8) -> Option<Sign> + use<'s> {
+        let mut shown = [None::<(u8, u16, Sign)>; 4];
+        let mut count = 0;
+        for (sign, dialect, weight) in &self.origin_tells {
+            if shows(*sign, name, origin) {
+                add(scores, *dialect, u32::from(*weight));
+                if let Some(place) = shown.get_mut(count) {
+                    *place = Some((*dialect, *weight, *sign));
+                    count += 1;
+                }
+            }
+        }
+        move |winner| {
+            let mine = shown.iter().flatten().filter(|(dialect, _, _)| *dialect == winner);
+            mine.max_by_key(|(_, weight, _)| *weight).map(|(_, _, sign)| *sign)
+        }
+    }
+}
+
+/// Whether a scope, a resource or a span's name shows a sign; keys are looked at elsewhere.
+fn shows(sign: Sign, name: &str, origin: &Origin<'_>) -> bool {
+    match sign {
+        Sign::Scope(scope) => origin.scope_name == scope,
+        Sign::ScopePrefix(prefix) => origin.scope_name.starts_with(prefix),
+        Sign::UnversionedScopePrefix(prefix) => {
+            origin.scope_name.starts_with(prefix)
+                && origin.scope_version.starts_with("0.")
+                && origin.schema_url.is_empty()
+        }
+        Sign::SchemaScopePrefix(prefix) => origin.scope_name.starts_with(prefix) && !origin.schema_url.is_empty(),
+        Sign::Resource(key, value) => origin.resource.get(key).is_some_and(|found| found.as_str() == Some(value)),
+        Sign::SpanName(exact) => name == exact,
+        Sign::Key(_) | Sign::KeyPrefix(_) => false,
+    }
+}
+
+fn add(scores: &mut [u32], dialect: u8, weight: u32) {
+    if let Some(score) = scores.get_mut(usize::from(dialect)) {
+        *score = score.saturating_add(weight);
+    }
+}
+
+/// The piece that `rest` is, and its inner number.
+pub(super) fn piece(family: &Family, member: &Member<'_>) -> Option<(Piece, u32)> {
+    let pieces = if member.number.is_some() { family.pieces } else { family.unindexed };
+    pieces.iter().find_map(|(pattern, piece)| match pattern.split_once('#') {
+        None => (*pattern == member.rest).then_some((*piece, 0)),
+        Some((before, after)) => {
+            let inner = member.rest.strip_prefix(before)?.strip_suffix(after)?;
+            // `+1` would parse as a number, and is none.
+            let plain = inner.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| inner.parse().ok()).flatten().map(|inner| (*piece, inner))
+        }
+    })
+}
+
+/// A cheap question before any hash: can this key be one of those that were added?
+#[derive(Debug)]
+struct FirstLook {
+    bits: [u64; 64],
+    prefixes: Vec<[u8; 4]>,
+}
+
+impl Default for FirstLook {
+    fn default() -> Self {
+        FirstLook { bits: [0; 64], prefixes: Vec::new() }
+    }
+}
+
+impl FirstLook {
+    #[inline]
+    fn bit(key: &[u8]) -> Option<(usize, u64)> {
+        let (first, last) = (*key.first()?, *key.last()?);
+        let middle = *key.get(key.len() / 2)?;
+        let mixed = usize::from(first)
+            .wrapping_mul(0x9e5)
+            .wrapping_add(usize::from(middle).wrapping_mul(0x35))
+            .wrapping_add(usize::from(last).wrapping_mul(0x7))
+            .wrapping_add(key.len().wrapping_mul(0x1f1));
+        Some(((mixed >> 6) & 63, 1 << (mixed & 63)))
+    }
+
+    fn add_key(&mut self, key: &str) {
+        if let Some((word, bit)) = Self::bit(key.as_bytes()) {
+            self.bits[word] |= bit;
+        }
+    }
+
+    fn add_prefix(&mut self, prefix: &str) {
+        if let Some(start) = prefix.as_bytes().first_chunk::<4>()
+            && !self.prefixes.contains(start)
+        {
+            self.prefixes.push(*start);
+        }
+    }
+
+    #[inline]
+    fn may_know(&self, key: &str) -> bool {
+        let key = key.as_bytes();
+        if let Some(start) = key.first_chunk::<4>()
+            && self.prefixes.iter().any(|prefix| prefix == start)
+        {
+            return true;
+        }
+        Self::bit(key).is_some_and(|(word, bit)| self.bits[word] & bit != 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::dialect::List;
+    use super::*;
+
+    const FAMILY: Family = Family {
+        prefix: "x.prompt.",
+        list: List::Input,
+        pieces: &[("role", Piece::Role), ("tool_calls.#.name", Piece::CallName), ("", Piece::Content)],
+        unindexed: &[("role", Piece::Role)],
+    };
+    static DIALECT: Dialect = Dialect { families: &[FAMILY], ..Dialect::new("x") };
+
+    fn read(key: &str) -> Option<(Option<u32>, Piece, u32)> {
+        let index = Index::new(Vec::new(), &[&DIALECT]);
+        match index.find(key) {
+            Found::Member(member) => piece(&FAMILY, &member).map(|(piece, inner)| (member.number, piece, inner)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_family_key_needs_a_number() {
+        assert_eq!(read("x.prompt.10.role"), Some((Some(10), Piece::Role, 0)));
+        assert_eq!(read("x.prompt.0.tool_calls.12.name"), Some((Some(0), Piece::CallName, 12)));
+        assert_eq!(read("x.prompt.0"), Some((Some(0), Piece::Content, 0)));
+        assert_eq!(read("x.prompt.role"), Some((None, Piece::Role, 0)));
+        for key in ["x.prompt.name", "x.prompt.0x.role", "x.prompt.99999999999.role", "x.prompt.0.tool_calls.+1.name"] {
+            assert_eq!(read(key), None, "{key}");
+        }
+    }
+}

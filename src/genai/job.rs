@@ -1,0 +1,723 @@
+//! The reading half of a translation: one span's claims become one [`Operation`].
+//!
+//! Facts are offered in the order of their rank; lists come as candidates, of which the first that
+//! holds anything is taken and the others are compared with it. Writing is in [`super::translate`].
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::coerce::{self, Coerced, coerce};
+use super::content::{self, Direction, write_value};
+use super::convention::Convention;
+use super::dialect::{Action, List, Piece, Reason, Verdict};
+use super::field::{Field, Type};
+use super::fold::{self, Numbered, text_of};
+use super::index::{Index, piece};
+use super::message::{Message, Part, ToolDefinition};
+use super::operation::{Content, Offered, Operation, Scalar};
+use super::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Reading, Source, Work};
+use super::usage;
+use super::values::{self, Mapped, ValueMap};
+use crate::otlp::value::Value;
+
+/// How many pairs of messages are compared at most to find that one list says what another says.
+const COMPARED: usize = 4096;
+
+/// What a candidate for a list holds.
+enum Body<'s> {
+    /// Valid as it stands; the JSON text of it.
+    Current(Cow<'s, str>),
+    Messages(Vec<Message<'s>>),
+    Parts(Vec<Part<'s>>),
+    Tools(Vec<ToolDefinition<'s>>),
+}
+
+struct Candidate<'s> {
+    list: ListOf,
+    rank: u32,
+    body: Body<'s>,
+    claims: Range<usize>,
+}
+
+/// One span's translation, up to the operation.
+pub(super) struct Job<'t, 's> {
+    pub(super) index: &'t Index,
+    pub(super) convention: &'static Convention,
+    pub(super) source: &'s Source<'s>,
+    /// Whether texts may hold Python literals.
+    python: bool,
+    pub(super) operation: Operation<'s>,
+    pub(super) claims: Vec<Claim>,
+    /// The claim that said each field.
+    pub(super) said_by: [Option<usize>; Field::ALL.len()],
+    /// Fields whose attribute holds a legal value that no [`Scalar`] can hold.
+    opaque: [bool; Field::ALL.len()],
+    totals: Vec<(usize, i64)>,
+    candidates: Vec<Candidate<'s>>,
+    /// Finish reasons that stood in pieces, with their claims.
+    reasons: Vec<(usize, Cow<'s, str>)>,
+    /// A prompt that was one text and not a list of messages.
+    user_text: bool,
+    /// Whether anything was said that is not yet in the target's words.
+    pub(super) foreign: bool,
+}
+
+impl<'t, 's> Job<'t, 's> {
+    pub(super) fn new(index: &'t Index, convention: &'static Convention, source: &'s Source<'s>) -> Job<'t, 's> {
+        Job {
+            index,
+            convention,
+            source,
+            python: false,
+            operation: Operation::default(),
+            claims: Vec::with_capacity(source.attributes.len() + source.events.len()),
+            said_by: [None; Field::ALL.len()],
+            opaque: [false; Field::ALL.len()],
+            totals: Vec::new(),
+            candidates: Vec::new(),
+            reasons: Vec::new(),
+            user_text: false,
+            foreign: false,
+        }
+    }
+
+    /// Reads everything. `guarded` says whether bare keys count on this span.
+    pub(super) fn read(&mut self, reading: &mut Reading<'_, 's>, guarded: bool) {
+        self.claims.append(&mut reading.claims);
+        for work in &reading.work {
+            self.python = self.index.table(work.meaning.dialect).is_some_and(|table| table.python);
+            self.key(*work, guarded);
+        }
+        reading.members.sort_by_key(|work| work.member.family);
+        for group in reading.members.chunk_by(|a, b| a.member.family == b.member.family) {
+            self.family(group);
+        }
+        self.events(reading.recognised.winner);
+        for list in [ListOf::Input, ListOf::Output, ListOf::Instructions, ListOf::Tools] {
+            self.resolve(list);
+        }
+        self.finish_reasons();
+    }
+
+    fn claim(&mut self, work: &Work<'_>, about: About, outcome: Outcome, rule: &'static str) -> usize {
+        self.claims.push(Claim {
+            from: From::Attribute(work.attribute),
+            dialect: work.meaning.dialect,
+            about,
+            outcome,
+            rule,
+        });
+        self.claims.len() - 1
+    }
+
+    // --- single keys ---------------------------------------------------------------------------
+
+    fn key(&mut self, work: Work<'_>, guarded: bool) {
+        let Some((_, value)) = self.source.attributes.get(work.attribute) else { return };
+        if work.meaning.guarded && !guarded {
+            let rule = "a bare key needs a model or its sibling on the same span, and no child with usage";
+            self.claim(&work, About::Nothing, Outcome::Kept(Reason::Guarded), rule);
+            return;
+        }
+        match work.meaning.action {
+            Action::Field(field) => self.field(work, field, value),
+            Action::Copy(field) => {
+                if let Coerced::Value(scalar) = self.mapped(work, field, value).unwrap_or(Coerced::Absent) {
+                    self.offer(field, scalar, None);
+                }
+                let rule = "copied where nothing else says it; the key says more and stays";
+                self.claim(&work, About::Field(field), Outcome::Kept(Reason::SaysMore), rule);
+            }
+            Action::Total => self.total(work, value),
+            Action::Input => self.list(work, ListOf::Input, value),
+            Action::Output => self.list(work, ListOf::Output, value),
+            Action::Instructions => self.list(work, ListOf::Instructions, value),
+            Action::Tools => self.list(work, ListOf::Tools, value),
+            Action::Usage => {
+                for (field, count) in usage::read(value, self.python) {
+                    self.offer(field, Scalar::Int(count), None);
+                    self.foreign = true;
+                }
+                let rule = "counts inside are taken where nothing else says them; the object stays";
+                self.claim(&work, About::Usage, Outcome::Kept(Reason::SaysMore), rule);
+            }
+            Action::Url => {
+                if let Some((host, port)) = value.as_str().and_then(usage::host_and_port) {
+                    let host = Scalar::Str(host.to_owned().into());
+                    if self.offer(Field::ServerAddress, host, None) == Offered::Taken
+                        && let Some(port) = port
+                    {
+                        self.offer(Field::ServerPort, Scalar::Int(port), None);
+                    }
+                }
+                let rule = "host and port are taken where nothing else says them; the URL stays";
+                self.claim(&work, About::Server, Outcome::Kept(Reason::SaysMore), rule);
+            }
+            Action::Sentinel(nothing) => {
+                let outcome = match value.as_str() == Some(nothing) {
+                    true => Outcome::Discarded(Reason::Empty),
+                    false => Outcome::Kept(Reason::NoHome),
+                };
+                self.claim(&work, About::Nothing, outcome, "a word for nothing goes, anything else stays");
+            }
+            Action::Keep(reason) => {
+                let rule = "a key without a place in the conventions stays";
+                self.claim(&work, About::Nothing, Outcome::Kept(reason), rule);
+            }
+            Action::Read(read) => {
+                let outcome = match read(&mut self.operation, value) {
+                    Verdict::Expressed => Outcome::Expressed(Reason::None),
+                    Verdict::Discarded(reason) => Outcome::Discarded(reason),
+                    Verdict::Kept(reason) => Outcome::Kept(reason),
+                };
+                self.claim(&work, About::Nothing, outcome, "read by the dialect's own rule");
+            }
+        }
+    }
+
+    /// A value in the target's word and the field's type; `None` if the map says that the word is
+    /// a name for something that is no value of this field.
+    fn mapped(&self, work: Work<'_>, field: Field, value: &Value<'s>) -> Option<Coerced<'s>> {
+        let Value::Str(text) = value else { return Some(coerce(field, value)) };
+        let word: Cow<'s, str> = match &work.meaning.values {
+            ValueMap::None => return Some(coerce(field, value)),
+            ValueMap::Table(table) => match values::look(table, text) {
+                Mapped::To(word) => word.into(),
+                Mapped::Nothing if values::is_nothing(text) => return Some(Coerced::Absent),
+                Mapped::Nothing => return None,
+                Mapped::Unknown => return Some(coerce(field, value)),
+            },
+            map => match map.look(text) {
+                Mapped::To(word) => word.to_owned().into(),
+                _ => return Some(coerce(field, value)),
+            },
+        };
+        Some(coerce(field, &Value::Str(word)))
+    }
+
+    fn field(&mut self, work: Work<'_>, field: Field, value: &Value<'s>) {
+        let about = About::Field(field);
+        let current = work.rank == RANK_CURRENT;
+        let number = self.claims.len();
+        let (outcome, rule) = match self.mapped(work, field, value) {
+            None => (Outcome::Kept(Reason::NoHome), "the word names something else; it stays"),
+            Some(Coerced::Absent) => {
+                let outcome = match current && coerce::is_of(self.written_type(field), value) {
+                    true => Outcome::Kept(Reason::Empty),
+                    false => Outcome::Discarded(Reason::Empty),
+                };
+                (outcome, "an empty value is no value")
+            }
+            Some(Coerced::Refused) if current && is_any(field) => {
+                self.opaque[field as usize] = true;
+                (Outcome::Expressed(Reason::Current), "already in the target's words")
+            }
+            Some(Coerced::Refused) => {
+                (Outcome::Kept(Reason::Uncoercible), "the value is not of the attribute's type; it stays")
+            }
+            Some(Coerced::Value(scalar)) => {
+                let outcome = match self.offer(field, scalar, Some(number)) {
+                    Offered::Taken | Offered::Equal => Outcome::Expressed(Reason::None),
+                    Offered::Conflict => Outcome::Kept(Reason::Conflict),
+                };
+                self.foreign |= !current;
+                if current {
+                    self.operation.mark_current(field);
+                }
+                (outcome, rule_of(work, current, outcome))
+            }
+        };
+        self.claim(&work, about, outcome, rule);
+    }
+
+    fn written_type(&self, field: Field) -> Type {
+        self.convention.name(field).map_or(field.value_type(), |(_, written)| written)
+    }
+
+    fn offer(&mut self, field: Field, value: Scalar<'s>, claim: Option<usize>) -> Offered {
+        if self.opaque[field as usize] {
+            return Offered::Conflict;
+        }
+        let offered = self.operation.offer(field, value);
+        if offered == Offered::Taken
+            && let Some(slot) = self.said_by.get_mut(field as usize)
+            && let Some(before) = std::mem::replace(slot, claim)
+            && let Some(before) = self.claims.get_mut(before)
+        {
+            // A zero that gave way to a count.
+            before.outcome = Outcome::Discarded(Reason::Empty);
+            before.rule = "a zero gives way to a count (several emitters write zero for unknown)";
+        }
+        offered
+    }
+
+    fn total(&mut self, work: Work<'_>, value: &Value<'s>) {
+        let (outcome, rule) = match coerce(Field::UsageTotalTokens, value) {
+            Coerced::Value(Scalar::Int(total)) => {
+                self.totals.push((self.claims.len(), total));
+                (Outcome::Open, "")
+            }
+            Coerced::Absent => (Outcome::Discarded(Reason::Empty), "an empty value is no value"),
+            _ => (Outcome::Kept(Reason::Uncoercible), "the value is no number of tokens; it stays"),
+        };
+        self.foreign = true;
+        self.claim(&work, About::Usage, outcome, rule);
+    }
+
+    // --- lists ---------------------------------------------------------------------------------
+
+    fn list(&mut self, work: Work<'_>, list: ListOf, value: &'s Value<'s>) {
+        let current = work.rank == RANK_CURRENT;
+        let body = self.body(list, value, current);
+        let number = self.claims.len();
+        let (outcome, rule) = match &body {
+            Ok(_) => (Outcome::Open, ""),
+            Err(Reason::Empty) => (Outcome::Discarded(Reason::Empty), "an empty value is no value"),
+            Err(reason) => (Outcome::Kept(*reason), "content in a shape that nobody knows stays"),
+        };
+        self.claim(&work, About::List(list), outcome, rule);
+        if let Ok(body) = body {
+            self.foreign |= !matches!(body, Body::Current(_));
+            self.candidates.push(Candidate { list, rank: work.rank, body, claims: number..number + 1 });
+        }
+    }
+
+    fn body(&self, list: ListOf, value: &'s Value<'s>, current: bool) -> Result<Body<'s>, Reason> {
+        let text: Cow<'s, str> = match value {
+            Value::Str(text) => Cow::Borrowed(text),
+            Value::Array(_) | Value::KvList(_) => {
+                let mut text = String::new();
+                write_value(value, &mut text);
+                Cow::Owned(text)
+            }
+            Value::Empty => return Err(Reason::Empty),
+            _ => return Err(Reason::Shape),
+        };
+        if text.trim().is_empty() {
+            return Err(Reason::Empty);
+        }
+        if current && self.is_valid(list, &text) {
+            return Ok(Body::Current(text));
+        }
+        let looks_like_json = text.trim_start().starts_with(['[', '{']);
+        let body = match (list, text) {
+            // What is cut off under a current name is no text of a user.
+            (ListOf::Input | ListOf::Output, text) if current && looks_like_json => match text {
+                Cow::Borrowed(text) => content::messages_from_json(text, role_of(list), self.python),
+                Cow::Owned(text) => content::messages_from_json(&text, role_of(list), self.python).map(owned_messages),
+            }
+            .map(Body::Messages),
+            (ListOf::Input | ListOf::Output, Cow::Borrowed(text)) => {
+                Some(Body::Messages(fold::messages_of_text(text, role_of(list), self.python)))
+            }
+            (ListOf::Input | ListOf::Output, Cow::Owned(text)) => {
+                content::messages_from_json(&text, role_of(list), self.python).map(owned_messages).map(Body::Messages)
+            }
+            (ListOf::Instructions, Cow::Borrowed(text)) => {
+                Some(Body::Parts(content::system_instructions_from_text(text, self.python)))
+            }
+            (ListOf::Instructions, Cow::Owned(text)) => {
+                let parts = content::system_instructions_from_text(&text, self.python);
+                Some(Body::Parts(parts.into_iter().map(Part::into_owned).collect()))
+            }
+            (ListOf::Tools, Cow::Borrowed(text)) => {
+                content::tool_definitions_from_json(text, self.python).map(Body::Tools)
+            }
+            (ListOf::Tools, Cow::Owned(text)) => content::tool_definitions_from_json(&text, self.python)
+                .map(|tools| Body::Tools(tools.into_iter().map(ToolDefinition::into_owned).collect())),
+        };
+        match body {
+            None => Err(Reason::Shape),
+            Some(body) if body.is_empty() => Err(Reason::Empty),
+            Some(body) => Ok(body),
+        }
+    }
+
+    fn is_valid(&self, list: ListOf, text: &str) -> bool {
+        match list {
+            ListOf::Input => content::check_messages(text, Direction::Input),
+            ListOf::Output => {
+                let finish_reason = self.convention.finish_reason_in_messages;
+                content::check_messages(text, Direction::Output { finish_reason })
+            }
+            ListOf::Instructions => content::check_system_instructions(text),
+            ListOf::Tools => content::check_tool_definitions(text),
+        }
+    }
+
+    fn family(&mut self, group: &[MemberWork<'_, 's>]) {
+        let Some(first) = group.first() else { return };
+        let (family, dialect, rank) = (first.family, first.dialect, first.rank);
+        let table = self.index.table(dialect);
+        let python = table.is_some_and(|table| table.python);
+        let mut pieces = Vec::with_capacity(group.len());
+        let mut folded: Vec<(usize, About, Cow<'s, str>)> = Vec::with_capacity(group.len());
+        let list = match family.list {
+            List::Input => ListOf::Input,
+            List::Output => ListOf::Output,
+            List::Tools => ListOf::Tools,
+        };
+        for work in group {
+            let Some((_, value)) = self.source.attributes.get(work.attribute) else { continue };
+            let kept = |reason| Claim {
+                from: From::Attribute(work.attribute),
+                dialect,
+                about: About::Nothing,
+                outcome: Outcome::Kept(reason),
+                rule: "a piece that no message has a place for stays",
+            };
+            let (piece, inner) = match piece(family, &work.member) {
+                None => {
+                    self.claims.push(kept(Reason::Unknown));
+                    continue;
+                }
+                Some((Piece::Keep(reason), _)) => {
+                    self.claims.push(kept(reason));
+                    continue;
+                }
+                Some(known) => known,
+            };
+            let text = text_of(value).unwrap_or_default();
+            self.user_text |= piece == Piece::UserText;
+            let about = match piece {
+                Piece::FinishReason => About::Field(Field::ResponseFinishReasons),
+                _ => About::List(list),
+            };
+            let reason = if piece == Piece::FinishReason { text.clone() } else { Cow::Borrowed("") };
+            folded.push((work.attribute, about, reason));
+            pieces.push(Numbered { number: work.member.number.unwrap_or(0), inner, piece, text });
+        }
+        let start = self.claims.len();
+        for (attribute, about, reason) in folded {
+            if !reason.is_empty() {
+                self.reasons.push((self.claims.len(), reason));
+            }
+            self.claims.push(Claim {
+                from: From::Attribute(attribute),
+                dialect,
+                about,
+                outcome: Outcome::Open,
+                rule: "",
+            });
+        }
+        let body = match family.list {
+            List::Tools => Body::Tools(fold::tools(pieces, python)),
+            list => Body::Messages(fold::messages(pieces, list, python)),
+        };
+        self.foreign = true;
+        self.candidates.push(Candidate { list, rank, body, claims: start..self.claims.len() });
+    }
+
+    fn events(&mut self, winner: u8) {
+        for list in [List::Input, List::Output] {
+            let start = self.claims.len();
+            let mut messages = Vec::new();
+            for (number, event) in self.source.events.iter().enumerate() {
+                let mut rules =
+                    self.index.events.iter().filter(|(_, rule)| rule.name == event.name && rule.list == list);
+                let first = rules.next();
+                let Some((dialect, rule)) = rules.find(|(dialect, _)| *dialect == winner).or(first) else {
+                    continue;
+                };
+                let python = self.index.table(*dialect).is_some_and(|table| table.python);
+                let read = fold::event_messages(event, rule, python);
+                let (outcome, rule) = match &read {
+                    Some((_, true)) => (Outcome::Open, ""),
+                    Some((_, false)) => (Outcome::Kept(Reason::SaysMore), "the event says more than its message"),
+                    None => (Outcome::Kept(Reason::Shape), "content in a shape that nobody knows stays"),
+                };
+                let about = About::List(if list == List::Input { ListOf::Input } else { ListOf::Output });
+                self.claims.push(Claim { from: From::Event(number), dialect: *dialect, about, outcome, rule });
+                messages.extend(read.into_iter().flat_map(|(messages, _)| messages));
+            }
+            if !messages.is_empty() {
+                let list = if list == List::Input { ListOf::Input } else { ListOf::Output };
+                self.foreign = true;
+                let body = Body::Messages(messages);
+                self.candidates.push(Candidate { list, rank: 500, body, claims: start..self.claims.len() });
+            }
+        }
+    }
+
+    /// Takes the first candidate of a list and compares the others with it.
+    fn resolve(&mut self, list: ListOf) {
+        let mut candidates: Vec<Candidate<'s>> = Vec::new();
+        let mut index = 0;
+        while index < self.candidates.len() {
+            match self.candidates[index].list == list {
+                true => candidates.push(self.candidates.remove(index)),
+                false => index += 1,
+            }
+        }
+        candidates.sort_by_key(|candidate| candidate.rank);
+        let mut candidates = candidates.into_iter();
+        let Some(mut chosen) = candidates.next() else { return };
+        for other in candidates {
+            let (outcome, rule) = if covers(&chosen.body, &other.body, list) {
+                (Outcome::Expressed(Reason::None), "the same already stands in the target's words")
+            } else if add_calls(&mut chosen.body, &other.body) {
+                (Outcome::Expressed(Reason::None), "tool calls that the messages left out")
+            } else {
+                (Outcome::Kept(Reason::Conflict), "other content was said first; this stays")
+            };
+            self.settle(other.claims, outcome, rule);
+        }
+        let current = matches!(chosen.body, Body::Current(_));
+        let (outcome, rule) = match current {
+            true => (Outcome::Expressed(Reason::Current), "already in the target's words"),
+            false if chosen.rank == RANK_CURRENT => {
+                (Outcome::Expressed(Reason::None), "repaired to the published shape")
+            }
+            false => (Outcome::Expressed(Reason::None), "folded into the published shape"),
+        };
+        self.settle(chosen.claims, outcome, rule);
+        match (list, chosen.body) {
+            (ListOf::Input, Body::Messages(messages)) => self.operation.input = Content::Read(messages),
+            (ListOf::Output, Body::Messages(messages)) => self.operation.output = Content::Read(messages),
+            (ListOf::Instructions, Body::Parts(parts)) => self.operation.instructions = Content::Read(parts),
+            (ListOf::Tools, Body::Tools(tools)) => self.operation.tools = Content::Read(tools),
+            (ListOf::Input, _) => self.operation.input = Content::Current,
+            (ListOf::Output, _) => self.operation.output = Content::Current,
+            (ListOf::Instructions, _) => self.operation.instructions = Content::Current,
+            (ListOf::Tools, _) => self.operation.tools = Content::Current,
+        }
+    }
+
+    /// What becomes of all expressed claims of a field.
+    pub(super) fn settle_field(&mut self, field: Field, outcome: Outcome, rule: &'static str) {
+        for claim in &mut self.claims {
+            if claim.about == About::Field(field) && matches!(claim.outcome, Outcome::Expressed(_)) {
+                (claim.outcome, claim.rule) = (outcome, rule);
+            }
+        }
+    }
+
+    fn settle(&mut self, claims: Range<usize>, outcome: Outcome, rule: &'static str) {
+        for claim in self.claims.get_mut(claims).unwrap_or_default() {
+            if claim.outcome == Outcome::Open {
+                claim.outcome = outcome;
+                claim.rule = rule;
+            }
+        }
+    }
+
+    /// The attribute has the provider's words of all choices, each message the schema's word.
+    fn finish_reasons(&mut self) {
+        if let Some(messages) = self.operation.output.read() {
+            let said: Vec<Cow<'s, str>> = messages.iter().filter_map(|message| message.finish_reason.clone()).collect();
+            if !said.is_empty() {
+                let first = self.reasons.first().map(|(claim, _)| *claim);
+                self.offer(Field::ResponseFinishReasons, Scalar::Strings(said), first);
+            }
+        }
+        let known = match self.operation.get(Field::ResponseFinishReasons) {
+            Some(Scalar::Strings(known)) => known.clone(),
+            _ => Vec::new(),
+        };
+        for (claim, reason) in std::mem::take(&mut self.reasons) {
+            let word = content::message_finish_reason(&reason);
+            let same = known.iter().any(|known| content::message_finish_reason(known) == word);
+            let Some(claim) = self.claims.get_mut(claim) else { continue };
+            (claim.outcome, claim.rule) = match same {
+                true => (Outcome::Expressed(Reason::None), "collected into the list of finish reasons"),
+                false => (Outcome::Kept(Reason::Conflict), "another reason was said first; this stays"),
+            };
+        }
+        if let Some(messages) = self.operation.output.read_mut() {
+            let aligned = messages.len() == known.len();
+            for (message, reason) in messages.iter_mut().zip(known) {
+                if message.finish_reason.is_none() && aligned {
+                    message.finish_reason = Some(reason);
+                }
+            }
+        }
+    }
+
+    // --- what follows from what was said -------------------------------------------------------
+
+    /// Total tokens: no target has a word for them, but they may say the missing side.
+    pub(super) fn totals(&mut self, embeddings: bool) {
+        for (claim, total) in std::mem::take(&mut self.totals) {
+            let input = self.operation.int(Field::UsageInputTokens);
+            let output = self.operation.int(Field::UsageOutputTokens);
+            let (outcome, rule) = match (input, output) {
+                (Some(input), Some(output)) => match total.cmp(&input.saturating_add(output)) {
+                    std::cmp::Ordering::Equal => {
+                        (Outcome::Discarded(Reason::Redundant), "the total is the sum of input and output")
+                    }
+                    std::cmp::Ordering::Greater => {
+                        (Outcome::Kept(Reason::AboveSum), "the total is above the sum: it counts something else too")
+                    }
+                    std::cmp::Ordering::Less => {
+                        (Outcome::Kept(Reason::BelowSum), "the total is below the sum: one of them is wrong")
+                    }
+                },
+                (Some(side), None) | (None, Some(side)) if total == side => {
+                    (Outcome::Discarded(Reason::Redundant), "the total is the one side that was said")
+                }
+                (Some(input), None) if total > input && !embeddings => {
+                    self.operation.offer(Field::UsageOutputTokens, Scalar::Int(total - input));
+                    (Outcome::Expressed(Reason::None), "output is the total without input")
+                }
+                (None, Some(output)) if total > output => {
+                    self.operation.offer(Field::UsageInputTokens, Scalar::Int(total - output));
+                    (Outcome::Expressed(Reason::None), "input is the total without output")
+                }
+                (None, None) if embeddings => {
+                    self.operation.offer(Field::UsageInputTokens, Scalar::Int(total));
+                    (Outcome::Expressed(Reason::None), "embeddings have input only")
+                }
+                (None, None) => (Outcome::Kept(Reason::NoHome), "no target has a word for a total"),
+                _ => (Outcome::Kept(Reason::BelowSum), "the total is below the one side that was said"),
+            };
+            if let Some(claim) = self.claims.get_mut(claim) {
+                (claim.outcome, claim.rule) = (outcome, rule);
+            }
+        }
+    }
+
+    /// The operation's name from its shape, where nothing says it.
+    pub(super) fn infer_operation(&mut self) {
+        if !self.foreign || self.operation.get(Field::OperationName).is_some() {
+            return;
+        }
+        let id = self.operation.text(Field::ResponseId).unwrap_or_default();
+        let said = !self.operation.input.is_absent() || !self.operation.output.is_absent();
+        let name = match () {
+            () if self.user_text || id.starts_with("cmpl-") => "text_completion",
+            () if said || id.starts_with("chatcmpl-") => "chat",
+            () => return,
+        };
+        self.operation.set(Field::OperationName, Scalar::Str(name.into()));
+    }
+
+    /// The provider from the host that was called or the model's name, where nothing says it; the
+    /// host also corrects `openai`, which clients call every server that speaks its protocol.
+    pub(super) fn infer_provider(&mut self) {
+        if !self.foreign || self.operation.is_current(Field::ProviderName) {
+            return;
+        }
+        let said = self.operation.text(Field::ProviderName);
+        let host = self
+            .operation
+            .text(Field::ServerAddress)
+            .and_then(|host| values::provider_of_host(host, self.operation.int(Field::ServerPort)));
+        let model = self.operation.text(Field::RequestModel).or(self.operation.text(Field::ResponseModel));
+        let provider = match (said, host) {
+            (Some("openai") | None, Some(host)) => Some(host),
+            (None, None) => model.and_then(values::provider_of_model),
+            _ => None,
+        };
+        if let Some(provider) = provider {
+            self.operation.set(Field::ProviderName, Scalar::Str(provider.into()));
+        }
+    }
+}
+
+impl Body<'_> {
+    fn is_empty(&self) -> bool {
+        match self {
+            Body::Current(_) => false,
+            Body::Messages(messages) => messages.is_empty(),
+            Body::Parts(parts) => parts.is_empty(),
+            Body::Tools(tools) => tools.is_empty(),
+        }
+    }
+}
+
+fn role_of(list: ListOf) -> &'static str {
+    if list == ListOf::Output { "assistant" } else { "user" }
+}
+
+fn owned_messages(messages: Vec<Message<'_>>) -> Vec<Message<'static>> {
+    messages.into_iter().map(Message::into_owned).collect()
+}
+
+/// Fields that the conventions type as `any`.
+fn is_any(field: Field) -> bool {
+    matches!(field, Field::ToolCallArguments | Field::ToolCallResult)
+}
+
+fn rule_of(work: Work<'_>, current: bool, outcome: Outcome) -> &'static str {
+    match (outcome, &work.meaning.values) {
+        (Outcome::Kept(_), _) => "something else was said first; this stays",
+        _ if current => "already under the target's name",
+        (_, ValueMap::None) => "renamed",
+        _ => "renamed, in the conventions' word",
+    }
+}
+
+/// Whether everything that `other` says is in `chosen`.
+fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool {
+    let read;
+    let chosen = match (chosen, list) {
+        (Body::Current(text), ListOf::Input | ListOf::Output) => {
+            match content::messages_from_json(text, role_of(list), false) {
+                Some(messages) => {
+                    read = Body::Messages(messages);
+                    &read
+                }
+                None => return false,
+            }
+        }
+        (Body::Current(text), ListOf::Instructions) => {
+            read = Body::Parts(content::system_instructions_from_text(text, false));
+            &read
+        }
+        (Body::Current(text), ListOf::Tools) => match content::tool_definitions_from_json(text, false) {
+            Some(tools) => {
+                read = Body::Tools(tools);
+                &read
+            }
+            None => return false,
+        },
+        (body, _) => body,
+    };
+    match (chosen, other) {
+        (Body::Messages(chosen), Body::Messages(other)) => {
+            chosen.len().saturating_mul(other.len()) <= COMPARED
+                && other.iter().all(|message| chosen.iter().any(|known| says(known, message)))
+        }
+        (Body::Parts(chosen), Body::Parts(other)) => {
+            chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|part| chosen.contains(part))
+        }
+        (Body::Tools(chosen), Body::Tools(other)) => {
+            chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|tool| chosen.contains(tool))
+        }
+        _ => false,
+    }
+}
+
+fn says(known: &Message<'_>, message: &Message<'_>) -> bool {
+    known.role == message.role
+        && known.parts.len().saturating_mul(message.parts.len()) <= COMPARED
+        && message.parts.iter().all(|part| known.parts.iter().any(|known| same_part(known, part)))
+}
+
+/// Adds the tool calls of messages that have nothing else to messages that have none: LiteLLM writes
+/// an answer's calls beside its messages. False, and nothing done, if more than that is missing.
+fn add_calls<'s>(chosen: &mut Body<'s>, other: &Body<'s>) -> bool {
+    let (Body::Messages(chosen), Body::Messages(other)) = (chosen, other) else { return false };
+    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. });
+    let fits = |(known, message): (&Message<'_>, &Message<'_>)| {
+        known.role == message.role && message.parts.iter().all(is_call) && !known.parts.iter().any(is_call)
+    };
+    if other.len() > chosen.len() || !chosen.iter().zip(other).all(fits) {
+        return false;
+    }
+    for (known, message) in chosen.iter_mut().zip(other) {
+        known.parts.extend(message.parts.iter().cloned());
+    }
+    true
+}
+
+/// Equal, or a call that says the same without an id (LiteLLM's `function_call` keys have none).
+fn same_part(known: &Part<'_>, part: &Part<'_>) -> bool {
+    match (known, part) {
+        (
+            Part::ToolCall { name, arguments, .. },
+            Part::ToolCall { id: None, name: other_name, arguments: other_arguments },
+        ) => name == other_name && arguments == other_arguments,
+        _ => known == part,
+    }
+}

@@ -1,0 +1,313 @@
+//! From a span to claims: which attribute says what, in whose dialect.
+//!
+//! Nothing is decided here about targets. A claim notes where something was said; what became of it
+//! is filled in by [`super::translate`].
+
+use super::dialect::{Family, Quirk, Reason, Sign};
+use super::field::Field;
+use super::index::{Found, Index, Meaning, Member};
+use crate::otlp::span::Span;
+use crate::otlp::traces::Origin;
+use crate::otlp::value::Value;
+
+/// Everything of a span that translation reads, held so that the span itself may be edited.
+#[derive(Debug)]
+pub(super) struct Source<'a> {
+    pub(super) attributes: Vec<(&'a str, Value<'a>)>,
+    /// Only events that some dialect knows.
+    pub(super) events: Vec<SourceEvent<'a>>,
+}
+
+/// A span event that may carry content.
+#[derive(Debug)]
+pub(super) struct SourceEvent<'a> {
+    /// For [`Span::remove_event`].
+    pub(super) index: usize,
+    pub(super) name: &'a str,
+    pub(super) attributes: Vec<(&'a str, Value<'a>)>,
+}
+
+impl<'a> Source<'a> {
+    /// Reads `read`, a view of the span as it is now; `live` are the indexes of its events.
+    pub(super) fn new(index: &Index, read: &Span<'a>, live: impl Iterator<Item = usize>) -> Source<'a> {
+        let events = live
+            .zip(read.events())
+            .filter(|(_, (_, event))| index.knows_event(event.name))
+            .map(|(number, (_, event))| SourceEvent {
+                index: number,
+                name: event.name,
+                attributes: event
+                    .attributes()
+                    .map(|entry| {
+                        let value = match entry.value {
+                            std::borrow::Cow::Borrowed(bytes) => Value::parse(bytes),
+                            std::borrow::Cow::Owned(bytes) => Value::parse_owned(&bytes),
+                        };
+                        (entry.key, value)
+                    })
+                    .collect(),
+            })
+            .collect();
+        Source { attributes: read.source_attributes().collect(), events }
+    }
+
+    /// The value of the first attribute named `key`.
+    pub(super) fn get(&self, key: &str) -> Option<&Value<'a>> {
+        self.attributes.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+}
+
+impl SourceEvent<'_> {
+    pub(super) fn get(&self, key: &str) -> Option<&Value<'_>> {
+        self.attributes.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+}
+
+/// Where something was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum From {
+    /// The attribute of this number.
+    Attribute(usize),
+    /// The event of this number in [`Source::events`].
+    Event(usize),
+}
+
+/// One of the four lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ListOf {
+    Input,
+    Output,
+    Instructions,
+    Tools,
+}
+
+/// What a claim says something about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum About {
+    Nothing,
+    Field(Field),
+    List(ListOf),
+    /// Server address and port.
+    Server,
+    /// Token counts.
+    Usage,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Not decided yet.
+    Open,
+    Expressed(Reason),
+    Discarded(Reason),
+    Kept(Reason),
+}
+
+/// An attribute or event that somebody knows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim {
+    pub(super) from: From,
+    pub(super) dialect: u8,
+    pub(super) about: About,
+    pub(super) outcome: Outcome,
+    /// For `explain`.
+    pub(super) rule: &'static str,
+}
+
+/// A key and the one meaning of it that counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Work<'i> {
+    /// The smaller, the sooner it is believed.
+    pub(super) rank: u32,
+    pub(super) attribute: usize,
+    pub(super) meaning: &'i Meaning,
+}
+
+/// A key of a family and the one family that counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MemberWork<'i, 'k> {
+    pub(super) rank: u32,
+    pub(super) attribute: usize,
+    pub(super) dialect: u8,
+    pub(super) family: &'i Family,
+    pub(super) member: Member<'k>,
+}
+
+/// Which dialect a span speaks.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Recognised {
+    pub(super) winner: u8,
+    /// How far the next one is behind.
+    pub(super) margin: u32,
+    /// What spoke loudest for the winner, if anything but known keys did.
+    pub(super) sign: Option<Sign>,
+}
+
+/// All that is known of a span's keys.
+pub(super) struct Reading<'i, 'k> {
+    pub(super) recognised: Recognised,
+    pub(super) work: Vec<Work<'i>>,
+    pub(super) members: Vec<MemberWork<'i, 'k>>,
+    /// Keys that stay, from prefixes.
+    pub(super) claims: Vec<Claim>,
+    /// Whether any unguarded key, family or event makes the span an LLM operation.
+    pub(super) starts: bool,
+}
+
+/// Ranks: a current name, then the user's mappings, then the winner, then the others in their order.
+pub(super) const RANK_CURRENT: u32 = 0;
+const RANK_USER: u32 = 1;
+const RANK_WINNER: u32 = 2;
+const RANK_OTHERS: u32 = 3;
+/// Facts that are only copied, or found within something larger.
+pub(super) const RANK_COPY: u32 = 1000;
+const RANK_GUARDED: u32 = 2000;
+
+impl<'i> Reading<'i, '_> {
+    /// Looks every key up and decides whose meaning counts. `is_current` says whether a key is the
+    /// target's own name of a field.
+    pub(super) fn new<'k>(
+        index: &'i Index,
+        source: &Source<'k>,
+        name: &str,
+        origin: &Origin<'_>,
+        is_current: impl Fn(Field, &str) -> bool,
+    ) -> Reading<'i, 'k> {
+        let mut scores = [0u32; 256];
+        let mut seen = 0;
+        let mut starts = !source.events.is_empty();
+        let mut found = Vec::with_capacity(source.attributes.len());
+        for (key, _) in &source.attributes {
+            let what = index.find(key);
+            match what {
+                Found::Entry(entry) => {
+                    starts |= entry.starts;
+                    for meaning in &entry.meanings {
+                        scores[usize::from(meaning.dialect)] += 1;
+                    }
+                }
+                Found::Member(member) => {
+                    starts = true;
+                    for (dialect, _) in index.families.get(member.family).map_or(&[][..], |entry| &entry.families) {
+                        scores[usize::from(*dialect)] += 1;
+                    }
+                }
+                Found::Kept(..) | Found::Foreign => {}
+            }
+            index.score(key, &mut scores, &mut seen);
+            found.push(what);
+        }
+        for event in &source.events {
+            for (dialect, rule) in &index.events {
+                if rule.name == event.name {
+                    scores[usize::from(*dialect)] += 1;
+                }
+            }
+        }
+        let sign = index.score_origin(name, origin, &mut scores);
+        let recognised = recognise(index, &scores, sign);
+        let rank = |dialect: u8| -> u32 {
+            if index.table(dialect).is_none() {
+                RANK_USER
+            } else if dialect == recognised.winner {
+                RANK_WINNER
+            } else {
+                RANK_OTHERS + u32::from(dialect)
+            }
+        };
+
+        let mut reading = Reading {
+            recognised,
+            work: Vec::with_capacity(found.len()),
+            members: Vec::new(),
+            claims: Vec::new(),
+            starts,
+        };
+        for (attribute, what) in found.into_iter().enumerate() {
+            let Some((key, _)) = source.attributes.get(attribute) else { continue };
+            match what {
+                Found::Entry(entry) => {
+                    let Some(meaning) = entry.meanings.iter().min_by_key(|meaning| rank(meaning.dialect)) else {
+                        continue;
+                    };
+                    reading.work.push(Work {
+                        rank: work_rank(meaning, rank(meaning.dialect), key, &is_current),
+                        attribute,
+                        meaning,
+                    });
+                }
+                Found::Member(member) => {
+                    let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
+                    if let Some((dialect, family)) = families.iter().min_by_key(|(dialect, _)| rank(*dialect)) {
+                        reading.members.push(MemberWork {
+                            rank: rank(*dialect),
+                            attribute,
+                            dialect: *dialect,
+                            family,
+                            member,
+                        });
+                    }
+                }
+                Found::Kept(dialect, reason) => reading.claims.push(Claim {
+                    from: From::Attribute(attribute),
+                    dialect,
+                    about: About::Nothing,
+                    outcome: Outcome::Kept(reason),
+                    rule: "a key without a place in the conventions stays",
+                }),
+                Found::Foreign => {}
+            }
+        }
+        // Stable: of two equal keys the first attribute is believed.
+        reading.work.sort_by_key(|work| (work.rank, work.meaning.order));
+        reading
+    }
+
+    /// Whether any key counts only under a guard.
+    pub(super) fn has_guarded(&self) -> bool {
+        self.work.iter().any(|work| work.meaning.guarded)
+    }
+
+    /// The winner's quirk.
+    pub(super) fn quirk(&self, index: &Index) -> Option<Quirk> {
+        index.table(self.recognised.winner).and_then(|table| table.quirk)
+    }
+}
+
+fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field, &str) -> bool) -> u32 {
+    use super::convention::{INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS};
+    use super::dialect::Action;
+    match meaning.action {
+        Action::Field(field) if is_current(field, key) => RANK_CURRENT,
+        Action::Input if key == INPUT_MESSAGES => RANK_CURRENT,
+        Action::Output if key == OUTPUT_MESSAGES => RANK_CURRENT,
+        Action::Instructions if key == SYSTEM_INSTRUCTIONS => RANK_CURRENT,
+        Action::Tools if key == TOOL_DEFINITIONS => RANK_CURRENT,
+        _ if meaning.guarded => RANK_GUARDED + rank,
+        Action::Copy(_) | Action::Usage | Action::Url | Action::Read(_) => RANK_COPY + rank,
+        _ => rank,
+    }
+}
+
+fn recognise(index: &Index, scores: &[u32; 256], sign: impl Fn(u8) -> Option<Sign>) -> Recognised {
+    let mut best: Option<(u8, u32)> = None;
+    let mut next = 0;
+    for (number, score) in scores.iter().take(index.dialects.len()).enumerate() {
+        // Mappings of the user's keys say nothing about who wrote the rest.
+        let number = number as u8;
+        if index.table(number).is_none() {
+            continue;
+        }
+        match best {
+            Some((_, score_of_best)) if *score <= score_of_best => next = next.max(*score),
+            _ => {
+                next = best.map_or(0, |(_, score)| score);
+                best = Some((number, *score));
+            }
+        }
+    }
+    match best {
+        Some((winner, score)) => Recognised { winner, margin: score - next, sign: sign(winner) },
+        None => Recognised::default(),
+    }
+}

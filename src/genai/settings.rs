@@ -1,0 +1,53 @@
+//! What a user says about translation: the target, what becomes of originals, and own mappings.
+
+/// Which conventions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Target {
+    /// Core semantic conventions 1.41, the last tag that defines GenAI.
+    #[default]
+    V1_41,
+    /// The untagged GenAI repository.
+    Main,
+}
+
+impl Target {
+    /// As in `processors.genai.target`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Target::V1_41 => "1.41",
+            Target::Main => "main",
+        }
+    }
+}
+
+/// What becomes of a key whose whole content now stands in the target's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Originals {
+    /// It is removed.
+    #[default]
+    Replace,
+    /// It stays.
+    Keep,
+}
+
+/// `processors.genai`.
+#[derive(Debug, Clone, Default)]
+pub struct Genai {
+    /// `target`.
+    pub target: Target,
+    /// `originals`.
+    pub originals: Originals,
+    /// `mappings`.
+    pub mappings: Vec<Mapping>,
+}
+
+/// One entry of `processors.genai.mappings`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mapping {
+    /// The key that an application writes.
+    pub key: String,
+    /// The target's attribute, such as `gen_ai.request.model`.
+    pub to: String,
+    /// `values`: from the application's word to the target's; others pass through.
+    pub values: Vec<(String, String)>,
+}

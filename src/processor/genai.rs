@@ -1,0 +1,140 @@
+//! The stage that translates: every span that is an LLM operation is put into the target's words.
+//!
+//! The meaning is in [`crate::genai`]; here are the pass over a batch and the counts of what became
+//! of keys.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+
+use super::settings::Genai as Settings;
+use crate::genai::translate::{Batch, Translation, Translator};
+use crate::genai::{Tally, settings::Target};
+use crate::otlp::id::{SpanId, TraceId};
+use crate::otlp::span::{Span, StatusCode};
+use crate::otlp::traces::{Origin, Visitor, edit};
+use crate::pipeline::{CallNote, Context, Pass, Stage};
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Genai {
+    translator: Translator,
+    /// In the order of [`Tally::counts`].
+    counts: Arc<[AtomicU64]>,
+}
+
+impl Genai {
+    /// The stage that `settings` describe.
+    pub fn new(settings: &Settings) -> Genai {
+        let translator = Translator::new(settings);
+        let counts = translator.tally().counts().iter().map(|_| AtomicU64::new(0)).collect();
+        Genai { translator, counts }
+    }
+
+    /// The target.
+    pub fn target(&self) -> Target {
+        self.translator.target()
+    }
+
+    /// `dragoman_genai_keys_total`: dialect, outcome (`expressed`, `kept`, `discarded`), reason, and
+    /// how many keys and events, of all accepted batches.
+    pub fn key_counts(&self) -> Vec<(&'static str, &'static str, &'static str, u64)> {
+        let tally = self.translator.tally();
+        let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
+        counts
+            .enumerate()
+            .filter(|(_, count)| *count > 0)
+            .map(|(place, count)| {
+                let (dialect, outcome, reason) = tally.labels(place);
+                (dialect, outcome, reason, count)
+            })
+            .collect()
+    }
+}
+
+impl Stage for Genai {
+    fn pass(&self) -> Box<dyn Pass + Send + '_> {
+        Box::new(GenaiPass { stage: self, tally: self.translator.tally(), parents: None })
+    }
+}
+
+struct GenaiPass<'s> {
+    stage: &'s Genai,
+    tally: Tally,
+    /// Parents of the batch's spans with usage; made when first asked for.
+    parents: Option<HashSet<(TraceId, SpanId)>>,
+}
+
+impl Pass for GenaiPass<'_> {
+    fn span(&mut self, span: &mut Span<'_>, context: &mut Context<'_, '_>) {
+        let trace = span.trace_id();
+        let mut batch =
+            WholeBatch { translator: &self.stage.translator, body: context.body, trace, parents: &mut self.parents };
+        let translated = self.stage.translator.translate(span, context.origin, &mut batch, &mut self.tally);
+        if let Some(translation) = translated
+            && translation.model_call
+        {
+            context.call = Some(note(translation, span));
+        }
+    }
+
+    fn commit(self: Box<Self>) {
+        for (total, count) in self.stage.counts.iter().zip(self.tally.counts()) {
+            if *count > 0 {
+                total.fetch_add(*count, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn note(translation: Translation, span: &Span<'_>) -> CallNote {
+    let failed = (span.status_code() == StatusCode::Error).then(|| "error".to_owned());
+    CallNote {
+        name: span.name().to_owned(),
+        input_tokens: translation.input_tokens,
+        output_tokens: translation.output_tokens,
+        duration_nano: span.end_time_unix_nano().saturating_sub(span.start_time_unix_nano()),
+        dialect: translation.dialect,
+        target: translation.target.name(),
+        error: translation.error_type.or(failed),
+    }
+}
+
+/// The whole request, looked through at most once, and only for bare keys.
+struct WholeBatch<'p> {
+    translator: &'p Translator,
+    body: &'p Bytes,
+    trace: Option<TraceId>,
+    parents: &'p mut Option<HashSet<(TraceId, SpanId)>>,
+}
+
+impl Batch for WholeBatch<'_> {
+    fn children_have_usage(&mut self, span: SpanId) -> bool {
+        let parents = self.parents.get_or_insert_with(|| parents_of_usage(self.translator, self.body));
+        self.trace.is_some_and(|trace| parents.contains(&(trace, span)))
+    }
+}
+
+fn parents_of_usage(translator: &Translator, body: &Bytes) -> HashSet<(TraceId, SpanId)> {
+    struct Look<'t> {
+        translator: &'t Translator,
+        parents: HashSet<(TraceId, SpanId)>,
+    }
+    impl Visitor for Look<'_> {
+        fn span(&mut self, span: &mut Span<'_>, _: &Origin<'_>) {
+            if let (Some(trace), Some(parent)) = (span.trace_id(), span.parent_span_id())
+                && span.source_keys().any(|key| self.translator.says_usage(key))
+            {
+                self.parents.insert((trace, parent));
+            }
+        }
+    }
+    let mut look = Look { translator, parents: HashSet::new() };
+    match edit(body, &mut look) {
+        Ok(_) => look.parents,
+        // The pass itself will meet the same error, and refuse the request.
+        Err(_) => HashSet::new(),
+    }
+}
