@@ -85,7 +85,7 @@ mod tests {
 
     impl Visitor for Drive<'_> {
         fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
-            self.0.span(span, &mut Context { origin, call: None });
+            self.0.span(span, &mut Context { origin, body: &bytes::Bytes::new(), call: None });
         }
 
         fn finish(&mut self, spans: &mut Spans) {
