@@ -515,8 +515,8 @@ impl<'t, 's> Job<'t, 's> {
             _ => Vec::new(),
         };
         for (claim, reason) in std::mem::take(&mut self.reasons) {
-            let word = content::message_finish_reason(&reason);
-            let same = known.iter().any(|known| content::message_finish_reason(known) == word);
+            let word = content::message_finish_reason(reason);
+            let same = known.iter().any(|known| content::message_finish_reason(known.clone()) == word);
             let Some(claim) = self.claims.get_mut(claim) else { continue };
             (claim.outcome, claim.rule) = match same {
                 true => (Outcome::Expressed(Reason::None), "collected into the list of finish reasons"),
