@@ -515,7 +515,7 @@ impl<'t, 's> Job<'t, 's> {
             _ => Vec::new(),
         };
         for (claim, reason) in std::mem::take(&mut self.reasons) {
-            let word = content::message_finish_reason(reason.clone());
+            let word = content::message_finish_reason(reason);
             let same = known.iter().any(|known| content::message_finish_reason(known.clone()) == word);
             let Some(claim) = self.claims.get_mut(claim) else { continue };
             (claim.outcome, claim.rule) = match same {
