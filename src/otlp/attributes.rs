@@ -14,7 +14,7 @@ pub(super) const NUMBER: u32 = 9;
 /// With more attributes than this a lookup goes through an index: 128 is the SDKs' default limit,
 /// so that a well-behaved span never pays for one, and a span of a hundred thousand keys cannot
 /// make a stage that edits each of them quadratic.
-const INDEXED_ABOVE: usize = 128;
+pub(super) const INDEXED_ABOVE: usize = 128;
 
 /// The attributes of one span. Reused from span to span.
 #[derive(Debug, Default)]
