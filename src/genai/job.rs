@@ -451,11 +451,14 @@ impl<'t, 's> Job<'t, 's> {
         }
         candidates.sort_by_key(|candidate| candidate.rank);
         let mut candidates = candidates.into_iter();
-        let Some(chosen) = candidates.next() else { return };
+        let Some(mut chosen) = candidates.next() else { return };
         for other in candidates {
-            let (outcome, rule) = match covers(&chosen.body, &other.body, list) {
-                true => (Outcome::Expressed(Reason::None), "the same already stands in the target's words"),
-                false => (Outcome::Kept(Reason::Conflict), "other content was said first; this stays"),
+            let (outcome, rule) = if covers(&chosen.body, &other.body, list) {
+                (Outcome::Expressed(Reason::None), "the same already stands in the target's words")
+            } else if add_calls(&mut chosen.body, &other.body, list) {
+                (Outcome::Expressed(Reason::None), "tool calls that the messages lacked")
+            } else {
+                (Outcome::Kept(Reason::Conflict), "other content was said first; this stays")
             };
             self.settle(other.claims, outcome, rule);
         }
@@ -683,6 +686,38 @@ fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool {
         }
         _ => false,
     }
+}
+
+/// Adds the tool calls of `other` to messages that have none and say the same otherwise: LiteLLM
+/// writes `parts` without calls, and the calls beside it. Returns whether all of `other` is said now.
+fn add_calls(chosen: &mut Body<'_>, other: &Body<'_>, list: ListOf) -> bool {
+    let Body::Messages(other) = other else { return false };
+    let mut messages = match chosen {
+        Body::Messages(messages) => std::mem::take(messages),
+        Body::Current(text) => match content::messages_from_json(text, role_of(list), false) {
+            Some(messages) => owned_messages(messages),
+            None => return false,
+        },
+        _ => return false,
+    };
+    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. });
+    let fits = messages.len() == other.len()
+        && messages.iter().zip(other).all(|(message, other)| {
+            message.role == other.role
+                && other.parts.iter().all(|part| match is_call(part) {
+                    true => !message.parts.iter().any(is_call),
+                    false => message.parts.contains(part),
+                })
+        });
+    if fits {
+        for (message, other) in messages.iter_mut().zip(other) {
+            message.parts.extend(other.parts.iter().filter(|part| is_call(part)).map(|part| part.clone().into_owned()));
+        }
+    }
+    if fits || matches!(chosen, Body::Messages(_)) {
+        *chosen = Body::Messages(messages);
+    }
+    fits
 }
 
 fn says(known: &Message<'_>, message: &Message<'_>) -> bool {
