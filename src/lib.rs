@@ -1,15 +1,17 @@
 //! Dragoman: a sidecar that translates LLM telemetry into the current OpenTelemetry GenAI semantic
 //! conventions.
 //!
-//! The floors, from the ground up; imports go down only: [`otlp`] and [`config`], then [`genai`]
-//! and [`metrics`], then [`pipeline`] and [`processor`], then [`receiver`] and [`exporter`], then
-//! [`service`].
+//! The floors, from the ground up; imports go down only: [`otlp`], [`config`] and [`net`], then
+//! [`genai`] and [`metrics`], then [`pipeline`] and [`processor`], then [`receiver`], [`exporter`] and
+//! [`extension`], then [`service`].
 
 pub mod bounded;
 pub mod config;
 pub mod exporter;
+pub mod extension;
 pub mod genai;
 pub mod metrics;
+pub mod net;
 pub mod otlp;
 pub mod pipeline;
 pub mod processor;

@@ -1,3 +1,18 @@
 //! The ends of a pipeline: OTLP out with its queue and retries, Prometheus, debug.
 
+mod client;
+mod compress;
+pub mod debug;
+mod delivery;
+mod endpoint;
+mod grpc;
+mod http;
+mod notice;
+pub mod observe;
+pub mod otlp;
+pub mod prometheus;
+mod queue;
+mod retry;
 pub mod settings;
+mod text;
+mod tls;

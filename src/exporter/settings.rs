@@ -1,6 +1,7 @@
 //! The exporters' sections. Keys, aliases and defaults are the Collector's, except that nothing is
 //! compressed unless asked for and that a queue is bounded in bytes.
 
+use std::fmt;
 use std::time::Duration;
 
 /// Which transport an OTLP exporter uses.
@@ -25,7 +26,7 @@ pub enum Compression {
 }
 
 /// `exporters.otlp_grpc` and `exporters.otlp_http`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Otlp {
     /// gRPC or HTTP.
     pub transport: Transport,
@@ -128,6 +129,22 @@ impl Otlp {
     }
 }
 
+/// Without what can be a secret: the headers' values, and the endpoints, whose URLs can hold a key.
+impl fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        f.debug_struct("Otlp")
+            .field("transport", &self.transport)
+            .field("headers", &names)
+            .field("compression", &self.compression)
+            .field("timeout", &self.timeout)
+            .field("tls", &self.tls)
+            .field("retry", &self.retry)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
+    }
+}
+
 /// `exporters.prometheus`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prometheus {
@@ -164,4 +181,17 @@ pub enum Verbosity {
     Basic,
     /// Every span, point and record with its attributes.
     Detailed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_stay_out_of_debug_output() {
+        let mut settings = Otlp::new(Transport::Http, "https://host?key=hunter2");
+        settings.headers = vec![("authorization".into(), "Bearer hunter2".into())];
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("authorization") && !shown.contains("hunter2"), "{shown}");
+    }
 }

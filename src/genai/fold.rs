@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::content::{self, json, write_value};
+use super::content::{self, write_value};
 use super::dialect::{EventRule, List, Piece};
 use super::message::{Json, Message, Part, ToolDefinition};
 use super::read::SourceEvent;
@@ -116,7 +116,9 @@ impl<'s> Draft<'s> {
 
     fn finish(self, list: List, python: bool) -> Message<'s> {
         let mut parts = Vec::new();
-        parts.extend(self.reasoning.map(Part::Reasoning));
+        if let Some(text) = self.reasoning {
+            parts.extend(content::reasoning_from_text(text));
+        }
         let role = match self.role {
             Some(role) => content::role(role),
             None if self.user => "user".into(),
@@ -124,17 +126,13 @@ impl<'s> Draft<'s> {
             None if list == List::Output => "assistant".into(),
             None => "user".into(),
         };
-        match self.tool_call_id {
-            Some(id) => {
-                let text = self.content.unwrap_or_default();
-                parts.push(Part::ToolCallResponse { id: Some(id), response: response(text) });
-            }
+        if self.tool_call_id.is_some() || role == "tool" {
+            // LiteLLM's flat keys have no id of the call.
+            let response = response(self.content.unwrap_or_default());
+            parts.push(Part::ToolCallResponse { id: self.tool_call_id, response });
+        } else if let Some(text) = self.content.filter(|text| !text.is_empty() && text != "\"\"") {
             // LangChain's wrapper writes empty content as the two characters `""`.
-            None => {
-                if let Some(text) = self.content.filter(|text| !text.is_empty() && text != "\"\"") {
-                    append_text(text, python, &mut parts);
-                }
-            }
+            append_text(text, python, &mut parts);
         }
         parts.extend(self.refusal.map(|text| refusal(&text)));
         for (_, call) in self.calls {
@@ -152,12 +150,12 @@ fn present(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A tool's answer: an object or a list as such, any other text as a JSON string, for `"18"` may
-/// have been text.
+/// A tool's answer: a text stays one, also if it is JSON, for that is what the tool said; what had
+/// structure was made JSON by [`text_of`].
 fn response(text: Cow<'_, str>) -> Json<'_> {
-    match json::parse(&text) {
-        Some(node) if node.is_object() || node.is_array() => Json(text),
-        _ => content::json_string(&text),
+    match text {
+        Cow::Borrowed(text) => content::json_string(text),
+        Cow::Owned(json) => Json(Cow::Owned(json)),
     }
 }
 

@@ -34,7 +34,9 @@ impl Meaning {
         }
         match self.action {
             Action::Field(field) => !is_general(field),
-            Action::Keep(_) | Action::Sentinel(_) | Action::Url | Action::Read(_) | Action::Copy(_) => false,
+            Action::Keep(_) | Action::Sentinel(_) | Action::Url | Action::Read(_) => false,
+            // What says which operation it is, makes it one.
+            Action::Copy(field) => field == Field::OperationName,
             Action::Total | Action::Input | Action::Output | Action::Instructions | Action::Tools | Action::Usage => {
                 true
             }

@@ -515,8 +515,8 @@ impl<'t, 's> Job<'t, 's> {
             _ => Vec::new(),
         };
         for (claim, reason) in std::mem::take(&mut self.reasons) {
-            let word = content::message_finish_reason(&reason);
-            let same = known.iter().any(|known| content::message_finish_reason(known) == word);
+            let word = content::message_finish_reason(reason.clone());
+            let same = known.iter().any(|known| content::message_finish_reason(known.clone()) == word);
             let Some(claim) = self.claims.get_mut(claim) else { continue };
             (claim.outcome, claim.rule) = match same {
                 true => (Outcome::Expressed(Reason::None), "collected into the list of finish reasons"),
@@ -701,7 +701,7 @@ fn add_calls(chosen: &mut Body<'_>, other: &Body<'_>, list: ListOf) -> bool {
         _ => return false,
     };
     let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. });
-    let fits = messages.len() == other.len()
+    let fits = other.len() <= messages.len()
         && messages.iter().zip(other).all(|(message, other)| {
             message.role == other.role
                 && other.parts.iter().all(|part| match is_call(part) {

@@ -174,6 +174,15 @@ impl<'a> Operation<'a> {
         self.current[field as usize] = true;
     }
 
+    /// Whether nothing was said at all.
+    pub fn says_nothing(&self) -> bool {
+        self.facts.iter().all(Option::is_none)
+            && self.input.is_absent()
+            && self.output.is_absent()
+            && self.instructions.is_absent()
+            && self.tools.is_absent()
+    }
+
     /// All fields that are said, in the order of [`Field::ALL`].
     pub fn facts(&self) -> impl Iterator<Item = (Field, &Scalar<'a>)> {
         Field::ALL.iter().zip(&self.facts).filter_map(|(field, fact)| fact.as_ref().map(|fact| (*field, fact)))

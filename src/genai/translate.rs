@@ -181,6 +181,10 @@ impl Translator {
             };
             quirk(&mut job.operation, &seen);
         }
+        if job.operation.says_nothing() {
+            // Only keys that stay: a task of a workflow, the copy of a raw request.
+            return None;
+        }
         job.infer_operation();
         job.infer_provider();
         let embeddings = job.operation.text(Field::OperationName) == Some("embeddings");

@@ -178,12 +178,13 @@ pub static LITELLM_CALL_TYPE: [(&str, Option<&str>); 20] = [
 ];
 
 /// `traceloop.span.kind` as an operation.
-pub static TRACELOOP_KIND: [(&str, Option<&str>); 6] = [
+pub static TRACELOOP_KIND: [(&str, Option<&str>); 7] = [
     ("workflow", Some("invoke_workflow")),
     ("agent", Some("invoke_agent")),
     ("tool", Some("execute_tool")),
     ("task", None),
     ("session", None),
+    ("server", None),
     ("unknown", None),
 ];
 

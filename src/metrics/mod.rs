@@ -2,3 +2,11 @@
 //! knows no sockets.
 
 pub mod call;
+pub mod exposition;
+pub mod families;
+mod histogram;
+pub mod ledger;
+pub mod otlp;
+pub mod own;
+mod series;
+pub mod snapshot;

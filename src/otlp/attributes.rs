@@ -163,7 +163,7 @@ impl<'a> AttributeList<'a> {
             Some(place) => {
                 let same = self.at(place).is_some_and(|(_, old)| {
                     // An equal value in other bytes (a longer varint, say) is no change either.
-                    *old.as_bytes() == *self.value || old.parse() == Value::parse(&self.value)
+                    *old.as_bytes() == *self.value || encoded(&old.parse()) == *self.value
                 });
                 if !same {
                     self.replace(place, key, NewValue::Buffer);
@@ -332,6 +332,12 @@ impl<'a> AttributeList<'a> {
     }
 }
 
+fn encoded(value: &Value<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    value.encode(&mut bytes);
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -339,15 +345,9 @@ mod tests {
     use crate::otlp::value::put_key_value;
     use crate::otlp::wire::put_uint;
 
-    fn encoded(value: Value<'_>) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        value.encode(&mut bytes);
-        bytes
-    }
-
     fn field(key: &str, value: i64) -> Vec<u8> {
         let mut bytes = Vec::new();
-        put_key_value(&mut bytes, NUMBER, key, &encoded(Value::Int(value)));
+        put_key_value(&mut bytes, NUMBER, key, &encoded(&Value::Int(value)));
         bytes
     }
 
@@ -411,7 +411,7 @@ mod tests {
         put_uint(&mut source, 90, 1);
         let mut expected = Vec::new();
         put_bytes(&mut expected, 1, b"k");
-        put_bytes(&mut expected, 2, &encoded(Value::Int(1)));
+        put_bytes(&mut expected, 2, &encoded(&Value::Int(1)));
         put_uint(&mut expected, 90, 1);
         assert_eq!(edited(&content(&source), |span| span.set("k", 1)), content(&expected));
     }

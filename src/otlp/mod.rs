@@ -6,11 +6,15 @@
 pub mod answer;
 mod attributes;
 pub mod check;
+pub mod compression;
+pub mod count;
 pub mod id;
 pub mod json;
+pub mod response;
 pub mod schema;
 pub mod signal;
 pub mod span;
+pub mod status;
 pub mod traces;
 pub mod value;
 pub mod wire;

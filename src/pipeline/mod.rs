@@ -85,6 +85,16 @@ pub type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 
 /// Where a receiver hands a request to.
 pub trait Consumer: Send + Sync {
+    /// Asked before a request's body is read, so that an overload costs neither memory nor work.
+    ///
+    /// # Errors
+    /// A retryable [`Refusal`] under overload; one for [`Reason::NotFound`](crate::otlp::answer::Reason::NotFound)
+    /// if no pipeline takes the signal.
+    fn admit(&self, signal: Signal) -> Result<(), Refusal> {
+        let _ = signal;
+        Ok(())
+    }
+
     /// Takes responsibility for a request, or says why not. `Ok` is the number of items taken;
     /// only after it may the client be told that its request was accepted.
     fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>>;

@@ -159,7 +159,7 @@ impl Fanout {
         !self.pipelines[signal as usize].is_empty()
     }
 
-    fn deliver(&self, signal: Signal, body: &Bytes) -> Result<usize, Refusal> {
+    fn pipelines(&self, signal: Signal) -> Result<&[Arc<Pipeline>], Refusal> {
         let pipelines = &self.pipelines[signal as usize];
         if pipelines.is_empty() {
             return Err(Refusal::new(
@@ -167,7 +167,11 @@ impl Fanout {
                 format!("no pipeline takes {signal} here; add one under service.pipelines"),
             ));
         }
-        pipelines.iter().try_for_each(|pipeline| pipeline.admit())?;
+        Ok(pipelines)
+    }
+
+    fn deliver(&self, signal: Signal, body: &Bytes) -> Result<usize, Refusal> {
+        let pipelines = self.pipelines(signal)?;
         let mut ready = Vec::with_capacity(pipelines.len());
         for pipeline in pipelines {
             ready.push((pipeline, pipeline.reserve(body.len())?));
@@ -187,6 +191,10 @@ impl Fanout {
 }
 
 impl Consumer for Fanout {
+    fn admit(&self, signal: Signal) -> Result<(), Refusal> {
+        self.pipelines(signal)?.iter().try_for_each(|pipeline| pipeline.admit())
+    }
+
     fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
         Box::pin(async move {
             // A defect in one stage fails the request that met it and nothing else; the locks of

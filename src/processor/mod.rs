@@ -2,5 +2,6 @@
 
 pub mod drop;
 pub mod genai;
+pub mod genai_metrics;
 pub mod memory_limiter;
 pub mod settings;

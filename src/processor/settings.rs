@@ -5,6 +5,7 @@ use std::time::Duration;
 use regex::Regex;
 
 pub use crate::genai::settings::{Genai, Mapping, Originals, Target};
+pub use crate::metrics::ledger::LedgerWindow;
 
 /// `processors.memory_limiter`.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,21 +84,6 @@ pub struct GenaiMetrics {
     pub metrics_flush_interval: Duration,
     /// The memory of the ledger.
     pub window: LedgerWindow,
-}
-
-/// How long and how much the ledger remembers.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LedgerWindow {
-    /// `window.ttl`.
-    pub ttl: Duration,
-    /// `window.max_spans`: spans, response ids and links that are remembered at most, each.
-    pub max_spans: usize,
-}
-
-impl Default for LedgerWindow {
-    fn default() -> Self {
-        LedgerWindow { ttl: Duration::from_secs(600), max_spans: 65_536 }
-    }
 }
 
 impl Default for GenaiMetrics {

@@ -4,6 +4,8 @@
 //! a published type must have what that type asks for, and a block of another API passes only if no
 //! published part can say it.
 
+use std::borrow::Cow;
+
 use super::block;
 use super::finish_reason::message_finish_reason;
 use super::json::{self, Kind, Node};
@@ -69,7 +71,9 @@ fn is_message(message: Node<'_>, direction: Direction) -> bool {
             "finish_reason" => match (direction, value.as_str()) {
                 (Direction::Input, text) => text.is_some() || value.is_null(),
                 (Direction::Output { finish_reason }, None) => !finish_reason && value.is_null(),
-                (Direction::Output { .. }, Some(text)) => seen.note(2, message_finish_reason(&text) == text),
+                (Direction::Output { .. }, Some(text)) => {
+                    seen.note(2, message_finish_reason(Cow::Borrowed(&text)) == text)
+                }
             },
             // What other APIs hang on a message belongs in its parts.
             "content" | "tool_calls" | "tool_call_id" | "function_call" | "reasoning_content" => value.is_blank(),

@@ -30,7 +30,9 @@ mod write;
 pub use block::{arguments_from_text, json_string};
 pub use check::{Direction, check_messages, check_system_instructions, check_tool_definitions};
 pub use finish_reason::message_finish_reason;
-pub use read::{messages_from_json, messages_from_value, parts_from_text, role, system_instructions_from_text};
+pub use read::{
+    messages_from_json, messages_from_value, parts_from_text, reasoning_from_text, role, system_instructions_from_text,
+};
 pub use tool::{tool_definition_from_pieces, tool_definitions_from_json, tool_definitions_from_value};
 pub use value::write_value;
 pub use write::{write_messages, write_parts, write_tool_definitions};

@@ -25,6 +25,16 @@ pub fn parts_from_text(text: &str, allow_python: bool) -> Vec<Part<'_>> {
     blocks_from_text(text, allow_python).unwrap_or_else(|| vec![Part::Text(Cow::Borrowed(text))])
 }
 
+/// The parts of what a model thought: a text, or a list of blocks that are thoughts.
+pub fn reasoning_from_text(text: Cow<'_, str>) -> Vec<Part<'_>> {
+    match blocks_from_text(&text, false) {
+        Some(parts) if parts.iter().all(|part| reasoning_text(part).is_some()) => {
+            parts.into_iter().map(|part| part.into_owned()).collect()
+        }
+        _ => vec![Part::Reasoning(text)],
+    }
+}
+
 /// The messages of a JSON text: OpenAI chat messages, choices and response items, Anthropic messages
 /// and blocks, or target-shaped messages whether well or badly made. `default_role` is for what says
 /// no role.

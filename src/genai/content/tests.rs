@@ -448,7 +448,7 @@ fn finish_reasons_in_the_schemas_words() {
         ("pause_turn", "pause_turn"),
         ("", ""),
     ] {
-        assert_eq!(message_finish_reason(said), word, "{said}");
+        assert_eq!(message_finish_reason(said.into()), word, "{said}");
     }
 }
 

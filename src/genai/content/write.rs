@@ -18,7 +18,7 @@ pub fn write_messages(messages: &[Message<'_>], with_finish_reason: bool, out: &
         write_parts(&message.parts, out);
         if with_finish_reason {
             let reason = message.finish_reason.as_deref().unwrap_or_default();
-            write_text("finish_reason", message_finish_reason(reason), out);
+            write_text("finish_reason", &message_finish_reason(reason.into()), out);
         }
         write_more(&message.more, out);
         out.push('}');

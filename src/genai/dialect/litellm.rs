@@ -111,7 +111,7 @@ pub static LITELLM: Dialect = Dialect {
     ],
     span_names: &[SpanName::Exact("litellm_request")],
     python: true,
-    quirk: Some(quirk),
+    quirk: Some(strip_slug),
     ..Dialect::new(NAME)
 };
 
@@ -129,17 +129,8 @@ const COMPLETION: &[(&str, Piece)] = &[
 const TOOL: &[(&str, Piece)] =
     &[("name", Piece::ToolName), ("description", Piece::ToolDescription), ("parameters", Piece::ToolParameters)];
 
-fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
-    strip_slug(operation, seen);
-    // LiteLLM says zero output tokens of an embedding.
-    if operation.text(Field::OperationName) == Some("embeddings") && operation.int(Field::UsageOutputTokens) == Some(0)
-    {
-        operation.clear(Field::UsageOutputTokens);
-    }
-}
-
 /// `ollama/codegemma` answered: the router's prefix goes if it is the provider of this very span.
-fn strip_slug(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
+fn strip_slug<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     let slug = ["gen_ai.system", "gen_ai.provider.name"]
         .iter()
         .find_map(|key| seen.get(key).and_then(|value| value.as_str()).filter(|slug| !slug.is_empty()));

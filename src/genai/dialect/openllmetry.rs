@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use super::{Action, Dialect, Family, List, Piece, Reason, Rule, Sign, SpanName, Tell, Verdict};
 use crate::genai::field::Field;
 use crate::genai::message::{Message, Part};
-use crate::genai::operation::{Operation, Scalar, Seen};
+use crate::genai::operation::{Content, Operation, Scalar, Seen};
 use crate::genai::values;
 use crate::otlp::value::Value;
 
@@ -187,6 +187,11 @@ fn structured_output<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Ve
 }
 
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    if seen.get("llm.request.type").and_then(Value::as_str) == Some("rerank") {
+        // The documents stand there as system prompts, the scores as completions.
+        operation.input = Content::Absent;
+        operation.output = Content::Absent;
+    }
     provider(operation, seen);
     endpoint(operation, seen);
     messages(operation, seen);

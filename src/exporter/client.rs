@@ -1,0 +1,227 @@
+//! One HTTP client under both transports: connections, the request's body, and the bounded reading
+//! of what comes back. What an answer means is in [`super::grpc`] and [`super::http`].
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::buf::Chain;
+use bytes::{Buf, Bytes, BytesMut};
+use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::{Method, Request, Response, Uri};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client as Hyper;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use prost::Message as _;
+use thiserror::Error;
+
+use super::retry::Failure;
+use super::settings::Transport;
+use super::text::{chain, escaped};
+use super::tls::Connector;
+use crate::otlp::response::ExportResponse;
+
+/// How much of an answer is read. The Collector reads as much; OTLP allows a client 4 MiB.
+const ANSWER_LIMIT: usize = 64 * 1024;
+
+/// A connection on which a request waits and nothing comes back is asked for a sign of life after
+/// this long, so that a peer that vanished without a word does not hold up every later request.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// How much of a backend's message goes into a log line, in characters.
+pub(crate) const MESSAGE_LIMIT: usize = 300;
+
+/// What a backend took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Items that it refused for good, while it took the rest.
+    pub(crate) rejected: usize,
+    /// Why, or a warning if nothing was rejected; escaped and cut.
+    pub(crate) message: String,
+}
+
+/// A configured header that cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HeaderError {
+    /// Not a header's name.
+    #[error("headers: {name:?} is no header name; expected letters, digits and dashes")]
+    Name {
+        /// What was said.
+        name: String,
+    },
+    /// Not a header's value. It is not repeated: it is a secret.
+    #[error("headers: the value of {name:?} has a character that no header can have, such as a line break")]
+    Value {
+        /// The header's name.
+        name: String,
+    },
+}
+
+/// Sends requests with the configured headers.
+pub(crate) struct Client {
+    hyper: Hyper<Connector, Payload>,
+    headers: HeaderMap,
+}
+
+impl Client {
+    /// A client of one exporter.
+    pub(crate) fn new(
+        transport: Transport,
+        connector: Connector,
+        headers: &[(String, String)],
+    ) -> Result<Self, HeaderError> {
+        let mut hyper = Hyper::builder(TokioExecutor::new());
+        hyper
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .http2_only(transport == Transport::Grpc)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .http2_keep_alive_timeout(KEEP_ALIVE / 2);
+        Ok(Client { hyper: hyper.build(connector), headers: header_map(headers)? })
+    }
+
+    /// Posts `payload`. `headers` are the transport's own; they win over the configured ones.
+    pub(crate) async fn post(
+        &self,
+        uri: &Uri,
+        headers: HeaderMap,
+        payload: Payload,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut request = Request::new(payload);
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        // Unlike `extend`, this replaces all values of a name.
+        for (name, value) in &headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        // No answer at all is always worth another attempt.
+        self.hyper.request(request).await.map_err(|error| Failure::Retryable(chain(&error), None))
+    }
+}
+
+fn header_map(configured: &[(String, String)]) -> Result<HeaderMap, HeaderError> {
+    let mut headers = HeaderMap::new();
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("dragoman/", env!("CARGO_PKG_VERSION"))));
+    for (name, value) in configured {
+        let key: HeaderName = name.parse().map_err(|_| HeaderError::Name { name: name.clone() })?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| HeaderError::Value { name: name.clone() })?;
+        // Keeps it out of debug output, and out of the peer's header compression table.
+        value.set_sensitive(true);
+        headers.insert(key, value);
+    }
+    Ok(headers)
+}
+
+/// A request's body: what stands before the message (gRPC's five bytes, or nothing) and the message,
+/// as one frame and without a copy.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    prefix: Bytes,
+    message: Option<Bytes>,
+}
+
+impl Payload {
+    /// A body.
+    pub(crate) fn new(prefix: Bytes, message: Bytes) -> Self {
+        Payload { prefix, message: Some(message) }
+    }
+}
+
+impl Body for Payload {
+    type Data = Chain<Bytes, Bytes>;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let message = self.message.take();
+        Poll::Ready(message.map(|message| Ok(Frame::data(std::mem::take(&mut self.prefix).chain(message)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.message.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let message = self.message.as_ref().map_or(0, Bytes::len);
+        match self.prefix.is_empty() {
+            true => SizeHint::with_exact(message as u64),
+            // A gRPC request has no content-length.
+            false => SizeHint::default(),
+        }
+    }
+}
+
+/// An answer's body, as far as it was read.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// At most [`ANSWER_LIMIT`] bytes.
+    pub(crate) body: BytesMut,
+    /// What stood after it.
+    pub(crate) trailers: Option<HeaderMap>,
+    /// Whether there was more.
+    pub(crate) cut: bool,
+}
+
+/// Reads an answer's body up to the limit.
+pub(crate) async fn read(mut incoming: Incoming) -> Result<Read, Failure> {
+    let mut read = Read::default();
+    while let Some(frame) = incoming.frame().await {
+        let frame = frame.map_err(|error| Failure::Retryable(chain(&error), None))?;
+        match frame.into_data() {
+            Ok(data) if data.len() > ANSWER_LIMIT - read.body.len() => {
+                read.cut = true;
+                return Ok(read);
+            }
+            Ok(data) => read.body.extend_from_slice(&data),
+            Err(frame) => read.trailers = frame.into_trailers().ok(),
+        }
+    }
+    Ok(read)
+}
+
+/// Reads the message of a successful answer, of whichever signal.
+pub(crate) fn taken(message: &[u8]) -> Result<Taken, Failure> {
+    let response = ExportResponse::decode(message)
+        .map_err(|error| Failure::Permanent(format!("a success whose body is no Export*ServiceResponse: {error}")))?;
+    Ok(response.partial_success.map_or_else(Taken::default, |partial| Taken {
+        rejected: usize::try_from(partial.rejected).unwrap_or_default(),
+        message: escaped(&partial.error_message, MESSAGE_LIMIT),
+    }))
+}
+
+/// What is said of an answer that was longer than the limit.
+pub(crate) fn too_long(what: &str) -> String {
+    format!("{what} with a body of more than {ANSWER_LIMIT} bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_stay_out_of_debug_output_and_errors() {
+        let secret = |value: &str| vec![("authorization".to_owned(), value.to_owned())];
+        let headers = header_map(&secret("Bearer hunter2")).unwrap();
+        assert_eq!(headers["authorization"], "Bearer hunter2");
+        assert!(!format!("{headers:?}").contains("hunter2"));
+        let error = header_map(&secret("hunter2\r\nx: y")).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+        let error = header_map(&[("a b".into(), "hunter2".into())]).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_negative_count_of_rejected_items_is_none() {
+        let response = ExportResponse {
+            partial_success: Some(crate::otlp::response::PartialSuccess { rejected: -5, error_message: "a\nb".into() }),
+        };
+        let expected = Taken { rejected: 0, message: "a\\nb".into() };
+        assert_eq!(taken(&response.encode_to_vec()), Ok(expected));
+    }
+}

@@ -1,0 +1,160 @@
+//! The exporter and its thread, against a writer that is held up by the test.
+
+use std::time::Duration;
+
+use super::*;
+
+/// Passes what is written on, once `open` says so.
+struct Gate {
+    open: Option<Receiver<()>>,
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Write for Gate {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(open) = self.open.take() {
+            open.recv().ok();
+        }
+        lock(&self.written).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    sent: AtomicUsize,
+    lost: AtomicUsize,
+}
+
+impl Observer for Counts {
+    fn sent(&self, _: Signal, items: usize) {
+        self.sent.fetch_add(items, Ordering::SeqCst);
+    }
+
+    fn failed(&self, _: Signal, items: usize, reason: Loss) {
+        assert_eq!(reason, Loss::NotWritten);
+        self.lost.fetch_add(items, Ordering::SeqCst);
+    }
+}
+
+fn batch(body: Vec<u8>) -> Batch {
+    let call = CallNote {
+        name: "chat gpt-4o".into(),
+        input_tokens: Some(532),
+        output_tokens: Some(118),
+        duration_nano: 1_240_000_000,
+        dialect: "traceloop",
+        target: "1.41",
+        error: None,
+    };
+    Batch { signal: Signal::Traces, body: body.into(), items: 3, calls: Arc::new([call]) }
+}
+
+fn send(exporter: &DebugExporter, batch: Batch) {
+    exporter.reserve(batch.signal, batch.body.len()).unwrap().send(batch);
+}
+
+struct Rig {
+    exporter: DebugExporter,
+    written: Arc<Mutex<Vec<u8>>>,
+    counts: Arc<Counts>,
+    open: SyncSender<()>,
+}
+
+impl Rig {
+    fn new(verbosity: Verbosity) -> Rig {
+        let (open, gate) = sync_channel(1);
+        let written = Arc::new(Mutex::default());
+        let counts = Arc::new(Counts::default());
+        let out = Box::new(Gate { open: Some(gate), written: written.clone() });
+        let exporter = DebugExporter::start("debug", &Debug { verbosity }, out, counts.clone()).unwrap();
+        Rig { exporter, written, counts, open }
+    }
+
+    async fn finish(&self) -> String {
+        self.open.send(()).unwrap();
+        self.exporter.shutdown(Instant::now() + Duration::from_secs(60)).await;
+        String::from_utf8(lock(&self.written).clone()).unwrap()
+    }
+
+    fn counts(&self) -> (usize, usize) {
+        (self.counts.sent.load(Ordering::SeqCst), self.counts.lost.load(Ordering::SeqCst))
+    }
+}
+
+#[tokio::test]
+async fn basic_shows_a_line_a_batch_and_a_line_a_call() {
+    let rig = Rig::new(Verbosity::Basic);
+    send(&rig.exporter, batch(vec![0; 12_400]));
+    let expected = "traces  3 spans  12.4 KB\n  chat gpt-4o  532 → 118 tokens  1.24 s  traceloop→1.41\n";
+    assert_eq!(rig.finish().await, expected);
+    assert_eq!(rig.counts(), (3, 0));
+}
+
+#[tokio::test]
+async fn a_slow_output_costs_lines_and_never_the_pipeline() {
+    let rig = Rig::new(Verbosity::Basic);
+    let extra = 500;
+    for _ in 0..LONGEST_QUEUE + extra {
+        send(&rig.exporter, batch(vec![0]));
+    }
+    let text = rig.finish().await;
+    let shown = text.lines().filter(|line| line.starts_with("traces")).count();
+    // The thread has taken one batch or none by the time that the queue is full.
+    assert!((LONGEST_QUEUE..=LONGEST_QUEUE + 1).contains(&shown), "{shown}");
+    let left_out = LONGEST_QUEUE + extra - shown;
+    assert!(text.contains(&format!("({left_out} batches are not shown: this output is too slow)\n")));
+    assert_eq!(rig.counts(), (shown * 3, left_out * 3));
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_a_slow_output_are_bounded_in_bytes() {
+    let rig = Rig::new(Verbosity::Detailed);
+    for _ in 0..40 {
+        send(&rig.exporter, batch(vec![0; LARGEST_QUEUE / 8]));
+    }
+    assert!(rig.exporter.backlog.bytes.load(Ordering::Relaxed) <= LARGEST_QUEUE);
+    drop(rig.finish().await);
+    assert_eq!(rig.counts(), (8 * 3, 32 * 3));
+    assert_eq!(rig.exporter.backlog.bytes.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_request_larger_than_the_bound_is_shown_if_nothing_else_waits() {
+    let rig = Rig::new(Verbosity::Detailed);
+    send(&rig.exporter, batch(vec![0; LARGEST_QUEUE + 1]));
+    drop(rig.finish().await);
+    assert_eq!(rig.counts(), (3, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_blocks_for_ever_does_not_hold_up_the_end() {
+    let rig = Rig::new(Verbosity::Basic);
+    send(&rig.exporter, batch(vec![0]));
+    rig.exporter.shutdown(Instant::now() + Duration::from_secs(5)).await;
+    send(&rig.exporter, batch(vec![0]));
+    assert_eq!(rig.counts(), (0, 3), "what comes after the shutdown is counted");
+}
+
+#[tokio::test]
+async fn a_closed_output_is_noticed_once_and_counted() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let counts = Arc::new(Counts::default());
+    let exporter = DebugExporter::start("debug", &Debug::default(), Box::new(Closed), counts.clone()).unwrap();
+    send(&exporter, batch(vec![0]));
+    send(&exporter, batch(vec![0]));
+    exporter.shutdown(Instant::now() + Duration::from_secs(60)).await;
+    assert_eq!(counts.lost.load(Ordering::SeqCst), 6);
+}

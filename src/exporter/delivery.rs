@@ -1,0 +1,373 @@
+//! From a queue to a backend: consumers that take a batch, attempt it until its fate is known, and
+//! account for every item of it.
+//!
+//! How a request is sent is a [`Call`]; when the next attempt is, is decided in [`super::retry`].
+//! There is one lane for each signal, so that a backend that takes no metrics holds up no traces.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::client::Taken;
+use super::compress::{Message, compress};
+use super::notice::Notice;
+use super::observe::{Loss, Observer, QueueState};
+use super::queue::{Backlog, Entry, Memory, NoRoom};
+use super::retry::{Backoff, Failure};
+use super::settings::{Compression, Queue, Retry};
+use super::text;
+use crate::otlp::Signal;
+use crate::otlp::answer::{Reason, Refusal};
+use crate::pipeline::{Batch, Boxed, Permit};
+
+/// What a client must not send more than, before compression (OTLP 1.11).
+const LARGEST_REQUEST: usize = 64 << 20;
+
+/// Backoff while the program waits to stop: there is no later time to be polite for.
+const LONGEST_PAUSE_WHEN_STOPPING: Duration = Duration::from_secs(1);
+
+/// One attempt to send one request.
+pub(crate) trait Call: Send + Sync + 'static {
+    /// Sends it. Dropping the future gives the attempt up.
+    fn call<'s>(&'s self, message: &'s Message) -> Boxed<'s, Result<Taken, Failure>>;
+
+    /// Where to, for people.
+    fn endpoint(&self) -> &str;
+}
+
+/// What a lane needs to know of its exporter.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The exporter's id, such as `otlp_grpc/jaeger`.
+    pub(crate) name: Arc<str>,
+    pub(crate) compression: Compression,
+    /// Of one attempt; zero is none.
+    pub(crate) timeout: Duration,
+    pub(crate) retry: Retry,
+    pub(crate) queue: Queue,
+}
+
+/// The queue of one signal and those who empty it.
+pub(crate) struct Lane {
+    shared: Arc<Shared>,
+    consumers: TaskTracker,
+}
+
+struct Shared {
+    signal: Signal,
+    settings: Settings,
+    backlog: Box<dyn Backlog>,
+    call: Box<dyn Call>,
+    observer: Arc<dyn Observer>,
+    /// When the shutdown's deadline is; `None` until it begins.
+    stopping: watch::Sender<Option<Instant>>,
+    /// No attempt before this moment: the backend asked for it.
+    not_before: Mutex<Option<Instant>>,
+    failing: AtomicBool,
+    /// Items given up by the shutdown, for its line.
+    unsent: AtomicU64,
+    retries: Notice,
+    losses: Notice,
+    warnings: Notice,
+}
+
+/// What became of a batch.
+enum Fate {
+    Taken(Taken),
+    Lost(Loss, String),
+}
+
+impl Lane {
+    /// Starts the consumers of `signal`. Must be called inside of a tokio runtime.
+    pub(crate) fn start(signal: Signal, settings: Settings, call: Box<dyn Call>, observer: Arc<dyn Observer>) -> Lane {
+        let consumers = settings.queue.num_consumers.max(1);
+        let backlog = match settings.queue.enabled {
+            true => Memory::new(settings.queue.bytes),
+            false => Memory::unqueued(settings.queue.bytes, consumers),
+        };
+        let shared = Arc::new(Shared {
+            signal,
+            settings,
+            backlog: Box::new(backlog),
+            call,
+            observer,
+            stopping: watch::Sender::new(None),
+            not_before: Mutex::default(),
+            failing: AtomicBool::default(),
+            unsent: AtomicU64::default(),
+            retries: Notice::default(),
+            losses: Notice::default(),
+            warnings: Notice::default(),
+        });
+        let tracker = TaskTracker::new();
+        for _ in 0..consumers {
+            tracker.spawn(consume(shared.clone()));
+        }
+        tracker.close();
+        Lane { shared, consumers: tracker }
+    }
+
+    /// Sets room aside.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<Box<dyn Permit + '_>, Refusal> {
+        let room = match bytes > LARGEST_REQUEST {
+            true => Err(NoRoom::TooLarge { capacity: LARGEST_REQUEST }),
+            false => self.shared.backlog.reserve(bytes),
+        };
+        match room {
+            Ok(()) => Ok(Box::new(Room { shared: &self.shared, reserved: Some(bytes) })),
+            Err(no_room) => Err(refusal(&self.shared.settings.name, self.shared.signal, bytes, no_room)),
+        }
+    }
+
+    /// How full the queue is.
+    pub(crate) fn state(&self) -> QueueState {
+        self.shared.backlog.state()
+    }
+
+    /// Takes no more, attempts what is left until `deadline`, and counts the rest as lost.
+    pub(crate) async fn shutdown(&self, deadline: Instant) {
+        self.stop(deadline);
+        // Consumers end by themselves at the deadline; one who waits for a permit that is still
+        // out, or an observer that blocks, must not hold up the program.
+        let patience = deadline + Duration::from_millis(100);
+        drop(tokio::time::timeout_at(patience, self.consumers.wait()).await);
+        let unsent = self.shared.unsent.load(Ordering::Relaxed);
+        if unsent > 0 {
+            let shared = &self.shared;
+            warn!(
+                "exporter {}: stopped with {unsent} {} that {} did not take in time; they are lost",
+                shared.settings.name,
+                shared.signal.items(),
+                shared.call.endpoint(),
+            );
+        }
+    }
+
+    fn stop(&self, deadline: Instant) {
+        self.shared.backlog.close();
+        // Whoever waits gets one more attempt, also where the backend asked for more patience than
+        // there is left: the alternative is to lose the batch without asking.
+        *self.shared.not_before.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.shared.stopping.send_if_modified(|stopping| {
+            let first = stopping.is_none();
+            stopping.get_or_insert(deadline);
+            first
+        });
+    }
+}
+
+impl Drop for Lane {
+    /// A lane that is dropped without a shutdown still accounts for what it holds.
+    fn drop(&mut self) {
+        self.stop(Instant::now());
+    }
+}
+
+fn refusal(name: &str, signal: Signal, bytes: usize, no_room: NoRoom) -> Refusal {
+    match no_room {
+        NoRoom::Full { taken, capacity } => Refusal::new(
+            Reason::QueueFull,
+            format!(
+                "the {signal} queue of exporter {name} is full: {taken} of {capacity} bytes are taken, and this request has {bytes}; send it again later"
+            ),
+        ),
+        NoRoom::Busy { exports } => Refusal::new(
+            Reason::QueueFull,
+            format!(
+                "exporter {name} has no queue (sending_queue.enabled: false) and {exports} exports of {signal} under way, as many as num_consumers allows; send the request again later"
+            ),
+        ),
+        NoRoom::TooLarge { capacity } => Refusal::new(
+            Reason::TooLarge,
+            format!(
+                "the request has {bytes} bytes and exporter {name} can never hold more than {capacity} (sending_queue.queue_size, and 64 MiB in any case); send less at once"
+            ),
+        ),
+        NoRoom::Closed => {
+            Refusal::new(Reason::Unavailable, format!("exporter {name} is stopping; send the request again later"))
+        }
+    }
+}
+
+/// Room in a lane's queue.
+struct Room<'l> {
+    shared: &'l Shared,
+    reserved: Option<usize>,
+}
+
+impl Permit for Room<'_> {
+    fn send(mut self: Box<Self>, batch: Batch) {
+        // A request of which nothing is left is not sent: the room goes back.
+        if batch.body.is_empty() {
+            return;
+        }
+        if let Some(reserved) = self.reserved.take() {
+            self.shared.backlog.push(reserved, Entry { body: batch.body, items: batch.items });
+        }
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if let Some(reserved) = self.reserved.take() {
+            self.shared.backlog.release(reserved);
+        }
+    }
+}
+
+async fn consume(shared: Arc<Shared>) {
+    while let Some(entry) = shared.backlog.take().await {
+        let fate = tokio::select! {
+            // First, so that what is left at the deadline is not attempted.
+            biased;
+            () = shared.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
+            fate = shared.attempts(&entry) => fate,
+        };
+        shared.account(entry.items, fate);
+        shared.backlog.settle(entry);
+    }
+}
+
+impl Shared {
+    /// Resolves when the program stops and its deadline has come.
+    async fn deadline(&self) {
+        let mut stopping = self.stopping.subscribe();
+        loop {
+            let deadline = *stopping.borrow_and_update();
+            match deadline {
+                Some(deadline) => return tokio::time::sleep_until(deadline).await,
+                // The sender is in `self`, so this cannot fail while somebody waits here.
+                None => drop(stopping.changed().await),
+            }
+        }
+    }
+
+    /// Attempts one batch until its fate is known.
+    async fn attempts(&self, entry: &Entry) -> Fate {
+        if entry.body.len() > LARGEST_REQUEST {
+            let error = format!("{} bytes are more than OTLP allows, {LARGEST_REQUEST}", entry.body.len());
+            return Fate::Lost(Loss::TooLarge, error);
+        }
+        let mut stopping = self.stopping.subscribe();
+        let mut stops = stopping.borrow_and_update().is_some();
+        let message = self.compressed(&entry.body).await;
+        let mut backoff = Backoff::new(&self.settings.retry);
+        let mut first = None;
+        loop {
+            while let Some(until) = self.closed_until() {
+                stops |= pause(until, &mut stopping).await;
+            }
+            let started = *first.get_or_insert_with(Instant::now);
+            let (error, asked) = match self.attempt(&message).await {
+                Ok(taken) => return Fate::Taken(taken),
+                Err(Failure::Permanent(error)) => return Fate::Lost(Loss::Rejected, error),
+                Err(Failure::Retryable(error, asked)) => (error, asked),
+            };
+            let Some(mut delay) = backoff.next(started.elapsed(), asked) else {
+                return Fate::Lost(Loss::RetriesExhausted, error);
+            };
+            if let Some(asked) = asked {
+                self.close_until(Instant::now() + asked.min(delay));
+            } else if stops {
+                delay = delay.min(LONGEST_PAUSE_WHEN_STOPPING);
+            }
+            self.failed_attempt(&error, delay);
+            stops |= pause(Instant::now() + delay, &mut stopping).await;
+        }
+    }
+
+    async fn compressed(&self, body: &Bytes) -> Message {
+        compress(body.clone(), self.settings.compression).await
+    }
+
+    async fn attempt(&self, message: &Message) -> Result<Taken, Failure> {
+        let timeout = self.settings.timeout;
+        if timeout.is_zero() {
+            return self.call.call(message).await;
+        }
+        match tokio::time::timeout(timeout, self.call.call(message)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::Retryable(format!("no answer within {}", text::duration(timeout)), None)),
+        }
+    }
+
+    /// The moment until which the backend wants to be left alone, if that is still to come.
+    fn closed_until(&self) -> Option<Instant> {
+        let until = *self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        until.filter(|until| *until > Instant::now())
+    }
+
+    fn close_until(&self, until: Instant) {
+        let mut not_before = self.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        *not_before = Some(not_before.map_or(until, |before| before.max(until)));
+    }
+
+    fn failed_attempt(&self, error: &str, delay: Duration) {
+        self.failing.store(true, Ordering::Relaxed);
+        if let Some(held_back) = self.retries.due() {
+            warn!(
+                "exporter {}: {} does not take {}: {error}; next attempt in {}{held_back}",
+                self.settings.name,
+                self.call.endpoint(),
+                self.signal,
+                text::duration(delay),
+            );
+        }
+    }
+
+    /// Reports every item of a batch exactly once.
+    fn account(&self, items: usize, fate: Fate) {
+        let (name, signal, endpoint) = (&self.settings.name, self.signal, self.call.endpoint());
+        match fate {
+            Fate::Taken(Taken { rejected, message }) => {
+                if self.failing.swap(false, Ordering::Relaxed) {
+                    info!("exporter {name}: {endpoint} takes {signal} again");
+                }
+                let rejected = rejected.min(items);
+                if items > rejected {
+                    self.observer.sent(signal, items - rejected);
+                }
+                if rejected > 0 {
+                    self.observer.failed(signal, rejected, Loss::PartialSuccess);
+                }
+                if (rejected > 0 || !message.is_empty())
+                    && let Some(held_back) = self.warnings.due()
+                {
+                    let unit = signal.items();
+                    warn!(
+                        "exporter {name}: {endpoint} took a request but {rejected} of {items} {unit}: {message:?}{held_back}"
+                    );
+                }
+            }
+            Fate::Lost(Loss::Shutdown, _) => {
+                self.unsent.fetch_add(items as u64, Ordering::Relaxed);
+                self.observer.failed(signal, items, Loss::Shutdown);
+            }
+            Fate::Lost(loss, error) => {
+                self.observer.failed(signal, items, loss);
+                if let Some(held_back) = self.losses.due() {
+                    let (unit, loss) = (signal.items(), loss.label());
+                    warn!("exporter {name}: {items} {unit} for {endpoint} are lost ({loss}): {error}{held_back}");
+                }
+            }
+        }
+    }
+}
+
+/// Sleeps until `until`, or until the program begins to stop, which ends only one pause of a batch.
+/// Whether it began is the result.
+async fn pause(until: Instant, stopping: &mut watch::Receiver<Option<Instant>>) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep_until(until) => false,
+        Ok(()) = stopping.changed() => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,152 @@
+//! OTLP over HTTP: one POST of a protobuf body a request.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use http::{Response, StatusCode};
+use hyper::body::Incoming;
+use prost::Message as _;
+
+use super::client::{Client, MESSAGE_LIMIT, Payload, Taken, read, taken, too_long};
+use super::compress::Message;
+use super::delivery::Call;
+use super::endpoint::Endpoint;
+use super::retry::Failure;
+use super::text::escaped;
+use crate::otlp::status;
+use crate::pipeline::Boxed;
+
+const PROTOBUF: &str = "application/x-protobuf";
+
+/// Statuses after which the same request may succeed (OTLP 1.11, "Failures").
+const RETRYABLE: [StatusCode; 4] = [
+    StatusCode::TOO_MANY_REQUESTS,
+    StatusCode::BAD_GATEWAY,
+    StatusCode::SERVICE_UNAVAILABLE,
+    StatusCode::GATEWAY_TIMEOUT,
+];
+
+/// The POST of one signal.
+pub(crate) struct Http {
+    client: Arc<Client>,
+    endpoint: Endpoint,
+}
+
+impl Http {
+    /// A POST to `endpoint`.
+    pub(crate) fn new(client: Arc<Client>, endpoint: Endpoint) -> Self {
+        Http { client, endpoint }
+    }
+
+    async fn call(&self, message: &Message) -> Result<Taken, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
+        if let Some(encoding) = message.compression.token() {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        }
+        let payload = Payload::new(bytes::Bytes::new(), message.body.clone());
+        answer(self.client.post(&self.endpoint.uri, headers, payload).await?).await
+    }
+}
+
+impl Call for Http {
+    fn call<'s>(&'s self, message: &'s Message) -> Boxed<'s, Result<Taken, Failure>> {
+        Box::pin(self.call(message))
+    }
+
+    fn endpoint(&self) -> &str {
+        &self.endpoint.shown
+    }
+}
+
+async fn answer(response: Response<Incoming>) -> Result<Taken, Failure> {
+    let (head, incoming) = response.into_parts();
+    let protobuf = is_protobuf(&head.headers);
+    if head.status.is_success() {
+        let read = read(incoming).await?;
+        return match protobuf {
+            _ if read.cut => Err(Failure::Permanent(too_long(head.status.as_str()))),
+            true => taken(&read.body),
+            // Some backends answer "OK" in words of their own. They took it.
+            false => Ok(Taken::default()),
+        };
+    }
+    let status = head.status;
+    if status.is_redirection() {
+        let to = head.headers.get(LOCATION).map(HeaderValue::as_bytes).unwrap_or_default();
+        // A query can hold a key.
+        let to = String::from_utf8_lossy(to.split(|byte| *byte == b'?').next().unwrap_or_default());
+        let to = escaped(&to, MESSAGE_LIMIT);
+        return Err(Failure::Permanent(format!("{status}, redirects to {to:?}, and redirects are not followed")));
+    }
+    let delay = head.headers.get(RETRY_AFTER).and_then(|value| retry_after(value, SystemTime::now()));
+    // The status alone decides, so a body that breaks off or is too long does not matter.
+    let body = read(incoming).await.unwrap_or_default().body;
+    let text = match explanation(&body, protobuf) {
+        text if text.is_empty() => status.to_string(),
+        text => format!("{status}: {text}"),
+    };
+    match RETRYABLE.contains(&status) {
+        true => Err(Failure::Retryable(text, delay)),
+        false => Err(Failure::Permanent(text)),
+    }
+}
+
+fn is_protobuf(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(PROTOBUF)
+}
+
+/// What the backend says for people: the message of a `Status`, or else the text.
+fn explanation(body: &[u8], protobuf: bool) -> String {
+    match status::Status::decode(body) {
+        Ok(status) if protobuf => escaped(&status.message, MESSAGE_LIMIT),
+        _ => escaped(String::from_utf8_lossy(body).trim(), MESSAGE_LIMIT),
+    }
+}
+
+/// `Retry-After`: seconds, or a date.
+fn retry_after(value: &HeaderValue, now: SystemTime) -> Option<Duration> {
+    let value = value.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    httpdate::parse_http_date(value).ok()?.duration_since(now).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_770);
+        let parse = |text| retry_after(&HeaderValue::from_static(text), now).map(|delay| delay.as_secs());
+        assert_eq!(parse("120"), Some(120));
+        assert_eq!(parse("Sun, 06 Nov 1994 08:49:37 GMT"), Some(7));
+        assert_eq!(parse("Sun, 06 Nov 1994 08:49:00 GMT"), None, "that was before now");
+        assert_eq!(parse("-5"), None);
+        assert_eq!(parse("soon"), None);
+    }
+
+    #[test]
+    fn a_refusal_is_explained_in_the_backends_words() {
+        let status = status::Status { code: 3, message: "bad span".into(), details: vec![] }.encode_to_vec();
+        assert_eq!(explanation(&status, true), "bad span");
+        assert_eq!(explanation(b"<html>\nno</html>", false), "<html>\\nno</html>");
+        assert_eq!(explanation(b"not protobuf", true), "not protobuf");
+        assert_eq!(explanation(b"", true), "");
+    }
+
+    #[test]
+    fn the_content_type_is_compared_as_http_does() {
+        let is = |value| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            is_protobuf(&headers)
+        };
+        assert!(is("application/x-protobuf") && is("Application/X-Protobuf; charset=utf-8"));
+        assert!(!is("application/json") && !is_protobuf(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,68 @@
+//! What an exporter tells of itself, in numbers: items sent, items lost and why, and how full its
+//! queue is. Who shows these numbers is not known here.
+
+use crate::otlp::Signal;
+
+/// Takes an exporter's counts. Every item that an exporter took is reported exactly once, as sent
+/// or as lost.
+pub trait Observer: Send + Sync {
+    /// `items` were delivered.
+    fn sent(&self, signal: Signal, items: usize);
+
+    /// `items` were given up for good. A failed attempt that is made again is not reported.
+    fn failed(&self, signal: Signal, items: usize, reason: Loss);
+}
+
+/// Why items were given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Loss {
+    /// The backend refused them with an answer that OTLP says is not to be retried.
+    Rejected,
+    /// The backend took the rest of their request and not them (`partial_success`).
+    PartialSuccess,
+    /// The last attempt that `retry_on_failure` allows failed.
+    RetriesExhausted,
+    /// They were still here when the shutdown's deadline came.
+    Shutdown,
+    /// Their request is larger than OTLP lets a client send (64 MiB).
+    TooLarge,
+    /// The debug output was too slow, or closed.
+    NotWritten,
+}
+
+impl Loss {
+    /// All reasons.
+    pub const ALL: [Loss; 6] = [
+        Loss::Rejected,
+        Loss::PartialSuccess,
+        Loss::RetriesExhausted,
+        Loss::Shutdown,
+        Loss::TooLarge,
+        Loss::NotWritten,
+    ];
+
+    /// The value of the `reason` label in self-metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Loss::Rejected => "rejected",
+            Loss::PartialSuccess => "partial_success",
+            Loss::RetriesExhausted => "retries_exhausted",
+            Loss::Shutdown => "shutdown",
+            Loss::TooLarge => "too_large",
+            Loss::NotWritten => "not_written",
+        }
+    }
+}
+
+/// How full a queue is, at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueState {
+    /// Bytes that are taken up by what was reserved, waits or is under way (`otelcol_exporter_queue_size`).
+    pub bytes: usize,
+    /// Bytes that there is room for (`otelcol_exporter_queue_capacity`).
+    pub capacity: usize,
+    /// Requests under way, between two attempts included (`otelcol_exporter_in_flight_requests`).
+    pub in_flight: usize,
+    /// Spans, data points or log records that wait or are under way.
+    pub items: usize,
+}

@@ -1,0 +1,115 @@
+//! The OTLP exporter, over gRPC or HTTP: its settings, checked, become one lane for each signal.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+use super::client::{Client, HeaderError};
+use super::delivery::{self, Call, Lane};
+use super::endpoint::{EndpointError, endpoints};
+use super::grpc::Grpc;
+use super::http::Http;
+use super::observe::{Observer, QueueState};
+use super::settings::{Otlp, Transport};
+use super::tls::{Connector, TlsError};
+use crate::otlp::Signal;
+use crate::otlp::answer::{Reason, Refusal};
+use crate::pipeline::{Exporter, Permit};
+
+/// Why an exporter cannot be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Its endpoint.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    /// Its TLS settings.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Its headers.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+}
+
+/// A running OTLP exporter. It may stand at the end of any number of pipelines.
+pub struct OtlpExporter {
+    name: Arc<str>,
+    /// In the order of [`Signal::ALL`]; `None` for a signal without an endpoint.
+    lanes: [Option<Lane>; 3],
+}
+
+impl OtlpExporter {
+    /// Starts an exporter. Nothing is connected until there is something to send. `name` is the
+    /// component's id, such as `otlp_grpc/jaeger`. Must be called inside of a tokio runtime.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub fn start(name: &str, settings: &Otlp, observer: Arc<dyn Observer>) -> Result<OtlpExporter, StartError> {
+        let endpoints = endpoints(settings)?;
+        let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
+        let connector = Connector::new(settings.transport, &settings.tls, encrypted)?;
+        let client = Arc::new(Client::new(settings.transport, connector, &settings.headers)?);
+        let name: Arc<str> = name.into();
+        let lane_settings = delivery::Settings {
+            name: name.clone(),
+            compression: settings.compression,
+            timeout: settings.timeout,
+            retry: settings.retry.clone(),
+            queue: settings.queue.clone(),
+        };
+        let mut lanes = [None, None, None];
+        for ((signal, endpoint), lane) in Signal::ALL.into_iter().zip(endpoints).zip(&mut lanes) {
+            let Some(endpoint) = endpoint else { continue };
+            let call: Box<dyn Call> = match settings.transport {
+                Transport::Grpc => Box::new(Grpc::new(client.clone(), endpoint, settings.timeout)),
+                Transport::Http => Box::new(Http::new(client.clone(), endpoint)),
+            };
+            *lane = Some(Lane::start(signal, lane_settings.clone(), call, observer.clone()));
+        }
+        Ok(OtlpExporter { name, lanes })
+    }
+
+    /// Whether there is an endpoint for `signal`. A pipeline of another signal must not end here.
+    pub fn takes(&self, signal: Signal) -> bool {
+        self.lane(signal).is_some()
+    }
+
+    /// How full the queue of `signal` is. Each signal has a queue of its own, of the whole
+    /// configured size, as in the Collector.
+    pub fn queue(&self, signal: Signal) -> QueueState {
+        self.lane(signal).map(Lane::state).unwrap_or_default()
+    }
+
+    /// Takes nothing more, attempts what is left until `deadline`, and reports the rest as lost.
+    pub async fn shutdown(&self, deadline: Instant) {
+        let stop = |index: usize| async move {
+            if let Some(Some(lane)) = self.lanes.get(index) {
+                lane.shutdown(deadline).await;
+            }
+        };
+        tokio::join!(stop(0), stop(1), stop(2));
+    }
+
+    fn lane(&self, signal: Signal) -> Option<&Lane> {
+        Signal::ALL.iter().zip(&self.lanes).find(|(own, _)| **own == signal).and_then(|(_, lane)| lane.as_ref())
+    }
+}
+
+impl Exporter for OtlpExporter {
+    fn reserve(&self, signal: Signal, bytes: usize) -> Result<Box<dyn Permit + '_>, Refusal> {
+        match self.lane(signal) {
+            Some(lane) => lane.reserve(bytes),
+            None => Err(Refusal::new(
+                Reason::Internal,
+                format!("exporter {} has no endpoint for {signal}; set endpoint or {signal}_endpoint", self.name),
+            )),
+        }
+    }
+}
+
+impl fmt::Debug for OtlpExporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OtlpExporter").field("name", &self.name).finish_non_exhaustive()
+    }
+}

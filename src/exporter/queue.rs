@@ -1,0 +1,278 @@
+//! Where accepted batches wait for their export, bounded in bytes.
+//!
+//! [`Backlog`] is what the delivery needs of a queue; [`Memory`] is the one there is. A durable
+//! queue takes its place by keeping an entry on disk from [`Backlog::push`] to [`Backlog::settle`],
+//! which is called only when the entry's fate is known. Attempts are in [`super::delivery`].
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::observe::QueueState;
+use crate::pipeline::Boxed;
+
+/// What a batch is charged at least. Holding a batch costs about this much beside its body, and a
+/// request may be as small as two bytes.
+pub(crate) const LEAST_CHARGE: usize = 256;
+
+/// A batch that waits.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// The encoded request.
+    pub(crate) body: Bytes,
+    /// Spans, data points or log records in it.
+    pub(crate) items: usize,
+}
+
+/// Why there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// There will be, later.
+    Full { taken: usize, capacity: usize },
+    /// As many exports are under way as may be, and nothing may wait.
+    Busy { exports: usize },
+    /// There will never be.
+    TooLarge { capacity: usize },
+    /// The exporter is stopping.
+    Closed,
+}
+
+/// A queue.
+pub(crate) trait Backlog: Send + Sync + 'static {
+    /// Sets room for a request of `bytes` aside, until [`Backlog::push`] or [`Backlog::release`].
+    fn reserve(&self, bytes: usize) -> Result<(), NoRoom>;
+
+    /// Gives back what was reserved for `bytes`.
+    fn release(&self, bytes: usize);
+
+    /// Takes an entry into the room that was reserved for `reserved` bytes. The entry may have
+    /// another size: its request was admitted, and translation made it grow or shrink.
+    fn push(&self, reserved: usize, entry: Entry);
+
+    /// The next entry; `None` when the queue is closed and nothing more will come. Dropping the
+    /// future loses nothing.
+    fn take(&self) -> Boxed<'_, Option<Entry>>;
+
+    /// The fate of a taken entry is known: its room is free again.
+    fn settle(&self, entry: Entry);
+
+    /// From now on, no reservations; what was reserved may still come.
+    fn close(&self);
+
+    /// How full it is.
+    fn state(&self) -> QueueState;
+}
+
+/// A queue in memory.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    capacity: usize,
+    /// Batches that may be here at once, if these are bounded too.
+    batches: Option<usize>,
+    held: Mutex<Held>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    waiting: VecDeque<Entry>,
+    bytes: usize,
+    items: usize,
+    reservations: usize,
+    in_flight: usize,
+    closed: bool,
+}
+
+impl Memory {
+    /// A queue of `capacity` bytes.
+    pub(crate) fn new(capacity: usize) -> Self {
+        Memory { capacity, batches: None, held: Mutex::default(), changed: Notify::new() }
+    }
+
+    /// No queue: at most `batches` at once, each of which has a consumer waiting for it.
+    pub(crate) fn unqueued(capacity: usize, batches: usize) -> Self {
+        Memory { batches: Some(batches), ..Memory::new(capacity) }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn charge(bytes: usize) -> usize {
+    bytes.max(LEAST_CHARGE)
+}
+
+impl Held {
+    /// Whether an entry came, none will come, or neither is known yet.
+    fn next(&mut self) -> Option<Option<Entry>> {
+        if let Some(entry) = self.waiting.pop_front() {
+            self.in_flight += 1;
+            return Some(Some(entry));
+        }
+        (self.closed && self.reservations == 0).then_some(None)
+    }
+}
+
+impl Backlog for Memory {
+    fn reserve(&self, bytes: usize) -> Result<(), NoRoom> {
+        let mut held = self.held();
+        let bytes = charge(bytes);
+        if held.closed {
+            return Err(NoRoom::Closed);
+        }
+        if bytes > self.capacity {
+            return Err(NoRoom::TooLarge { capacity: self.capacity });
+        }
+        // What is held may be over the capacity, where batches grew after their reservation.
+        if bytes > self.capacity.saturating_sub(held.bytes) {
+            return Err(NoRoom::Full { taken: held.bytes, capacity: self.capacity });
+        }
+        if let Some(exports) = self.batches
+            && held.reservations + held.waiting.len() + held.in_flight >= exports
+        {
+            return Err(NoRoom::Busy { exports });
+        }
+        held.bytes += bytes;
+        held.reservations += 1;
+        Ok(())
+    }
+
+    fn release(&self, bytes: usize) {
+        let mut held = self.held();
+        held.bytes = held.bytes.saturating_sub(charge(bytes));
+        held.reservations = held.reservations.saturating_sub(1);
+        if held.closed {
+            self.changed.notify_waiters();
+        }
+    }
+
+    fn push(&self, reserved: usize, entry: Entry) {
+        let mut held = self.held();
+        held.bytes = held.bytes.saturating_sub(charge(reserved)) + charge(entry.body.len());
+        held.reservations = held.reservations.saturating_sub(1);
+        held.items += entry.items;
+        held.waiting.push_back(entry);
+        match held.closed {
+            // The last reservation: those who find nothing must learn that nothing will come.
+            true => self.changed.notify_waiters(),
+            false => self.changed.notify_one(),
+        }
+    }
+
+    fn take(&self) -> Boxed<'_, Option<Entry>> {
+        Box::pin(async move {
+            loop {
+                let changed = self.changed.notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if let Some(next) = self.held().next() {
+                    return next;
+                }
+                changed.await;
+            }
+        })
+    }
+
+    fn settle(&self, entry: Entry) {
+        let mut held = self.held();
+        held.bytes = held.bytes.saturating_sub(charge(entry.body.len()));
+        held.items = held.items.saturating_sub(entry.items);
+        held.in_flight = held.in_flight.saturating_sub(1);
+    }
+
+    fn close(&self) {
+        self.held().closed = true;
+        self.changed.notify_waiters();
+    }
+
+    fn state(&self) -> QueueState {
+        let held = self.held();
+        QueueState { bytes: held.bytes, capacity: self.capacity, in_flight: held.in_flight, items: held.items }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(bytes: usize) -> Entry {
+        Entry { body: Bytes::from(vec![0; bytes]), items: 1 }
+    }
+
+    #[tokio::test]
+    async fn room_is_taken_from_reservation_to_settlement() {
+        let queue = Memory::new(1000);
+        queue.reserve(600).unwrap();
+        assert_eq!(queue.reserve(401), Err(NoRoom::Full { taken: 600, capacity: 1000 }));
+        queue.push(600, entry(700));
+        assert_eq!(queue.state(), QueueState { bytes: 700, capacity: 1000, in_flight: 0, items: 1 });
+        let taken = queue.take().await.unwrap();
+        assert_eq!(queue.reserve(400), Err(NoRoom::Full { taken: 700, capacity: 1000 }), "under way is not gone");
+        assert_eq!(queue.state().in_flight, 1);
+        queue.settle(taken);
+        assert_eq!(queue.state(), QueueState { capacity: 1000, ..QueueState::default() });
+        queue.reserve(1000).unwrap();
+        queue.release(1000);
+        assert_eq!(queue.state().bytes, 0);
+    }
+
+    #[test]
+    fn a_batch_that_can_never_fit_is_told_apart_from_one_that_must_wait() {
+        let queue = Memory::new(1000);
+        assert_eq!(queue.reserve(1001), Err(NoRoom::TooLarge { capacity: 1000 }));
+    }
+
+    #[test]
+    fn a_flood_of_tiny_requests_is_bounded_too() {
+        let queue = Memory::new(10 * LEAST_CHARGE);
+        assert_eq!((0..100).take_while(|_| queue.reserve(2).is_ok()).count(), 10);
+    }
+
+    #[test]
+    fn a_batch_that_grew_may_go_over_the_capacity_and_nothing_overflows() {
+        let queue = Memory::new(1000);
+        queue.reserve(1000).unwrap();
+        queue.push(1000, entry(3000));
+        assert_eq!(queue.reserve(1), Err(NoRoom::Full { taken: 3000, capacity: 1000 }));
+    }
+
+    #[test]
+    fn without_a_queue_nothing_waits() {
+        let queue = Memory::unqueued(10_000, 2);
+        queue.reserve(10).unwrap();
+        queue.reserve(10).unwrap();
+        assert_eq!(queue.reserve(10), Err(NoRoom::Busy { exports: 2 }));
+        queue.release(10);
+        queue.reserve(10).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_ends_after_its_last_reservation() {
+        let queue = Memory::new(1000);
+        queue.reserve(10).unwrap();
+        queue.reserve(10).unwrap();
+        queue.close();
+        assert_eq!(queue.reserve(10), Err(NoRoom::Closed));
+        queue.push(10, entry(10));
+        let taken = queue.take().await.unwrap();
+        queue.settle(taken);
+        let (last, ()) = tokio::join!(queue.take(), async {
+            tokio::task::yield_now().await;
+            queue.release(10);
+        });
+        assert!(last.is_none());
+    }
+
+    #[tokio::test]
+    async fn every_consumer_of_a_closed_queue_is_told() {
+        let queue = Memory::new(1000);
+        let (one, two, ()) = tokio::join!(queue.take(), queue.take(), async {
+            tokio::task::yield_now().await;
+            queue.close();
+        });
+        assert!(one.is_none() && two.is_none());
+    }
+}

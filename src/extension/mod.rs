@@ -1,0 +1,3 @@
+//! What runs beside the pipelines and sees no telemetry.
+
+pub mod health;

@@ -1,0 +1,159 @@
+//! The shape in which metrics leave their stores: families of series, read at one moment. What
+//! counts lives beside it ([`super::families`], [`super::own`]); what writes it down too
+//! ([`super::exposition`] for Prometheus, [`super::otlp`] for OTLP).
+//!
+//! Names, units and label keys are OpenTelemetry's here; each writer translates them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::otlp::{SpanId, TraceId};
+
+/// Something that has metrics to show.
+pub trait Source: Send + Sync {
+    /// Adds a copy of its families as they are now. Never waits for more than a single recording.
+    fn collect(&self, families: &mut Vec<Family>);
+}
+
+/// What a family's series hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A sum that only grows.
+    Counter,
+    /// A value that goes up and down.
+    Gauge,
+    /// A distribution over fixed bounds.
+    Histogram,
+    /// Labels whose value is always 1.
+    Info,
+}
+
+/// The instrumentation scope of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// The scope's name.
+    pub name: &'static str,
+    /// The scope's version.
+    pub version: &'static str,
+}
+
+/// One metric with all of its series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Family {
+    /// As OpenTelemetry names it, such as `gen_ai.client.token.usage`.
+    pub name: Cow<'static, str>,
+    /// One sentence.
+    pub help: Cow<'static, str>,
+    /// UCUM, such as `s` or `{token}`; empty for none.
+    pub unit: Cow<'static, str>,
+    /// What the series hold. A series that holds something else is left out by the writers.
+    pub kind: Kind,
+    /// Who measured, if that is to be shown.
+    pub scope: Option<Scope>,
+    /// The series, in the order of their labels.
+    pub series: Vec<Series>,
+}
+
+/// One series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Its labels, every key once. `service.name` is the resource's.
+    pub labels: Labels,
+    /// When it began to count, in nanoseconds since the epoch; zero for a gauge.
+    pub start_time_unix_nano: u64,
+    /// Its value.
+    pub value: Value,
+}
+
+/// A series' labels, shared between its store and its snapshots.
+pub type Labels = Arc<[Label]>;
+
+/// One label, or attribute.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Label {
+    /// As OpenTelemetry names it.
+    pub key: Cow<'static, str>,
+    /// Its value.
+    pub value: LabelValue,
+}
+
+impl Label {
+    /// A label with a text.
+    pub fn text(key: &'static str, value: impl Into<Box<str>>) -> Self {
+        Label { key: Cow::Borrowed(key), value: LabelValue::Text(value.into()) }
+    }
+}
+
+/// A label's value; the types that the derived metrics need.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum LabelValue {
+    /// A string.
+    Text(Box<str>),
+    /// An int.
+    Integer(i64),
+    /// A boolean.
+    Bool(bool),
+}
+
+impl fmt::Display for LabelValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LabelValue::Text(text) => f.write_str(text),
+            LabelValue::Integer(number) => number.fmt(f),
+            LabelValue::Bool(flag) => flag.fmt(f),
+        }
+    }
+}
+
+/// A series' value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Of a counter or gauge that counts whole things, with the last exemplar of a counter.
+    Integer(u64, Option<Exemplar>),
+    /// Of a counter or gauge that measures.
+    Double(f64),
+    /// Of a histogram.
+    Histogram(Distribution),
+}
+
+/// A histogram's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distribution {
+    /// The buckets' inclusive upper bounds, ascending, without infinity.
+    pub bounds: &'static [f64],
+    /// How many fell into each bucket; one more than there are bounds.
+    pub counts: Box<[u64]>,
+    /// The sum of all values.
+    pub sum: f64,
+    /// The last exemplar of each bucket that has one, with the bucket's index, in ascending order.
+    pub exemplars: Vec<(usize, Exemplar)>,
+}
+
+impl Distribution {
+    /// How many values there are.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+}
+
+/// One measurement that stands for others, with the span that it was made in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exemplar {
+    /// What was measured.
+    pub value: f64,
+    /// When it was recorded.
+    pub time_unix_nano: u64,
+    /// The trace.
+    pub trace_id: Option<TraceId>,
+    /// The span.
+    pub span_id: Option<SpanId>,
+    /// Attributes of the measurement that are no labels of the series.
+    pub attributes: Vec<Label>,
+}
+
+/// Nanoseconds since the epoch; zero for a time before it or after the year 2554.
+pub(crate) fn unix_nano(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}

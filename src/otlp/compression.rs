@@ -1,0 +1,326 @@
+//! Decompression of request and response bodies, bounded: the output's limit is checked while it is
+//! made, and every decoder must reach its stream's end, so that no truncated body passes for a
+//! shorter one.
+
+use std::fmt;
+use std::io::{self, Read};
+
+use flate2::bufread::MultiGzDecoder;
+use flate2::{Decompress, FlushDecompress, Status};
+
+/// Output is made in steps of this size, so the limit is passed by no more.
+const STEP: usize = 64 << 10;
+
+/// The window that a zstd frame may ask for: 2^25 bytes. RFC 8878 recommends to support 8 MiB; what
+/// libzstd would grant by default is 128 MiB.
+const ZSTD_WINDOW_LOG: u32 = 25;
+
+/// A compression that is understood here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// RFC 1952, any number of members.
+    Gzip,
+    /// RFC 1950 (zlib), which HTTP calls deflate; also RFC 1951 without the zlib frame, which some
+    /// clients send under this name.
+    Deflate,
+    /// RFC 8878, any number of frames.
+    Zstd,
+}
+
+impl Compression {
+    /// All of them.
+    pub const ALL: [Compression; 3] = [Compression::Gzip, Compression::Deflate, Compression::Zstd];
+
+    /// For `Accept-Encoding` and `grpc-accept-encoding`.
+    pub const ACCEPTED: &str = "gzip, deflate, zstd";
+
+    /// The name in `Content-Encoding` and `grpc-encoding`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Compression::Gzip => "gzip",
+            Compression::Deflate => "deflate",
+            Compression::Zstd => "zstd",
+        }
+    }
+
+    /// What a `Content-Encoding` or `grpc-encoding` names: `Ok(None)` if the content is as it is.
+    ///
+    /// # Errors
+    /// The name, if it is not spoken here.
+    pub fn from_name(name: &str) -> Result<Option<Compression>, UnknownCompression> {
+        const NAMES: [(&str, Option<Compression>); 8] = [
+            ("", None),
+            ("identity", None),
+            ("none", None),
+            ("gzip", Some(Compression::Gzip)),
+            ("x-gzip", Some(Compression::Gzip)),
+            ("deflate", Some(Compression::Deflate)),
+            // The Collector's other name of it.
+            ("zlib", Some(Compression::Deflate)),
+            ("zstd", Some(Compression::Zstd)),
+        ];
+        let found = NAMES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, compression)| compression).ok_or_else(|| UnknownCompression(shortened(name)))
+    }
+}
+
+/// A compression that is not spoken here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownCompression(String);
+
+impl fmt::Display for UnknownCompression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "compression {:?} is not supported; expected none or one of {}", self.0, Compression::ACCEPTED)
+    }
+}
+
+impl std::error::Error for UnknownCompression {}
+
+/// Why a body was not decompressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DecompressError {
+    /// More than the limit comes out of it.
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+        /// What had been made when the work was stopped.
+        produced: usize,
+    },
+    /// It is not what its name says, or ends early, or goes on after its end.
+    Corrupt {
+        /// What it should be.
+        compression: Compression,
+        /// The decoder's words.
+        detail: String,
+    },
+}
+
+impl fmt::Display for DecompressError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecompressError::TooLarge { limit, .. } => {
+                write!(f, "the body decompresses to more than the limit of {limit} bytes")
+            }
+            DecompressError::Corrupt { compression, detail } => {
+                write!(f, "the body is not valid {}: {detail}", compression.name())
+            }
+        }
+    }
+}
+
+impl std::error::Error for DecompressError {}
+
+/// Decompresses a whole body of at most `limit` bytes.
+///
+/// # Errors
+/// [`DecompressError`]; memory stays within `limit` and one step of 64 KiB (and a zstd frame's window).
+pub fn decompress(compression: Compression, input: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
+    let failed = |error: io::Error| DecompressError::Corrupt { compression, detail: error.to_string() };
+    let mut output = match compression {
+        Compression::Gzip => bounded(MultiGzDecoder::new(input), limit, failed),
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(failed)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(failed)?;
+            bounded(decoder, limit, failed)
+        }
+        Compression::Deflate => {
+            let state = Decompress::new(is_zlib(input));
+            bounded(Inflate { state, rest: input, ended: false }, limit, failed)
+        }
+    }?;
+    // A queue counts the body's length; what it holds should not be twice that.
+    output.shrink_to_fit();
+    Ok(output)
+}
+
+/// Reads a decoder to its end.
+fn bounded(
+    mut decoder: impl Read,
+    limit: usize,
+    failed: impl Fn(io::Error) -> DecompressError,
+) -> Result<Vec<u8>, DecompressError> {
+    let mut output = Vec::new();
+    loop {
+        let produced = output.len();
+        output.resize(produced + STEP, 0);
+        let room = output.get_mut(produced..).unwrap_or_default();
+        let read = decoder.read(room).map_err(&failed)?;
+        output.truncate(produced + read);
+        within(limit, output.len())?;
+        if read == 0 {
+            return Ok(output);
+        }
+    }
+}
+
+fn within(limit: usize, produced: usize) -> Result<(), DecompressError> {
+    if produced > limit { Err(DecompressError::TooLarge { limit, produced }) } else { Ok(()) }
+}
+
+/// One zlib or raw deflate stream. Flate2's own readers end without an error where the input ends
+/// before the stream does.
+struct Inflate<'a> {
+    state: Decompress,
+    rest: &'a [u8],
+    ended: bool,
+}
+
+impl Read for Inflate<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        if self.ended {
+            return Ok(0);
+        }
+        let (consumed, produced) = (self.state.total_in(), self.state.total_out());
+        let status = self.state.decompress(self.rest, room, FlushDecompress::None)?;
+        // Both are bounded by a slice's length.
+        let consumed = (self.state.total_in() - consumed) as usize;
+        let produced = (self.state.total_out() - produced) as usize;
+        self.rest = self.rest.get(consumed..).unwrap_or_default();
+        self.ended = status == Status::StreamEnd;
+        match (self.ended, self.rest.is_empty()) {
+            (true, false) => Err(io::Error::other("bytes follow the end of the stream")),
+            (false, _) if produced == 0 => Err(io::Error::other("it ends before its stream does")),
+            _ => Ok(produced),
+        }
+    }
+}
+
+/// RFC 1950, section 2.2: method 8, and a check that makes the first two bytes a multiple of 31.
+fn is_zlib(input: &[u8]) -> bool {
+    match input {
+        [method, flags, ..] => method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)).is_multiple_of(31),
+        _ => true,
+    }
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMIT: usize = 256 << 10;
+
+    fn gzip(content: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zlib(content: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn raw(content: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(content).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstandard(content: &[u8]) -> Vec<u8> {
+        zstd::stream::encode_all(content, 1).unwrap()
+    }
+
+    /// Every form, with what makes it.
+    type Encoder = fn(&[u8]) -> Vec<u8>;
+    const FORMS: [(Compression, Encoder); 4] = [
+        (Compression::Gzip, gzip),
+        (Compression::Deflate, zlib),
+        (Compression::Deflate, raw),
+        (Compression::Zstd, zstandard),
+    ];
+
+    proptest! {
+        #[test]
+        fn what_was_compressed_comes_back(content in proptest::collection::vec(any::<u8>(), 0..20_000)) {
+            for (compression, encode) in FORMS {
+                prop_assert_eq!(&decompress(compression, &encode(&content), LIMIT).unwrap(), &content);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_a_decoder_panic_or_pass_the_limit(input in proptest::collection::vec(any::<u8>(), 0..500)) {
+            for compression in Compression::ALL {
+                if let Ok(output) = decompress(compression, &input, 100) {
+                    prop_assert!(output.len() <= 100);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_stopped_at_the_limit() {
+        for (compression, encode) in FORMS {
+            let bomb = encode(&vec![0; 4 << 20]);
+            match decompress(compression, &bomb, LIMIT) {
+                Err(DecompressError::TooLarge { limit, produced }) => {
+                    assert_eq!(limit, LIMIT);
+                    assert!(produced <= LIMIT + STEP, "{compression:?} made {produced} bytes");
+                }
+                other => panic!("{compression:?}: {:?}", other.map(|output| output.len())),
+            }
+        }
+    }
+
+    #[test]
+    fn exactly_the_limit_is_within_it() {
+        for (compression, encode) in FORMS {
+            let body = encode(&vec![7; LIMIT]);
+            assert_eq!(decompress(compression, &body, LIMIT).map(|output| output.len()), Ok(LIMIT));
+            assert!(decompress(compression, &body, LIMIT - 1).is_err());
+        }
+    }
+
+    #[test]
+    fn a_truncated_body_never_passes_for_a_shorter_one() {
+        let content: Vec<u8> = (0..5_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
+        for (compression, encode) in FORMS {
+            let body = encode(&content);
+            for length in (1..body.len()).step_by(97).chain(body.len() - 8..body.len()) {
+                let result = decompress(compression, &body[..length], LIMIT);
+                assert!(result.is_err(), "{compression:?} cut to {length} of {} was taken", body.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_a_stream_is_not_ignored() {
+        for (compression, encode) in FORMS {
+            let mut body = encode(b"first");
+            body.extend_from_slice(b"junk");
+            assert!(decompress(compression, &body, LIMIT).is_err(), "{compression:?}");
+        }
+        for (compression, encode) in [FORMS[0], FORMS[3]] {
+            let body = [encode(b"first, "), encode(b"second")].concat();
+            assert_eq!(decompress(compression, &body, LIMIT).unwrap(), b"first, second", "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn a_zstd_window_beyond_the_bound_is_refused() {
+        let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        encoder.window_log(27).unwrap();
+        encoder.write_all(b"small").unwrap();
+        encoder.flush().unwrap();
+        let body = encoder.finish().unwrap();
+        assert!(matches!(decompress(Compression::Zstd, &body, LIMIT), Err(DecompressError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn names_are_those_of_http_and_the_collector() {
+        assert_eq!(Compression::from_name("GZIP"), Ok(Some(Compression::Gzip)));
+        assert_eq!(Compression::from_name("zlib"), Ok(Some(Compression::Deflate)));
+        assert_eq!(Compression::from_name("identity"), Ok(None));
+        let unknown = Compression::from_name("snappy").unwrap_err().to_string();
+        assert!(unknown.contains("snappy") && unknown.contains("gzip, deflate, zstd"), "{unknown}");
+    }
+}

@@ -1,0 +1,188 @@
+//! OTLP/gRPC: a unary `Export` for each signal (OTLP 1.11, "OTLP/gRPC").
+//!
+//! The frame of a gRPC message is five bytes, so it is read here rather than by tonic's server codec:
+//! that one answers OUT_OF_RANGE for an oversized message, which OTLP clients resend for ever,
+//! takes a truncated deflate stream and the first of several gzip members for the whole message, and
+//! leaves it to its caller to notice a second message. What the two transports accept is now one thing.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
+use hyper::body::Incoming;
+use prost::Message;
+
+use super::body::gather;
+use super::intake::{Intake, Refused, Transport, plain};
+use super::reply::{self, Format, Reply};
+use super::settings;
+use crate::net::Handler;
+use crate::otlp::Signal;
+use crate::otlp::answer::{Reason, Refusal};
+use crate::otlp::compression::Compression;
+use crate::otlp::status::Status;
+
+const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// A message's compressed flag and its length.
+const PREFIX: usize = 5;
+
+/// The handler of the gRPC listener.
+#[derive(Debug)]
+pub(super) struct Grpc {
+    pub(super) intake: Intake,
+    pub(super) settings: settings::Grpc,
+}
+
+impl Handler for Grpc {
+    type Body = Reply;
+
+    async fn handle(&self, request: Request<Incoming>) -> Response<Reply> {
+        let (head, mut body) = request.into_parts();
+        let signal = Signal::from_grpc_path(head.uri.path());
+        let work = self.take(&head, &mut body, signal);
+        match self.intake.run(Transport::Grpc, signal, work).await {
+            Ok(()) => success(),
+            Err(refused) if speaks_grpc(&head) => refusal(&refused),
+            Err(refused) => reply::refusal(Format::of(&head.headers), &refused),
+        }
+    }
+}
+
+impl Grpc {
+    async fn take(
+        &self,
+        head: &Parts,
+        body: &mut Incoming,
+        signal: Option<Signal>,
+    ) -> Result<(Signal, usize), Refused> {
+        let (signal, compression) = check(head, signal)?;
+        self.intake.consumer.admit(signal)?;
+        let limit = self.settings.max_message_bytes;
+        let frame = gather(body, self.settings.connection.body_timeout, |frame| {
+            Prefix::read(frame)?.expect(frame.len(), limit)
+        })
+        .await?;
+        let (compressed, message) = message(frame)?;
+        let compression = match (compressed, compression) {
+            (false, _) => None,
+            (true, Some(compression)) => Some(compression),
+            (true, None) => {
+                let message = "the message says that it is compressed, but no grpc-encoding says how";
+                return Err(Refusal::new(Reason::Malformed, message).into());
+            }
+        };
+        self.intake.deliver(signal, plain(compression, message, limit)?).await
+    }
+}
+
+/// Whether a media type is gRPC with protobuf messages. gRPC-Web is another protocol.
+pub(super) fn is_grpc(media_type: &str) -> bool {
+    ["application/grpc", "application/grpc+proto"].iter().any(|grpc| grpc.eq_ignore_ascii_case(media_type))
+}
+
+/// A refusal in the trailers-only form of gRPC. `RetryInfo` is in it if the client may come back.
+pub(super) fn refusal(refusal: &Refusal) -> Response<Reply> {
+    let status = Status::of(&reply::shortened(refusal));
+    let details = if status.details.is_empty() { Bytes::new() } else { status.encode_to_vec().into() };
+    let status = tonic::Status::with_details(tonic::Code::from_i32(status.code), status.message, details);
+    let mut response = status.into_http::<Reply>();
+    response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(Compression::ACCEPTED));
+    response
+}
+
+/// An empty `Export*ServiceResponse`: `partial_success` is unset, since all was taken.
+fn success() -> Response<Reply> {
+    let trailers = HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))]);
+    let mut response = Response::new(Reply::new(Bytes::from_static(&[0; PREFIX])).with_trailers(trailers));
+    response.headers_mut().insert(CONTENT_TYPE, GRPC);
+    response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(Compression::ACCEPTED));
+    response
+}
+
+fn speaks_grpc(head: &Parts) -> bool {
+    head.version == Version::HTTP_2 && reply::media_type(&head.headers).is_some_and(is_grpc)
+}
+
+/// What a request's head must be before its body is worth reading.
+fn check(head: &Parts, signal: Option<Signal>) -> Result<(Signal, Option<Compression>), Refusal> {
+    if !speaks_grpc(head) {
+        return Err(Refusal::new(
+            Reason::UnsupportedEncoding,
+            "this endpoint speaks OTLP/gRPC: expected HTTP/2 and content type application/grpc; \
+             OTLP/HTTP has its own endpoint (port 4318 by default)",
+        ));
+    }
+    if head.method != Method::POST {
+        let message = format!("method {:.20}: expected POST", head.method.as_str());
+        return Err(Refusal::new(Reason::MethodNotAllowed, message));
+    }
+    let Some(signal) = signal else {
+        let message = format!("unknown service or method: {:.200}; expected Export of OTLP", head.uri.path());
+        return Err(Refusal::new(Reason::NotFound, message));
+    };
+    let encoding = head.headers.get(GRPC_ENCODING).map_or(Ok(""), HeaderValue::to_str);
+    let compression = Compression::from_name(encoding.unwrap_or("not text"))
+        .map_err(|error| Refusal::new(Reason::UnsupportedEncoding, error.to_string()))?;
+    Ok((signal, compression))
+}
+
+/// What the first bytes of a message say.
+#[derive(Debug, Clone, Copy)]
+enum Prefix {
+    /// Not all of them have come.
+    Partial,
+    Whole {
+        compressed: bool,
+        length: usize,
+    },
+}
+
+impl Prefix {
+    fn read(frame: &[u8]) -> Result<Prefix, Refusal> {
+        let &[flag, a, b, c, d, ..] = frame else { return Ok(Prefix::Partial) };
+        let compressed = match flag {
+            0 => false,
+            1 => true,
+            _ => {
+                let message = format!("a gRPC message's compressed flag is {flag}; expected 0 or 1");
+                return Err(Refusal::new(Reason::Malformed, message));
+            }
+        };
+        // No 32-bit length that does not fit passes a limit.
+        let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
+        Ok(Prefix::Whole { compressed, length })
+    }
+
+    /// How long the frame will be in all, unless so much cannot be taken or has come already.
+    fn expect(self, come: usize, limit: usize) -> Result<Option<usize>, Refusal> {
+        let Prefix::Whole { length, .. } = self else { return Ok(None) };
+        if length > limit {
+            let message = format!("a message of {length} bytes is over the limit of {limit} (max_recv_msg_size_mib)");
+            return Err(Refusal::new(Reason::TooLarge, message));
+        }
+        let whole = length.saturating_add(PREFIX);
+        if come > whole {
+            let message = format!("{} bytes follow the message; expected one message in a unary call", come - whole);
+            return Err(Refusal::new(Reason::Malformed, message));
+        }
+        Ok(Some(whole))
+    }
+}
+
+/// The message in a frame that has come to its end, and whether it is compressed.
+fn message(mut frame: Bytes) -> Result<(bool, Bytes), Refusal> {
+    let Prefix::Whole { compressed, length } = Prefix::read(&frame)? else {
+        let message = format!("the call holds {} bytes and no message; expected one", frame.len());
+        return Err(Refusal::new(Reason::Malformed, message));
+    };
+    let message = frame.split_off(PREFIX.min(frame.len()));
+    if message.len() != length {
+        let message = format!("the message ends after {} of {length} bytes", message.len());
+        return Err(Refusal::new(Reason::Malformed, message));
+    }
+    Ok((compressed, message))
+}

@@ -1,0 +1,148 @@
+//! What both transports do with a request's body once they have it, and what they report.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+
+use super::Consumer;
+use crate::otlp::answer::{Reason, Refusal};
+use crate::otlp::compression::{Compression, DecompressError, decompress};
+use crate::otlp::{Signal, count};
+
+/// Brings an OTLP/JSON request into its wire form; the error says what was wrong and where.
+pub type JsonDecoder = fn(Signal, &[u8]) -> Result<Vec<u8>, String>;
+
+/// How a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// OTLP/gRPC.
+    Grpc,
+    /// OTLP/HTTP.
+    Http,
+}
+
+impl Transport {
+    /// As in metric labels: `grpc`, `http`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Transport::Grpc => "grpc",
+            Transport::Http => "http",
+        }
+    }
+}
+
+/// Keeps the books of a receiver. Called once for every request.
+pub trait Observer: Send + Sync {
+    /// A request was taken, and its client is told so now.
+    fn accepted(&self, signal: Signal, transport: Transport, items: usize);
+
+    /// A request was refused. `signal` is `None` where the path names none; `items` is what could
+    /// be counted, 0 for a body that was not read or is malformed.
+    fn refused(&self, signal: Option<Signal>, transport: Transport, reason: Reason, items: usize);
+}
+
+/// What a receiver works with.
+#[derive(Clone)]
+pub struct Intake {
+    /// Where requests go.
+    pub consumer: Arc<dyn Consumer>,
+    /// Who counts them.
+    pub observer: Arc<dyn Observer>,
+    /// How OTLP/JSON is read.
+    pub json: JsonDecoder,
+}
+
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Intake").finish_non_exhaustive()
+    }
+}
+
+/// A refusal, and what is known of its request.
+#[derive(Debug)]
+pub(super) struct Refused {
+    refusal: Refusal,
+    items: usize,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Refused { refusal, items: 0 }
+    }
+}
+
+impl Intake {
+    /// Does the work of one request, whatever becomes of it: reports it, and turns a panic into a
+    /// refusal of this one request.
+    pub(super) async fn run(
+        &self,
+        transport: Transport,
+        signal: Option<Signal>,
+        work: impl Future<Output = Result<(Signal, usize), Refused>>,
+    ) -> Result<(), Refusal> {
+        let done = catch(work).await.unwrap_or_else(|panic| {
+            tracing::error!(transport = transport.name(), panic, "a request could not be handled; this is a defect");
+            Err(Refusal::new(Reason::Internal, "the request could not be handled; this is a defect of the receiver")
+                .into())
+        });
+        match done {
+            Ok((signal, items)) => {
+                self.observer.accepted(signal, transport, items);
+                Ok(())
+            }
+            Err(Refused { refusal, items }) => {
+                tracing::debug!(transport = transport.name(), ?signal, %refusal, "request refused");
+                self.observer.refused(signal, transport, refusal.reason, items);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Hands a request in its wire form to the consumer.
+    pub(super) async fn deliver(&self, signal: Signal, body: Bytes) -> Result<(Signal, usize), Refused> {
+        match self.consumer.consume(signal, body.clone()).await {
+            Ok(items) => Ok((signal, items)),
+            Err(refusal) => {
+                let items = if refusal.reason == Reason::Malformed { 0 } else { count::items(signal, &body) };
+                Err(Refused { refusal, items })
+            }
+        }
+    }
+}
+
+/// A body as it was before it was compressed, if it was.
+pub(super) fn plain(compression: Option<Compression>, body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
+    let Some(compression) = compression else { return Ok(body) };
+    decompress(compression, &body, limit).map(Bytes::from).map_err(|error| {
+        let reason = match error {
+            DecompressError::TooLarge { .. } => Reason::TooLarge,
+            DecompressError::Corrupt { .. } => Reason::Malformed,
+        };
+        Refusal::new(reason, error.to_string())
+    })
+}
+
+/// Runs a future to its end or to its panic, whose message it returns.
+async fn catch<T>(work: impl Future<Output = T>) -> Result<T, String> {
+    let mut work = pin!(work);
+    std::future::poll_fn(move |cx| {
+        // After a panic the future is dropped and never polled again; what it shares with others
+        // is behind locks that survive a panic.
+        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => Poll::Ready(Err(text(panic.as_ref()))),
+        }
+    })
+    .await
+}
+
+fn text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}

@@ -1,0 +1,248 @@
+//! The ledger against real telemetry: what is counted must be what the provider returned.
+//!
+//! Every case of these emitters goes through the `genai` stage and the ledger: request by request in
+//! the order of arrival, the requests in reverse, and every span in a request of its own, the first
+//! to end first and last. `case.json` says what the provider counted; for Anthropic its numbers
+//! exclude cache reads and writes, which the conventions include.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use bytes::Bytes;
+use dragoman::metrics::call::Call;
+use dragoman::metrics::ledger::{Direction, Ledger, LedgerWindow, Recorder, Sightings, Suppressed};
+use dragoman::otlp::span::Span;
+use dragoman::otlp::traces::{self, Origin, Visitor};
+
+/// Whether the `genai` stage runs before the ledger. Without it legacy words are not understood, so
+/// nothing may be counted beyond the truth, and only what is current must be counted wholly.
+const TRANSLATED: bool = false;
+
+/// Emitters that need no translation.
+const CURRENT: [&str; 16] = [
+    "anthropic-sdk-native-2.11.0",
+    "dual-genai-openai-1.3b0+openllmetry-openai-0.62.4",
+    "dual-langchain-0.49.6+openai-v2-2.4b0",
+    "dual-langchain-0.62.4+genai-openai-1.3b0",
+    "dual-openllmetry-openai-0.49.6+openai-v2-2.4b0",
+    "genai-openai-1.3b0",
+    "genai-openai-1.3b0-spanandevent",
+    "litellm-1.109.1-optin",
+    "litellm-1.109.1-otelv2",
+    "litellm-proxy-1.109.1-otelv2",
+    "litellm-proxy-1.109.1-otelv2-content",
+    "openai-v2-2.4b0",
+    "openllmetry-0.62.4",
+    "openllmetry-0.62.4-events",
+    "openllmetry-langchain-0.62.4",
+    "traceloop-sdk-0.62.4",
+];
+
+/// LiteLLM and Traceloop in all eras, the two official OpenAI packages, and all of them together.
+const EMITTERS: [&str; 9] = [
+    "anthropic-sdk-native",
+    "app+litellm-proxy",
+    "dual-",
+    "genai-openai",
+    "litellm",
+    "openai-v2",
+    "openllmetry",
+    "sqlite-app-genai-openai",
+    "traceloop-sdk",
+];
+
+const ESTIMATE: &str = "the emitter estimates the usage of streams";
+const NO_USAGE: &str = "the emitter says no usage";
+
+/// Cases in which the telemetry itself says something else than the provider did: case, what is
+/// counted, why.
+const TELEMETRY_DIFFERS: [(&str, (u64, u64), &str); 33] = [
+    ("genai-openai-1.3b0/stream_nousage", (0, 0), NO_USAGE),
+    ("litellm-1.109.1-otelv2/async_chat", (28, 23), ESTIMATE),
+    ("litellm-1.109.1/async_chat", (28, 23), ESTIMATE),
+    ("litellm-1.109.1/stream_nousage", (13, 16), ESTIMATE),
+    ("litellm-1.40.18/async_chat", (28, 23), ESTIMATE),
+    ("litellm-1.40.18/ollama_chat_stream", (15, 11), ESTIMATE),
+    ("litellm-1.40.18/stream", (13, 16), ESTIMATE),
+    ("litellm-1.40.18/stream_nousage", (13, 16), ESTIMATE),
+    ("litellm-1.53.1/async_chat", (28, 23), ESTIMATE),
+    ("litellm-1.53.1/ollama_chat_stream", (15, 11), ESTIMATE),
+    ("litellm-1.53.1/stream_nousage", (13, 16), ESTIMATE),
+    ("litellm-1.80.17/async_chat", (28, 23), ESTIMATE),
+    ("litellm-1.80.17/in_parent", (15, 15), "the emitter writes one call on a span that has ended"),
+    ("litellm-1.80.17/stream_nousage", (13, 16), ESTIMATE),
+    ("litellm-proxy-1.40.18/codegemma_stream", (15, 11), ESTIMATE),
+    ("litellm-proxy-1.40.18/stream", (11, 16), ESTIMATE),
+    ("openai-v2-2.0b0/stream_nousage", (0, 0), NO_USAGE),
+    ("openai-v2-2.4b0-content/stream_nousage", (0, 0), NO_USAGE),
+    ("openllmetry-0.16.6/anthropic_cache", (7, 7), "the emitter counts words"),
+    ("openllmetry-0.16.6/anthropic_chat", (7, 7), "the emitter counts words"),
+    ("openllmetry-0.16.6/anthropic_stream", (0, 0), NO_USAGE),
+    ("openllmetry-0.16.6/stream_nousage", (0, 0), NO_USAGE),
+    ("openllmetry-0.40.9/anthropic_stream", (0, 0), NO_USAGE),
+    ("openllmetry-0.40.9/stream_nousage", (0, 0), NO_USAGE),
+    ("openllmetry-0.40.9/tools_stream", (0, 0), NO_USAGE),
+    ("openllmetry-0.49.6/anthropic_stream", (0, 0), NO_USAGE),
+    ("openllmetry-0.49.6/stream_nousage", (0, 0), NO_USAGE),
+    ("openllmetry-0.62.4/stream_nousage", (0, 0), NO_USAGE),
+    ("openllmetry-langchain+openai-0.26.5/lc_stream", (0, 0), NO_USAGE),
+    ("openllmetry-langchain-0.16.6/lc_batch", (0, 0), NO_USAGE),
+    ("openllmetry-langchain-0.16.6/lc_chain", (0, 0), NO_USAGE),
+    ("openllmetry-langchain-0.16.6/lc_tools", (0, 0), NO_USAGE),
+    ("openllmetry-langchain-0.26.5/lc_stream", (0, 0), NO_USAGE),
+];
+
+/// Cases in which two reports of one call disagree, so that the order of arrival decides.
+const REPORTS_DISAGREE: [&str; 3] =
+    ["litellm-1.53.1-py3.10/stream", "litellm-1.53.1/stream", "openllmetry-0.62.4/anthropic_stream"];
+
+#[derive(Default)]
+struct Totals(Mutex<(u64, u64)>);
+
+impl Recorder for Totals {
+    fn tokens(&self, _: &Call, direction: Direction, tokens: u64) {
+        let mut totals = self.0.lock().unwrap();
+        match direction {
+            Direction::Input => totals.0 += tokens,
+            Direction::Output => totals.1 += tokens,
+        }
+    }
+
+    fn duration(&self, _: &Call) {}
+
+    fn suppressed(&self, _: Suppressed) {}
+}
+
+struct Tap(Option<Sightings>);
+
+impl Visitor for Tap {
+    fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
+        let sightings = self.0.as_mut().unwrap();
+        sightings.span(span);
+        if let Some(call) = Call::read(span, origin) {
+            sightings.call(call);
+        }
+    }
+}
+
+fn count<'r>(requests: impl IntoIterator<Item = &'r Bytes>) -> (u64, u64) {
+    let ledger = Ledger::new(&LedgerWindow::default(), false);
+    let totals = Totals::default();
+    for request in requests {
+        let mut tap = Tap(Some(ledger.sightings()));
+        traces::edit(request, &mut tap).unwrap();
+        ledger.settle(tap.0.unwrap(), &totals);
+    }
+    totals.0.into_inner().unwrap()
+}
+
+/// Every span of the requests in a request of its own, the first to end first.
+fn one_by_one(requests: &[Bytes]) -> Vec<Bytes> {
+    struct Only {
+        wanted: usize,
+        seen: usize,
+        end: u64,
+    }
+    impl Visitor for Only {
+        fn span(&mut self, span: &mut Span<'_>, _: &Origin<'_>) {
+            if self.seen == self.wanted {
+                self.end = span.end_time_unix_nano();
+            } else {
+                span.drop_span();
+            }
+            self.seen += 1;
+        }
+    }
+    let mut spans = Vec::new();
+    for request in requests {
+        for wanted in 0..traces::check(request).unwrap() {
+            let mut only = Only { wanted, seen: 0, end: 0 };
+            let body = traces::edit(request, &mut only).unwrap().body;
+            spans.push((only.end, body));
+        }
+    }
+    spans.sort_by_key(|(end, _)| *end);
+    spans.into_iter().map(|(_, body)| body).collect()
+}
+
+fn requests(case: &Path) -> Vec<Bytes> {
+    let mut files: Vec<PathBuf> = fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(".traces.pb"));
+    files.sort();
+    files.iter().map(|file| fs::read(file).unwrap().into()).collect()
+}
+
+/// Input and output tokens as the conventions count them.
+fn provider_tokens(case: &Path) -> (u64, u64) {
+    let case: serde_json::Value = serde_json::from_slice(&fs::read(case.join("case.json")).unwrap()).unwrap();
+    let number = |value: &serde_json::Value, key: &str| value[key].as_u64().unwrap_or(0);
+    let totals = &case["provider_tokens"];
+    let cached: u64 = case["llm_calls"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|call| &call["usage"])
+        .map(|usage| number(usage, "cache_read_input_tokens") + number(usage, "cache_creation_input_tokens"))
+        .sum();
+    (number(totals, "input") + cached, number(totals, "output"))
+}
+
+fn cases() -> Vec<(String, PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let mut cases = Vec::new();
+    for emitter in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = emitter.file_name().unwrap().to_string_lossy().into_owned();
+        if !EMITTERS.iter().any(|prefix| name.starts_with(prefix)) {
+            continue;
+        }
+        for case in fs::read_dir(&emitter).unwrap().map(|entry| entry.unwrap().path()) {
+            if case.join("case.json").exists() {
+                cases.push((format!("{name}/{}", case.file_name().unwrap().to_string_lossy()), case));
+            }
+        }
+    }
+    cases.sort();
+    cases
+}
+
+#[test]
+fn what_is_counted_is_what_the_provider_returned() {
+    let cases = cases();
+    assert!(cases.len() > 250, "only {} cases were found", cases.len());
+    let mut wrong = Vec::new();
+    for (name, case) in &cases {
+        let differs = TELEMETRY_DIFFERS.iter().find(|(case, ..)| case == name);
+        let expected = differs.map_or_else(|| provider_tokens(case), |(_, counted, _)| *counted);
+        let emitter = name.split('/').next().unwrap_or_default();
+        let exact = TRANSLATED || CURRENT.contains(&emitter);
+        let requests = requests(case);
+        let single = one_by_one(&requests);
+        let mut ways = vec![
+            ("in order", count(&requests)),
+            ("in reverse", count(requests.iter().rev())),
+            ("one by one", count(&single)),
+            ("one by one in reverse", count(single.iter().rev())),
+        ];
+        if REPORTS_DISAGREE.contains(&name.as_str()) {
+            ways.truncate(2);
+        }
+        for (way, counted) in ways {
+            let over = counted.0 > expected.0 || counted.1 > expected.1;
+            if over || exact && counted != expected {
+                wrong.push(format!("{name}, {way}: counted {counted:?}, expected {expected:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_case_that_differs_is_a_case() {
+    let cases = cases();
+    let named = TELEMETRY_DIFFERS.iter().map(|(name, ..)| name).chain(&REPORTS_DISAGREE);
+    let gone: Vec<_> = named.filter(|name| !cases.iter().any(|(case, _)| case == **name)).collect();
+    assert!(gone.is_empty(), "{gone:?}");
+}

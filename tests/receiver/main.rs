@@ -1,0 +1,10 @@
+//! The OTLP receiver on real sockets: what it takes, what it refuses and in which words, and how it
+//! begins and ends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
+mod grpc;
+mod hostile;
+mod http;
+mod lifecycle;
+mod support;
