@@ -70,8 +70,8 @@ pub(super) fn tell(played: &Played, paint: Paint) -> String {
     chapter(&mut out, "2  Less noise, and no orphans", paint);
     if let Some(show) = played.shows.iter().find(|show| show.case.title == cases::SERVICE.title) {
         let (sent, exported) = (show.sent.len(), show.exported.len());
-        writeln!(out, "   {}: {sent} spans in, {exported} out; every span that stays has its parent", show.case.title)
-            .ok();
+        let whole = if played.problems.is_empty() { "; every span that stays has its parent" } else { "" };
+        writeln!(out, "   {}: {sent} spans in, {exported} out{whole}", show.case.title).ok();
         tree(show, paint).iter().for_each(|line| writeln!(out, "     {line}").unwrap_or_default());
     }
 
@@ -153,8 +153,7 @@ fn tokens(out: &mut String, played: &Played, paint: Paint) {
 }
 
 /// Why usage is not counted again, for somebody who has not read of it.
-const REASONS: [(&str, &str); 2] =
-    [("same_response_id", "two spans, one answer"), ("re_export", "one span twice")];
+const REASONS: [(&str, &str); 2] = [("same_response_id", "two spans, one answer"), ("re_export", "one span twice")];
 
 fn scrape(out: &mut String, played: &Played, paint: Paint) {
     let sums = samples(&played.page).filter(|sample| sample.name == USAGE_SUM);
