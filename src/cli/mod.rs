@@ -2,14 +2,14 @@
 //!
 //! | command | does | exit code |
 //! |---|---|---|
-//! | `dragoman` | [`run`]s until a signal asks for the end | 0; 1 if it cannot start; 3 if telemetry was lost |
+//! | `dragoman` | runs until a signal asks for the end | 0; 1 if it cannot start; 3 if telemetry was lost |
 //! | `validate` | says everything that is wrong with a configuration | 0; 1 if anything is |
-//! | `explain` | [`explain`]s recorded spans, before and after, key by key | 0; 1 for what is no recorded OTLP |
-//! | `demo` | plays the [`demo`]: recorded traffic into a sidecar of its own | 0; 1 if a number is not what was billed |
+//! | `explain` | explains recorded spans, before and after, key by key | 0; 1 for what is no recorded OTLP |
+//! | `demo` | sends recorded traffic into a sidecar of its own | 0; 1 if a number is not what was billed |
 //! | `config` | prints the embedded default | 0 |
 //!
 //! Wrong arguments end with 2. What people read goes to standard output, what is wrong to standard
-//! error; [`paint`] knows columns and when colors are wanted.
+//! error; `paint` knows columns and when colors are wanted.
 
 mod demo;
 mod explain;
