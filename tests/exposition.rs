@@ -13,7 +13,7 @@ use dragoman::exporter::prometheus::Prometheus;
 use dragoman::exporter::settings;
 use dragoman::metrics::call::{Call, Usage};
 use dragoman::metrics::families::Families;
-use dragoman::metrics::ledger::Direction;
+use dragoman::metrics::ledger::{Direction, Recorder};
 use dragoman::metrics::own::process::Process;
 use dragoman::metrics::own::{Registry, known};
 use dragoman::metrics::snapshot::{Distribution, Exemplar, Family, Kind, Label, Labels, Series, Source, Value};
@@ -49,9 +49,9 @@ fn families(target: Target) -> Families {
             end_time_unix_nano: 1_000_000_000 + u64::from(number) * 700_000_000,
             time_to_first_chunk: Some(0.3),
         };
-        families.record_tokens(&call, Direction::Input, u64::from(number) * 100);
-        families.record_tokens(&call, Direction::Output, u64::from(number) * 10);
-        families.record_duration(&call);
+        families.tokens(&call, Direction::Input, u64::from(number) * 100);
+        families.tokens(&call, Direction::Output, u64::from(number) * 10);
+        families.duration(&call);
     }
     families
 }

@@ -427,7 +427,7 @@ fn a_gateway_s_own_calls_are_counted_beside_the_caller_s() {
     let [outer, server, inner] = gateway();
     let (outer, inner) = (outer.id(LONG_ID), inner.id(LONG_ID));
     // A guard rail asks the same model.
-    let guard = chat(4).under(2).id(OTHER_ID).service("gateway").usage(50, 5).at(11, 12);
+    let guard = chat(4).under(2).id(OTHER_ID).service("gateway").usage(50, 5).at(15, 16);
     for requests in [
         &[&[outer.clone()][..], &[server.clone(), guard.clone(), inner.clone()]][..],
         &[&[server.clone(), guard.clone(), inner.clone()], &[outer.clone()]],
@@ -490,11 +490,12 @@ fn per_service_counts_once_for_each_service() {
     let [outer, server, inner] = gateway();
     let (outer, inner) = (outer.id(LONG_ID), inner.id(LONG_ID));
     let twice = chat(4).under(1).service("app").id(LONG_ID);
+    let later = chat(5).trace(5).service("app").id(LONG_ID);
     let ledger = Ledger::new(&LedgerWindow::default(), true);
-    let mut counted = count_with(&ledger, &[&[outer, twice], &[server, inner.clone()], &[inner]]);
+    let mut counted = count_with(&ledger, &[&[outer, twice], &[server, inner.clone()], &[inner], &[later]]);
     counted.services.sort();
     assert_eq!(counted.services, ["app", "gateway"]);
-    assert_eq!(counted.suppressed, BTreeMap::from([("re_export", 1), ("same_response_id", 1)]));
+    assert_eq!(counted.suppressed, BTreeMap::from([("re_export", 1), ("same_response_id", 2)]));
 }
 
 // --- the window ------------------------------------------------------------------------------------
@@ -527,7 +528,8 @@ fn traffic_without_calls_does_not_push_out_what_has_calls() {
     let ledger = Ledger::new(&LedgerWindow { max_spans: 64, ..LedgerWindow::default() }, false);
     let [outer, server, inner] = gateway();
     let totals = Totals::default();
-    send(&ledger, &totals, &[inner.usage(90, 10), server]);
+    send(&ledger, &totals, &[server]);
+    send(&ledger, &totals, &[inner.usage(90, 10)]);
     for n in 1000..2000 {
         send(&ledger, &totals, &[hop(n).trace(n)]);
     }

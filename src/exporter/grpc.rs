@@ -20,7 +20,7 @@ use super::delivery::Call;
 use super::endpoint::Endpoint;
 use super::retry::Failure;
 use super::text::escaped;
-use crate::otlp::response;
+use crate::otlp::status;
 use crate::pipeline::Boxed;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -129,7 +129,7 @@ fn message(body: &Bytes) -> Result<&[u8], Failure> {
 fn failure(status: &Status) -> Failure {
     let code = status.code();
     let text = format!("{} ({})", escaped(status.message(), MESSAGE_LIMIT), name(code));
-    let delay = response::Status::decode(status.details()).ok().and_then(|details| details.retry_delay());
+    let delay = status::Status::decode(status.details()).ok().and_then(|details| details.retry_delay());
     match code {
         Code::ResourceExhausted if delay.is_some() => Failure::Retryable(text, delay),
         _ if RETRYABLE.contains(&code) => Failure::Retryable(text, delay),
@@ -163,12 +163,12 @@ fn name(code: Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::otlp::response::{Any, RETRY_INFO, RetryInfo, WireDuration};
+    use crate::otlp::status::{Any, Delay, RETRY_INFO, RetryInfo};
 
     fn with_retry_info(code: Code, delay: Option<i64>) -> Status {
-        let retry_delay = delay.map(|seconds| WireDuration { seconds, nanos: 0 });
+        let retry_delay = delay.map(|seconds| Delay { seconds, nanos: 0 });
         let info = Any { type_url: RETRY_INFO.into(), value: RetryInfo { retry_delay }.encode_to_vec() };
-        let details = response::Status { code: code as i32, message: String::new(), details: vec![info] };
+        let details = status::Status { code: code as i32, message: String::new(), details: vec![info] };
         Status::with_details(code, "busy", details.encode_to_vec().into())
     }
 

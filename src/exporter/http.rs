@@ -14,7 +14,7 @@ use super::delivery::Call;
 use super::endpoint::Endpoint;
 use super::retry::Failure;
 use super::text::escaped;
-use crate::otlp::response;
+use crate::otlp::status;
 use crate::pipeline::Boxed;
 
 const PROTOBUF: &str = "application/x-protobuf";
@@ -100,7 +100,7 @@ fn is_protobuf(headers: &HeaderMap) -> bool {
 
 /// What the backend says for people: the message of a `Status`, or else the text.
 fn explanation(body: &[u8], protobuf: bool) -> String {
-    match response::Status::decode(body) {
+    match status::Status::decode(body) {
         Ok(status) if protobuf => escaped(&status.message, MESSAGE_LIMIT),
         _ => escaped(String::from_utf8_lossy(body).trim(), MESSAGE_LIMIT),
     }
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_explained_in_the_backends_words() {
-        let status = response::Status { code: 3, message: "bad span".into(), details: vec![] }.encode_to_vec();
+        let status = status::Status { code: 3, message: "bad span".into(), details: vec![] }.encode_to_vec();
         assert_eq!(explanation(&status, true), "bad span");
         assert_eq!(explanation(b"<html>\nno</html>", false), "<html>\\nno</html>");
         assert_eq!(explanation(b"not protobuf", true), "not protobuf");

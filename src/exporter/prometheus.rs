@@ -101,7 +101,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::families::Families;
-    use crate::metrics::ledger::Direction;
+    use crate::metrics::ledger::{Direction, Recorder};
     use crate::metrics::snapshot::{Family, Kind, Label, Series, Value};
     use crate::processor::settings::Target;
 
@@ -156,7 +156,7 @@ mod tests {
             end_time_unix_nano: 0,
             time_to_first_chunk: None,
         };
-        families.record_tokens(&call, Direction::Output, 42);
+        families.tokens(&call, Direction::Output, 42);
         let scrape = exporter.respond(Some("application/openmetrics-text"), None);
         assert_eq!(scrape.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
         let expected = format!(

@@ -1,8 +1,6 @@
 //! What the ledger and the histograms need to know of one LLM operation: read from a span that is
 //! already in a target's words, whoever wrote them.
 
-use std::time::Duration;
-
 use crate::otlp::span::{Kind, Span, StatusCode};
 use crate::otlp::traces::Origin;
 use crate::otlp::value::Value;
@@ -141,11 +139,6 @@ impl Call {
         let output = self.usage.output.filter(|_| self.operation != "embeddings");
         let said = self.usage.input.unwrap_or(0) > 0 || output.unwrap_or(0) > 0;
         said.then_some(Usage { output, ..self.usage })
-    }
-
-    /// The span's duration in seconds; zero if it ends before it begins.
-    pub fn seconds(&self) -> f64 {
-        Duration::from_nanos(self.end_time_unix_nano.saturating_sub(self.start_time_unix_nano)).as_secs_f64()
     }
 }
 

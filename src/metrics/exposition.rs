@@ -1,6 +1,6 @@
 //! A scrape's answer: families written for Prometheus, in the format that the scraper asks for.
 //!
-//! [`page`] makes of the families what Prometheus may see, [`openmetrics`] and [`classic`] write
+//! `page` makes of the families what Prometheus may see, `openmetrics` and `classic` write
 //! it, [`accept`] chooses between them. The listener that takes the request is not here.
 
 pub mod accept;

@@ -159,17 +159,22 @@ impl Families {
                 "gen_ai.client.inference.time_to_first_chunk",
             ),
         };
+        let suppressed = own::Counters::new(
+            "dragoman_genai_suppressed_total",
+            "Token counts that were seen and not counted, by reason",
+            &["reason"],
+        );
+        // Shown from the start, so that a rate sees the first of a kind.
+        for reason in Suppressed::ALL {
+            suppressed.with(&[reason.name()]);
+        }
         Families {
             target,
             tokens,
             inference_duration,
             operation_duration: bounds.seconds("gen_ai.client.operation.duration", "Duration of a GenAI operation"),
             time_to_first_chunk: bounds.seconds(first_chunk, "Time from a request to the first chunk of its answer"),
-            suppressed: own::Counters::new(
-                "dragoman_genai_suppressed_total",
-                "Token counts that were seen and not counted, by reason",
-                &["reason"],
-            ),
+            suppressed,
         }
     }
 
@@ -184,81 +189,6 @@ impl Families {
     /// Which target's words these are.
     pub fn target(&self) -> Target {
         self.target
-    }
-
-    /// Adds the tokens of a call in one direction. Under `main` the parts of the direction that
-    /// the call names (cache, reasoning) are added beside it; they are no part of another sum.
-    pub fn record_tokens(&self, call: &Call, direction: Direction, tokens: u64) {
-        let witness = witness(call);
-        match &self.tokens {
-            Tokens::ByType(usage) => {
-                let mut labels = service(call);
-                labels.text("gen_ai.token.type", direction.name());
-                operation(&mut labels, call);
-                usage.observe(&labels, tokens as f64, witness);
-            }
-            Tokens::ByName(by_name) => {
-                let ByName { input, output, cache_read, cache_write, reasoning } = &**by_name;
-                let labels = with_modality(call);
-                let part = |metric: &Metric<Total>, amount: Option<u64>| {
-                    if let Some(amount) = amount {
-                        metric.add(&labels, amount, witness);
-                    }
-                };
-                let both = match direction {
-                    Direction::Input => {
-                        part(cache_read, call.usage.cache_read);
-                        part(cache_write, call.usage.cache_write);
-                        input
-                    }
-                    Direction::Output => {
-                        part(reasoning, call.usage.reasoning);
-                        output
-                    }
-                };
-                both.total.add(&labels, tokens, witness);
-                both.per_operation.observe(&with_error(call), tokens as f64, witness);
-            }
-        }
-    }
-
-    /// Records how long a call took, and how long its first chunk took if the call says so. A call
-    /// without a start, or which ends before it begins, has no duration.
-    pub fn record_duration(&self, call: &Call) {
-        if !is_client(call) {
-            return;
-        }
-        let witness = witness(call);
-        let inference = INFERENCE.contains(&call.operation.as_str());
-        if let Some(seconds) = seconds(call) {
-            let metric = match &self.inference_duration {
-                Some(metric) if inference => metric,
-                _ => &self.operation_duration,
-            };
-            metric.observe(&with_error(call), seconds, witness);
-        }
-        if let Some(seconds) = call.time_to_first_chunk.filter(|seconds| *seconds >= 0.0) {
-            let mut labels = service(call);
-            operation(&mut labels, call);
-            self.time_to_first_chunk.observe(&labels, seconds, witness);
-        }
-        if let Tokens::ByName(by_name) = &self.tokens
-            && inference
-            && call.error_type.is_some()
-        {
-            // `main`: a failed operation whose usage is unknown is recorded with zero tokens.
-            for (both, usage) in [(&by_name.input, call.usage.input), (&by_name.output, call.usage.output)] {
-                if usage.is_none() {
-                    both.per_operation.observe(&with_error(call), 0.0, witness);
-                    both.total.add(&with_modality(call), 0, None);
-                }
-            }
-        }
-    }
-
-    /// Counts a call, or a part of one, that was seen and not counted.
-    pub fn record_suppressed(&self, reason: &'static str) {
-        self.suppressed.with(&[reason]).increment();
     }
 
     /// The metrics as an `ExportMetricsServiceRequest`: cumulative, a resource for each service.
@@ -299,16 +229,80 @@ impl Families {
 }
 
 impl Recorder for Families {
+    /// Adds the tokens of a call in one direction. Under `main` the parts of the direction that
+    /// the call names (cache, reasoning) are added beside it; they are no part of another sum.
     fn tokens(&self, call: &Call, direction: Direction, tokens: u64) {
-        self.record_tokens(call, direction, tokens);
+        let witness = witness(call);
+        match &self.tokens {
+            Tokens::ByType(usage) => {
+                let mut labels = service(call);
+                labels.text("gen_ai.token.type", token_type(direction));
+                operation(&mut labels, call);
+                usage.observe(&labels, tokens as f64, witness);
+            }
+            Tokens::ByName(by_name) => {
+                let ByName { input, output, cache_read, cache_write, reasoning } = &**by_name;
+                let labels = with_modality(call);
+                let part = |metric: &Metric<Total>, amount: Option<u64>| {
+                    if let Some(amount) = amount {
+                        metric.add(&labels, amount, witness);
+                    }
+                };
+                let both = match direction {
+                    Direction::Input => {
+                        part(cache_read, call.usage.cache_read);
+                        part(cache_write, call.usage.cache_write);
+                        input
+                    }
+                    Direction::Output => {
+                        part(reasoning, call.usage.reasoning);
+                        output
+                    }
+                };
+                both.total.add(&labels, tokens, witness);
+                both.per_operation.observe(&with_error(call), tokens as f64, witness);
+            }
+        }
     }
 
+    /// Records how long a call took, and how long its first chunk took if the call says so. A call
+    /// without a start, or which ends before it begins, has no duration.
     fn duration(&self, call: &Call) {
-        self.record_duration(call);
+        if !is_client(call) {
+            return;
+        }
+        let witness = witness(call);
+        let inference = INFERENCE.contains(&call.operation.as_str());
+        if let Some(seconds) = seconds(call) {
+            let metric = match &self.inference_duration {
+                Some(metric) if inference => metric,
+                _ => &self.operation_duration,
+            };
+            metric.observe(&with_error(call), seconds, witness);
+        }
+        if let Some(seconds) = call.time_to_first_chunk.filter(|seconds| *seconds >= 0.0) {
+            let mut labels = service(call);
+            operation(&mut labels, call);
+            self.time_to_first_chunk.observe(&labels, seconds, witness);
+        }
+        if let Tokens::ByName(by_name) = &self.tokens
+            && inference
+            && call.error_type.is_some()
+        {
+            // `main`: a failed operation whose usage is unknown is recorded with zero tokens.
+            // Some emitters write zeros for that, and the ledger counts none of them.
+            let said = call.billed().unwrap_or_default();
+            for (both, usage) in [(&by_name.input, said.input), (&by_name.output, said.output)] {
+                if usage.is_none() {
+                    both.per_operation.observe(&with_error(call), 0.0, witness);
+                    both.total.add(&with_modality(call), 0, None);
+                }
+            }
+        }
     }
 
     fn suppressed(&self, reason: Suppressed) {
-        self.record_suppressed(reason.name());
+        self.suppressed.with(&[reason.name()]).increment();
     }
 }
 
@@ -373,6 +367,14 @@ impl Bounds {
 
     fn total(self, name: &'static str, help: &'static str) -> Metric<Total> {
         self.metric(name, help, "{token}", Kind::Counter, Total::default)
+    }
+}
+
+/// The value of `gen_ai.token.type`.
+const fn token_type(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Input => "input",
+        Direction::Output => "output",
     }
 }
 
@@ -449,7 +451,7 @@ mod tests {
     use crate::metrics::call::Usage;
     use crate::metrics::exposition::accept::Format;
     use crate::metrics::exposition::render;
-    use crate::metrics::snapshot::Value;
+    use crate::metrics::snapshot::{Label, Value};
     use crate::otlp::{SpanId, TraceId};
 
     fn call() -> Call {
@@ -498,12 +500,12 @@ mod tests {
     fn the_last_published_convention() {
         let families = families(Target::V1_41);
         let mut call = call();
-        families.record_tokens(&call, Direction::Input, 532);
-        families.record_tokens(&call, Direction::Output, 118);
-        families.record_duration(&call);
+        families.tokens(&call, Direction::Input, 532);
+        families.tokens(&call, Direction::Output, 118);
+        families.duration(&call);
         call.time_to_first_chunk = Some(0.25);
         call.error_type = Some("timeout".into());
-        families.record_duration(&call);
+        families.duration(&call);
         let name = "gen_ai_client_token_usage";
         let duration = "gen_ai_client_operation_duration_seconds";
         let chunk = "gen_ai_client_operation_time_to_first_chunk_seconds";
@@ -535,11 +537,11 @@ mod tests {
             cache_write: Some(0),
             reasoning: Some(64),
         };
-        families.record_tokens(&call, Direction::Input, 532);
-        families.record_tokens(&call, Direction::Output, 118);
-        families.record_duration(&call);
+        families.tokens(&call, Direction::Input, 532);
+        families.tokens(&call, Direction::Output, 118);
+        families.duration(&call);
         call.operation = "embeddings".into();
-        families.record_duration(&call);
+        families.duration(&call);
         let usage = "gen_ai_client_inference_usage";
         let operation = "gen_ai_client_inference_operation";
         let modal = format!("service_name=\"shop\",gen_ai_token_modality=\"unknown\",{CALL}");
@@ -568,7 +570,7 @@ mod tests {
     fn main_records_a_failed_call_without_usage_as_zero() {
         let families = families(Target::Main);
         let failed = Call { error_type: Some("429".into()), ..call() };
-        families.record_duration(&failed);
+        families.duration(&failed);
         let sums = sums(&families);
         let has = |start: &str, end: &str| sums.iter().any(|line| line.starts_with(start) && line.ends_with(end));
         assert!(has("gen_ai_client_inference_usage_input_tokens_total{", "} 0"), "{sums:#?}");
@@ -587,7 +589,7 @@ mod tests {
             server_address: String::new(),
             ..call()
         };
-        families.record_duration(&bare);
+        families.duration(&bare);
         assert_eq!(
             sums(&families)[0],
             "gen_ai_client_operation_duration_seconds_sum{gen_ai_operation_name=\"chat\"} 1.5"
@@ -604,18 +606,18 @@ mod tests {
             Call { start_time_unix_nano: 9_000_000_000, ..call() },
             Call { start_time_unix_nano: 0, time_to_first_chunk: Some(f64::NAN), ..call() },
         ] {
-            families.record_duration(&call);
+            families.duration(&call);
         }
         assert_eq!(sums(&families), Vec::<String>::new());
-        families.record_duration(&Call { operation: "invoke_agent".into(), ..call() });
+        families.duration(&Call { operation: "invoke_agent".into(), ..call() });
         assert_eq!(sums(&families).len(), 2);
     }
 
     #[test]
     fn an_exemplar_leads_to_the_span() {
         let families = families(Target::V1_41);
-        families.record_tokens(&call(), Direction::Input, 5);
-        families.record_tokens(&Call { trace_id: None, ..call() }, Direction::Input, 1000);
+        families.tokens(&call(), Direction::Input, 5);
+        families.tokens(&Call { trace_id: None, ..call() }, Direction::Input, 1000);
         let mut snapshot = Vec::new();
         families.collect(&mut snapshot);
         let Value::Histogram(distribution) = &snapshot[0].series[0].value else { panic!("no histogram") };
@@ -630,19 +632,22 @@ mod tests {
         let own = own::Registry::new();
         let first = families(Target::V1_41).reporting_to(&own);
         let second = families(Target::Main).reporting_to(&own);
-        first.record_suppressed("seen_before");
-        second.record_suppressed("seen_before");
+        first.suppressed(Suppressed::ReExport);
+        second.suppressed(Suppressed::ReExport);
         let mut snapshot = Vec::new();
         own.collect(&mut snapshot);
         assert_eq!(snapshot.len(), 1);
-        assert_eq!(snapshot[0].series[0].value, Value::Integer(2, None));
+        let shown: Vec<_> = snapshot[0].series.iter().map(|series| (&*series.labels, &series.value)).collect();
+        assert_eq!(shown.len(), Suppressed::ALL.len(), "all reasons are there from the start");
+        let counted: Vec<_> = shown.iter().filter(|(_, value)| **value != Value::Integer(0, None)).collect();
+        assert_eq!(counted, [&(&[Label::text("reason", "re_export")][..], &Value::Integer(2, None))]);
     }
 
     #[test]
     fn services_stay_apart() {
         let families = Families::new(Target::V1_41, 2, Duration::ZERO);
         for service in ["a", "b", "c", "d", "a"] {
-            families.record_tokens(&Call { service: service.into(), ..call() }, Direction::Input, 10);
+            families.tokens(&Call { service: service.into(), ..call() }, Direction::Input, 10);
         }
         let mut snapshot = Vec::new();
         families.collect(&mut snapshot);

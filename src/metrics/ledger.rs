@@ -51,16 +51,6 @@ pub enum Direction {
     Output,
 }
 
-impl Direction {
-    /// The value of `gen_ai.token.type`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Direction::Input => "input",
-            Direction::Output => "output",
-        }
-    }
-}
-
 /// Why usage that a span carries was not counted, or what could not be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Suppressed {

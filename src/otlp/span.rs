@@ -594,4 +594,12 @@ mod tests {
         put_bytes(&mut expected, number::NAME, b"new");
         assert_eq!(out, expected);
     }
+
+    #[test]
+    fn a_negative_kind_is_written_as_protobuf_writes_it() {
+        let mut expected = vec![0x30];
+        expected.extend([0xff; 9]);
+        expected.push(1);
+        assert_eq!(edited(&[], |span| span.set_kind(Kind::Other(-1))), expected);
+    }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::answer::Refusal;
 
 /// The type that an `Any` with a [`RetryInfo`] names.
-const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
+pub const RETRY_INFO: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 /// `google.rpc.Status`.
 #[derive(Clone, PartialEq, Eq, Message)]

@@ -15,7 +15,8 @@ use dragoman::exporter::observe::{Loss, Observer};
 use dragoman::exporter::otlp::OtlpExporter;
 use dragoman::exporter::settings::{Compression, Otlp, Retry, Transport};
 use dragoman::otlp::Signal;
-use dragoman::otlp::response::{self, Any, ExportResponse, PartialSuccess, RETRY_INFO, RetryInfo, WireDuration};
+use dragoman::otlp::response::{ExportResponse, PartialSuccess};
+use dragoman::otlp::status::{self, Any, Delay, RETRY_INFO, RetryInfo};
 use dragoman::pipeline::{Batch, Exporter};
 use http::Version;
 use prost::Message;
@@ -273,11 +274,11 @@ async fn what_cannot_succeed_is_sent_once() {
 
 fn exhausted(delay: Option<Duration>) -> Status {
     let info = delay.map(|delay| {
-        let retry_delay = WireDuration { seconds: delay.as_secs() as i64, nanos: delay.subsec_nanos() as i32 };
+        let retry_delay = Delay { seconds: delay.as_secs() as i64, nanos: delay.subsec_nanos() as i32 };
         let value = RetryInfo { retry_delay: Some(retry_delay) }.encode_to_vec();
         Any { type_url: RETRY_INFO.into(), value }
     });
-    let details = response::Status { code: 8, message: "slowly".into(), details: info.into_iter().collect() };
+    let details = status::Status { code: 8, message: "slowly".into(), details: info.into_iter().collect() };
     Status::with_details(Code::ResourceExhausted, "slowly", details.encode_to_vec().into())
 }
 

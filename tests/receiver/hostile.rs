@@ -125,9 +125,9 @@ async fn a_request_without_a_host_or_with_two_is_malformed() {
     let server = start().await;
     for hosts in ["", "Host: a\r\nHost: b\r\n"] {
         let mut stream = connect(server.http).await;
-        let request = format!("POST /v1/traces HTTP/1.1\r\n{hosts}Content-Type: application/json\r\n\r\n");
+        let request = format!("POST /v1/traces HTTP/1.1\r\n{hosts}Content-Type: application/x-protobuf\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        assert_eq!(answers(&mut stream, 1).await, ["400"]);
+        assert_eq!(answers(&mut stream, 1).await, ["400"], "{hosts:?}");
     }
 }
 

@@ -252,3 +252,47 @@ pub fn genai_spans(own: &Registry) -> Counters {
         &["dialect", "operation"],
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::exposition::accept::Format;
+    use crate::metrics::exposition::render;
+    use crate::metrics::snapshot::Source;
+
+    #[test]
+    fn the_collectors_names_and_labels() {
+        let own = Registry::new();
+        let receiver = Receiver::new(&own, "otlp", "grpc");
+        receiver.accepted.add(Signal::Traces, 7);
+        receiver.refused.add(Signal::Metrics, 2);
+        receiver.accepted.add(Signal::Logs, 3);
+        receiver.refused_request(Reason::QueueFull);
+        let exporter = Exporter::new(&own, "otlp/jaeger");
+        exporter.sent.add(Signal::Traces, 5);
+        exporter.lost(Signal::Logs, 4, "rejected");
+        exporter.enqueue_failed.add(Signal::Metrics, 6);
+        exporter.queue_size.set(10);
+        Drop::new(&own, "drop/sqlite").dropped("sqlite").increment();
+        let mut families = Vec::new();
+        own.collect(&mut families);
+        let (page, left_out) = render(families, "", Format::Classic);
+        assert_eq!(left_out, []);
+        let counted: Vec<_> = page.lines().filter(|line| !line.starts_with('#') && !line.ends_with(" 0")).collect();
+        assert_eq!(
+            counted,
+            [
+                r#"otelcol_receiver_accepted_spans_total{receiver="otlp",transport="grpc"} 7"#,
+                r#"otelcol_receiver_accepted_log_records_total{receiver="otlp",transport="grpc"} 3"#,
+                r#"otelcol_receiver_refused_metric_points_total{receiver="otlp",transport="grpc"} 2"#,
+                r#"dragoman_receiver_refused_requests_total{receiver="otlp",transport="grpc",reason="queue_full"} 1"#,
+                r#"otelcol_exporter_sent_spans_total{exporter="otlp/jaeger"} 5"#,
+                r#"otelcol_exporter_send_failed_log_records_total{exporter="otlp/jaeger"} 4"#,
+                r#"otelcol_exporter_enqueue_failed_metric_points_total{exporter="otlp/jaeger"} 6"#,
+                r#"otelcol_exporter_queue_size{exporter="otlp/jaeger"} 10"#,
+                r#"dragoman_exporter_lost_items_total{exporter="otlp/jaeger",signal="logs",reason="rejected"} 4"#,
+                r#"dragoman_dropped_spans_total{processor="drop/sqlite",reason="sqlite"} 1"#,
+            ]
+        );
+    }
+}

@@ -9,7 +9,7 @@ use crate::otlp::check::check;
 use crate::otlp::schema::{self, Field, Kind, Message, Rule};
 use crate::otlp::signal::Signal;
 use crate::otlp::value::fields;
-use crate::otlp::wire::{Payload, Reader, WireError};
+use crate::otlp::wire::{Payload, Reader, WireError, WireType};
 
 /// The OTLP/JSON of a request in its wire form, without white space. Fields stand in the order of
 /// their numbers; of a repeated singular field the last one counts and messages merge, as for
@@ -94,11 +94,18 @@ fn is_seen(field: &Field, met: &[Met<'_>]) -> bool {
         (_, None) => false,
         (Rule::Singular, Some((_, last))) => match last {
             _ if matches!(field.kind, Kind::Message(_)) => true,
-            Payload::Varint(value) | Payload::Fixed64(value) => *value != 0,
+            // Readers take the low 32 bits of a longer varint.
+            Payload::Varint(value) if matches!(field.kind, Kind::Bool | Kind::Int64 | Kind::Uint64) => *value != 0,
+            Payload::Varint(value) => *value as u32 != 0,
+            Payload::Fixed64(value) => *value != 0,
             Payload::Fixed32(value) => *value != 0,
             Payload::Bytes(bytes) => !bytes.is_empty(),
             Payload::Group => false,
         },
+        // A packed field may come without a single value in it.
+        (Rule::Repeated, _) if !matches!(field.kind.wire_type(), WireType::Bytes) => {
+            met.iter().any(|&(_, payload)| !matches!(payload, Payload::Bytes(&[])))
+        }
         _ => true,
     }
 }
