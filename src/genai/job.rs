@@ -455,8 +455,8 @@ impl<'t, 's> Job<'t, 's> {
         for other in candidates {
             let (outcome, rule) = if covers(&chosen.body, &other.body, list) {
                 (Outcome::Expressed(Reason::None), "the same already stands in the target's words")
-            } else if add_calls(&mut chosen.body, &other.body) {
-                (Outcome::Expressed(Reason::None), "tool calls that the messages left out")
+            } else if add_calls(&mut chosen.body, &other.body, list) {
+                (Outcome::Expressed(Reason::None), "tool calls that the messages lacked")
             } else {
                 (Outcome::Kept(Reason::Conflict), "other content was said first; this stays")
             };
@@ -515,7 +515,7 @@ impl<'t, 's> Job<'t, 's> {
             _ => Vec::new(),
         };
         for (claim, reason) in std::mem::take(&mut self.reasons) {
-            let word = content::message_finish_reason(reason);
+            let word = content::message_finish_reason(reason.clone());
             let same = known.iter().any(|known| content::message_finish_reason(known.clone()) == word);
             let Some(claim) = self.claims.get_mut(claim) else { continue };
             (claim.outcome, claim.rule) = match same {
@@ -688,27 +688,42 @@ fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool {
     }
 }
 
+/// Adds the tool calls of `other` to messages that have none and say the same otherwise: LiteLLM
+/// writes `parts` without calls, and the calls beside it. Returns whether all of `other` is said now.
+fn add_calls(chosen: &mut Body<'_>, other: &Body<'_>, list: ListOf) -> bool {
+    let Body::Messages(other) = other else { return false };
+    let mut messages = match chosen {
+        Body::Messages(messages) => std::mem::take(messages),
+        Body::Current(text) => match content::messages_from_json(text, role_of(list), false) {
+            Some(messages) => owned_messages(messages),
+            None => return false,
+        },
+        _ => return false,
+    };
+    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. });
+    let fits = other.len() <= messages.len()
+        && messages.iter().zip(other).all(|(message, other)| {
+            message.role == other.role
+                && other.parts.iter().all(|part| match is_call(part) {
+                    true => !message.parts.iter().any(is_call),
+                    false => message.parts.contains(part),
+                })
+        });
+    if fits {
+        for (message, other) in messages.iter_mut().zip(other) {
+            message.parts.extend(other.parts.iter().filter(|part| is_call(part)).map(|part| part.clone().into_owned()));
+        }
+    }
+    if fits || matches!(chosen, Body::Messages(_)) {
+        *chosen = Body::Messages(messages);
+    }
+    fits
+}
+
 fn says(known: &Message<'_>, message: &Message<'_>) -> bool {
     known.role == message.role
         && known.parts.len().saturating_mul(message.parts.len()) <= COMPARED
         && message.parts.iter().all(|part| known.parts.iter().any(|known| same_part(known, part)))
-}
-
-/// Adds the tool calls of messages that have nothing else to messages that have none: LiteLLM writes
-/// an answer's calls beside its messages. False, and nothing done, if more than that is missing.
-fn add_calls<'s>(chosen: &mut Body<'s>, other: &Body<'s>) -> bool {
-    let (Body::Messages(chosen), Body::Messages(other)) = (chosen, other) else { return false };
-    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. });
-    let fits = |(known, message): (&Message<'_>, &Message<'_>)| {
-        known.role == message.role && message.parts.iter().all(is_call) && !known.parts.iter().any(is_call)
-    };
-    if other.len() > chosen.len() || !chosen.iter().zip(other).all(fits) {
-        return false;
-    }
-    for (known, message) in chosen.iter_mut().zip(other) {
-        known.parts.extend(message.parts.iter().cloned());
-    }
-    true
 }
 
 /// Equal, or a call that says the same without an id (LiteLLM's `function_call` keys have none).

@@ -7,6 +7,7 @@ pub mod coerce;
 pub mod content;
 pub mod convention;
 pub mod dialect;
+pub mod explain;
 pub mod field;
 mod fold;
 mod index;

@@ -175,19 +175,16 @@ impl<'i> Reading<'i, '_> {
     ) -> Reading<'i, 'k> {
         let mut scores = [0u32; 256];
         let mut seen = 0;
-        let mut starts = !source.events.is_empty();
         let mut found = Vec::with_capacity(source.attributes.len());
         for (key, _) in &source.attributes {
             let what = index.find(key);
             match what {
                 Found::Entry(entry) => {
-                    starts |= entry.starts;
                     for meaning in &entry.meanings {
                         scores[usize::from(meaning.dialect)] += 1;
                     }
                 }
                 Found::Member(member) => {
-                    starts = true;
                     for (dialect, _) in index.families.get(member.family).map_or(&[][..], |entry| &entry.families) {
                         scores[usize::from(*dialect)] += 1;
                     }
@@ -221,7 +218,7 @@ impl<'i> Reading<'i, '_> {
             work: Vec::with_capacity(found.len()),
             members: Vec::new(),
             claims: Vec::new(),
-            starts,
+            starts: !source.events.is_empty(),
         };
         for (attribute, what) in found.into_iter().enumerate() {
             let Some((key, _)) = source.attributes.get(attribute) else { continue };
@@ -230,6 +227,7 @@ impl<'i> Reading<'i, '_> {
                     let Some(meaning) = entry.meanings.iter().min_by_key(|meaning| rank(meaning.dialect)) else {
                         continue;
                     };
+                    reading.starts |= meaning.starts();
                     reading.work.push(Work {
                         rank: work_rank(meaning, rank(meaning.dialect), key, &is_current),
                         attribute,
@@ -239,6 +237,7 @@ impl<'i> Reading<'i, '_> {
                 Found::Member(member) => {
                     let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
                     if let Some((dialect, family)) = families.iter().min_by_key(|(dialect, _)| rank(*dialect)) {
+                        reading.starts = true;
                         reading.members.push(MemberWork {
                             rank: rank(*dialect),
                             attribute,
