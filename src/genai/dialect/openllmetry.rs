@@ -304,13 +304,12 @@ fn wrapper<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::genai::dialect::BUILT_IN;
-    use crate::genai::index::{Found, Index};
+    use crate::genai::dialect::coverage::unknown;
 
-    /// The keys of the fact table, a concrete one for each of its rows.
+    /// The keys of the fact table, a concrete one for each of its rows. Two rows have none: the event of a
+    /// streamed chunk, which stays, and CrewAI's dump of a whole object under `llm.`, kept as unknown.
     #[test]
     fn every_key_of_the_table_is_known() {
-        let index = Index::new(Vec::new(), BUILT_IN);
         let keys = [
             "llm.vendor",
             "llm.request.model",
@@ -395,7 +394,6 @@ mod tests {
             "gen_ai.openai.api_type",
             "gen_ai.openai.system_fingerprint",
             "gen_ai.openai.response.system_fingerprint",
-            "llm.content.completion.chunk",
             "llm.watsonx.random_seed",
             "llm.watsonx.max_new_tokens",
             "llm.watsonx.decoding_method",
@@ -425,9 +423,7 @@ mod tests {
             "mcp.response.value",
             "mcp.request.id",
             "mcp.session.init_options",
-            "llm.x",
         ];
-        let unknown: Vec<_> = keys.into_iter().filter(|key| matches!(index.find(key), Found::Foreign)).collect();
-        assert!(unknown.is_empty(), "{unknown:?}");
+        assert_eq!(unknown(&keys), [""; 0]);
     }
 }
