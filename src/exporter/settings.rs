@@ -1,12 +1,12 @@
-//! The exporters' sections. Keys, aliases and defaults are the Collector's, except that nothing is
+//! The exporters' sections: what they hold once they are checked. How each is read from YAML is in
+//! its own file below. Keys, aliases and defaults are the Collector's, except that nothing is
 //! compressed unless asked for and that a queue is bounded in bytes.
 
-use std::time::Duration;
-
-// How each section is read from YAML.
 pub mod debug;
 pub mod otlp;
 pub mod prometheus;
+
+use std::time::Duration;
 
 /// Which transport an OTLP exporter uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
