@@ -47,15 +47,32 @@ impl ReceiverObserver for ReceiverBooks {
 }
 
 /// The books of one exporter.
-pub(super) struct ExporterBooks(pub(super) known::Exporter);
+pub(super) struct ExporterBooks {
+    books: known::Exporter,
+    /// Items that were still here when the shutdown's deadline came.
+    undelivered: AtomicU64,
+}
+
+impl ExporterBooks {
+    pub(super) fn new(books: known::Exporter) -> Self {
+        ExporterBooks { books, undelivered: AtomicU64::new(0) }
+    }
+
+    pub(super) fn undelivered(&self) -> u64 {
+        self.undelivered.load(Ordering::Relaxed)
+    }
+}
 
 impl ExporterObserver for ExporterBooks {
     fn sent(&self, signal: Signal, items: usize) {
-        self.0.sent.add(signal, items);
+        self.books.sent.add(signal, items);
     }
 
     fn failed(&self, signal: Signal, items: usize, reason: Loss) {
-        self.0.lost(signal, items, reason.label());
+        self.books.lost(signal, items, reason.label());
+        if reason == Loss::Shutdown {
+            self.undelivered.fetch_add(items as u64, Ordering::Relaxed);
+        }
     }
 }
 
@@ -89,14 +106,15 @@ pub(super) struct Drops {
 impl Source for Drops {
     fn collect(&self, families: &mut Vec<Family>) {
         let counts = self.stage.counts();
-        let mut add = |name: &'static str, help: &'static str, series: &[(Option<(&'static str, &str)>, &AtomicU64)]| {
-            let series = series.iter().map(|(extra, count)| {
-                let mut labels = vec![Label::text("processor", self.processor.as_str())];
-                labels.extend(extra.map(|(key, value)| Label::text(key, value)));
-                counter(labels, count.load(Ordering::Relaxed))
-            });
-            families.push(family(name, help, series.collect()));
-        };
+        let mut add =
+            |name: &'static str, help: &'static str, series: &[(Option<(&'static str, &str)>, &AtomicU64)]| {
+                let series = series.iter().map(|(extra, count)| {
+                    let mut labels = vec![Label::text("processor", self.processor.as_str())];
+                    labels.extend(extra.map(|(key, value)| Label::text(key, value)));
+                    counter(labels, count.load(Ordering::Relaxed))
+                });
+                families.push(family(name, help, series.collect()));
+            };
         add("dragoman_dropped_spans_total", "Spans that were dropped", &[(Some(("reason", "rule")), &counts.dropped)]);
         add(
             "dragoman_drop_reparented_spans_total",

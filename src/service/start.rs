@@ -81,7 +81,7 @@ pub struct Running {
     /// Ends connectors and background work, after intake.
     pub(super) background: CancellationToken,
     pub(super) connectors: Vec<JoinHandle<()>>,
-    pub(super) otlp: Vec<(Id, Arc<OtlpExporter>)>,
+    pub(super) otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
     pub(super) debug: Vec<Arc<DebugExporter>>,
     /// Ends the pages, last.
     pub(super) pages: CancellationToken,
@@ -123,9 +123,11 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     for (id, settings) in &plan.receivers {
         let bound = Receiver::bind(id.as_str(), settings).await?;
         let found = [("OTLP gRPC", bound.grpc_addr()), ("OTLP HTTP", bound.http_addr())];
-        addresses.extend(found.into_iter().filter_map(|(what, address)| {
-            Some(Address { what, id: format!("receivers.{id}"), address: address? })
-        }));
+        addresses.extend(
+            found
+                .into_iter()
+                .filter_map(|(what, address)| Some(Address { what, id: format!("receivers.{id}"), address: address? })),
+        );
         receivers.push((id.clone(), bound));
     }
     let health = Health::new();
@@ -182,7 +184,7 @@ struct House {
     own: Registry,
     connectors: BTreeMap<Id, Connector>,
     sinks: BTreeMap<Id, Sink>,
-    otlp: Vec<(Id, Arc<OtlpExporter>)>,
+    otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
     debug: Vec<Arc<DebugExporter>>,
     prometheus: Vec<(Id, String, Arc<Prometheus>)>,
     genai: Vec<Arc<Genai>>,
@@ -199,14 +201,14 @@ impl House {
     ) -> Result<(), StartError> {
         let books = known::Exporter::new(&self.own, id.as_str());
         let enqueue_failed = books.enqueue_failed.clone();
-        let books = Arc::new(ExporterBooks(books));
+        let books = Arc::new(ExporterBooks::new(books));
         let exporter: Arc<dyn Exporter> = match settings {
             ExporterSettings::Otlp(settings) => {
-                let exporter = OtlpExporter::start(id.as_str(), settings, books)
+                let exporter = OtlpExporter::start(id.as_str(), settings, Arc::clone(&books) as _)
                     .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);
                 self.queue_gauges(id, &exporter);
-                self.otlp.push((id.clone(), Arc::clone(&exporter)));
+                self.otlp.push((id.clone(), Arc::clone(&exporter), books));
                 exporter
             }
             ExporterSettings::Debug(settings) => {
@@ -352,7 +354,8 @@ async fn bind(
     addresses: &mut Vec<Address>,
 ) -> Result<TcpListener, StartError> {
     let listener = net::bind(endpoint, &format!("{id}.endpoint")).await?;
-    let address = listener.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
+    let address =
+        listener.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
     addresses.push(Address { what, id, address });
     Ok(listener)
 }

@@ -14,7 +14,7 @@ pub struct Stopped {
     /// Whether every request in flight was answered in time.
     pub drained: bool,
     /// Items that were still queued when the deadline came; counted as lost, by reason `shutdown`.
-    pub lost: usize,
+    pub lost: u64,
 }
 
 impl Running {
@@ -33,8 +33,9 @@ impl Running {
         }
         let deadline = Instant::now() + deadline;
         let mut lost = 0;
-        for (id, exporter) in &self.otlp {
-            let left = exporter.shutdown(deadline).await;
+        for (id, exporter, books) in &self.otlp {
+            exporter.shutdown(deadline).await;
+            let left = books.undelivered();
             if left > 0 {
                 tracing::warn!("{id}: {left} items were not delivered in time and are lost");
             }
