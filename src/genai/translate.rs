@@ -181,8 +181,11 @@ impl Translator {
             };
             quirk(&mut job.operation, &seen);
         }
-        if job.operation.says_nothing() {
-            // Only keys that stay: a task of a workflow, the copy of a raw request.
+        let is_by_nature = |claim: &Claim| {
+            matches!(claim.outcome, Outcome::Kept(Reason::NoHome | Reason::Copy | Reason::SaysMore | Reason::Unknown))
+        };
+        if job.operation.says_nothing() && job.claims.iter().all(is_by_nature) {
+            // Only keys that stay anyway: a task of a workflow, the copy of a raw request.
             return None;
         }
         job.infer_operation();

@@ -163,6 +163,21 @@ fn two_items_that_both_say_more_stay_two_messages() {
     assert_eq!(input(&text.to_string()).unwrap(), expected);
 }
 
+/// Quadratic work over any of these would take minutes.
+#[test]
+fn hostile_sizes_take_linear_time() {
+    let count = 100_000;
+    let members = (0..count).map(|at| format!("\"m{at}\":1")).collect::<Vec<_>>().join(",");
+    let wide = format!("[{{\"role\":\"user\",\"content\":\"Hi\",{members}}}]");
+    assert_eq!(messages_from_json(&wide, "user", false).unwrap().len(), 1);
+    let calls = (0..count).map(|at| format!("{{\"id\":\"c{at}\",\"name\":\"f\"}}")).collect::<Vec<_>>().join(",");
+    let many = format!("[{{\"role\":\"assistant\",\"tool_calls\":[{calls}]}}]");
+    assert_eq!(messages_from_json(&many, "user", false).unwrap()[0].parts.len(), count);
+    let blocks = format!("[{}]", vec![r#"{"type":"text","text":"a"}"#; count].join(","));
+    assert_eq!(parts_from_text(&blocks, true).len(), count);
+    assert_eq!(python::to_json(&format!("[{}]", vec!["(1)"; count].join(","))).unwrap().len(), 2 * count + 1);
+}
+
 #[test]
 fn badly_made_parts_are_mended() {
     let text = json!([
