@@ -6,6 +6,7 @@
 //! [`extension`], then [`service`].
 
 pub mod bounded;
+pub mod cli;
 pub mod config;
 pub mod exporter;
 pub mod extension;

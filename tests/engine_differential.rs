@@ -183,7 +183,8 @@ fn the_generated_requests_are_worth_the_name() {
 /// Real payloads, and whatever fuzzing has found.
 #[test]
 fn the_corpus_of_the_fuzz_targets_holds() {
-    let targets: [(&str, fn(&[u8])); 3] =
+    type Target = fn(&[u8]);
+    let targets: [(&str, Target); 3] =
         [("engine", target::engine), ("check", target::check), ("json_decode", target::json_decode)];
     for (name, target) in targets {
         let folder = format!("{}/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));

@@ -98,12 +98,14 @@ pub(super) struct Document {
     text: String,
     /// A syntax error's place; no node has one.
     broken_at: Option<(usize, usize)>,
+    has_lines: bool,
+    is_readable: bool,
 }
 
 impl Document {
     /// A source that could not be read.
     pub(super) fn unread(label: String) -> Document {
-        Document { label, text: String::new(), broken_at: None }
+        Document { label, text: String::new(), broken_at: None, has_lines: true, is_readable: false }
     }
 
     pub(super) fn label(&self) -> &str {
@@ -112,19 +114,33 @@ impl Document {
 
     /// Reads the text. A syntax error is reported and leaves nothing of the text.
     pub(super) fn parse(label: String, text: String, source: u16, report: &Report) -> (Document, Node) {
-        let mut document = Document { label, text, broken_at: None };
+        let mut document = Document { label, text, broken_at: None, has_lines: true, is_readable: true };
         match read(&document.text, source, report) {
             Ok(node) => (document, node),
-            Err(Broken { position, finding }) => {
+            Err(broken) => {
+                let Broken { position, finding } = *broken;
                 document.broken_at = position;
+                document.is_readable = false;
                 report.add(finding);
                 (document, Node::nothing(At::whole(source)))
             }
         }
     }
 
+    pub(super) fn is_readable(&self) -> bool {
+        self.is_readable
+    }
+
+    /// Nobody sees this text: its lines are not told.
+    pub(super) fn hide_lines(&mut self) {
+        self.has_lines = false;
+    }
+
     /// Line and column of a node.
     pub(super) fn locate(&self, at: At) -> Option<(usize, usize)> {
+        if !self.has_lines {
+            return None;
+        }
         if at.number == 0 {
             return self.broken_at;
         }
@@ -166,13 +182,14 @@ struct Broken {
     finding: Finding,
 }
 
-fn read(text: &str, source: u16, report: &Report) -> Result<Node, Broken> {
+fn read(text: &str, source: u16, report: &Report) -> Result<Node, Box<Broken>> {
     if let Some(position) = too_deep(text) {
         let finding = Finding::error(At::whole(source), "", format!("more than {MAX_BRACKETS} brackets are open"));
-        return Err(Broken { position: Some(position), finding });
+        return Err(Box::new(Broken { position: Some(position), finding }));
     }
-    let broken =
-        |error: serde_yaml::Error| Broken { position: position(&error), finding: syntax(source, text, &error) };
+    let broken = |error: serde_yaml::Error| {
+        Box::new(Broken { position: position(&error), finding: syntax(source, text, &error) })
+    };
     let first = Reading::new(source, Some(report));
     let node = first.read(text).map_err(broken)?;
     let known = first.learned.into_inner();
@@ -547,6 +564,14 @@ mod tests {
         assert!(parse("a: 1\n---\nb: 2\n").2[0].message.contains("more than one YAML document"));
         assert!(parse("").1.is_null());
         assert!(parse("# only a comment\n").1.is_null());
+    }
+
+    #[test]
+    fn the_number_of_values_is_bounded() {
+        let list = |items: u32| format!("[{}]", "1,".repeat(items as usize));
+        // The list itself is a value.
+        assert!(parse(&list(MAX_NODES - 1)).2.is_empty());
+        assert!(parse(&list(MAX_NODES)).2[0].message.contains("more than 50000 values"));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub struct Config {
     documents: Vec<Document>,
     root: Node,
     report: Report,
+    is_readable: bool,
 }
 
 impl Config {
@@ -48,7 +49,10 @@ impl Config {
             let label = source.label();
             match source.read(environment) {
                 Ok(text) => {
-                    let (document, node) = Document::parse(label, text, number, &report);
+                    let (mut document, node) = Document::parse(label, text, number, &report);
+                    if matches!(source, Source::Made { .. }) {
+                        document.hide_lines();
+                    }
                     documents.push(document);
                     merge::into(&mut root, merge::split_paths(node, &report));
                 }
@@ -62,7 +66,8 @@ impl Config {
             report.add(Finding::error(At::default(), "", "there is no configuration"));
         }
         env::expand(&mut root, environment, &report);
-        Config { documents, root, report }
+        let is_readable = !documents.is_empty() && documents.iter().all(Document::is_readable);
+        Config { documents, root, report, is_readable }
     }
 
     /// The whole configuration as a section.
@@ -70,33 +75,35 @@ impl Config {
         Section::root(&self.report, &self.root)
     }
 
-    /// Whether nothing wrong was found so far.
-    pub fn is_sound(&self) -> bool {
-        !self.report.has_errors()
+    /// Whether every source could be read and parsed. Of one that could not, nothing is known, so
+    /// that looking for missing parts would only find consequences.
+    pub fn is_readable(&self) -> bool {
+        self.is_readable
     }
 
-    /// Everything that was found, in the order of the files.
+    /// The warnings, in the order of the sources.
     ///
     /// # Errors
     /// The problems, if there is one.
     pub fn finish(self) -> Result<Vec<Warning>, Problems> {
-        let mut problems = Vec::new();
-        let mut warnings = Vec::new();
-        let (mut more_problems, mut more_warnings) = (0, 0);
-        for finding in self.report.into_findings() {
-            let (told, more) = match finding.severity {
-                Severity::Error => (&mut problems, &mut more_problems),
-                Severity::Warning => (&mut warnings, &mut more_warnings),
-            };
-            if told.len() < MOST_TOLD {
-                told.push(finding.placed(&self.documents));
-            } else {
-                *more += 1;
-            }
+        match self.told() {
+            (problems, warnings) if problems.problems.is_empty() => Ok(warnings),
+            (problems, _) => Err(problems),
         }
-        if problems.is_empty() {
-            return Ok(warnings.into_iter().map(Warning).collect());
-        }
-        Err(Problems { problems, more: more_problems })
+    }
+
+    /// What is wrong with a configuration that is not readable.
+    pub fn into_problems(self) -> Problems {
+        self.told().0
+    }
+
+    fn told(self) -> (Problems, Vec<Warning>) {
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            self.report.into_findings().into_iter().partition(|finding| finding.severity == Severity::Error);
+        let more = errors.len().saturating_sub(MOST_TOLD);
+        let placed = |finding: Finding| finding.placed(&self.documents);
+        let problems = errors.into_iter().take(MOST_TOLD).map(placed).collect();
+        let warnings = warnings.into_iter().take(MOST_TOLD).map(placed).map(Warning).collect();
+        (Problems { problems, more }, warnings)
     }
 }

@@ -163,6 +163,16 @@ impl<'c> Section<'c> {
         self.text(key).map(PathBuf::from)
     }
 
+    /// Whether one of `keys` is there and not null.
+    pub fn has_any(&self, keys: &[&str]) -> bool {
+        keys.iter().any(|key| self.get(key).is_some_and(|field| !field.is_null()))
+    }
+
+    /// Whether it has no keys at all.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// A field that is there and not null.
     fn value(&mut self, key: &'static str) -> Option<Field<'c>> {
         self.field(key).filter(|field| !field.is_null())
@@ -248,6 +258,30 @@ impl<'c> Field<'c> {
     /// Whether it is a list.
     pub fn is_list(&self) -> bool {
         matches!(self.node.value, Value::List(_))
+    }
+
+    /// What stands at `keys` below this one, for a place to point at: where a key is absent, its
+    /// path has the place of the nearest one above. Nothing is taken and nothing is checked.
+    pub fn below(&self, keys: &[&str]) -> Field<'c> {
+        let mut field = self.clone();
+        let mut is_there = true;
+        for key in keys {
+            field.path = format!("{}.{key}", field.path);
+            let found = match &field.node.value {
+                Value::Map(entries) if is_there => entries.iter().find(|entry| entry.key == *key),
+                _ => None,
+            };
+            match found {
+                Some(entry) => (field.key_at, field.node) = (entry.key_at, &entry.node),
+                None => is_there = false,
+            }
+        }
+        field
+    }
+
+    /// Whether it is a list without an item.
+    pub fn is_empty_list(&self) -> bool {
+        matches!(&self.node.value, Value::List(items) if items.is_empty())
     }
 
     /// The mapping; nothing at all is an empty one.
@@ -486,6 +520,9 @@ impl<'c> Field<'c> {
 
     /// Reports a word that is none of `candidates`, with the nearest of them.
     pub fn refuse_word<'w>(&self, word: &str, wrong: &str, candidates: impl IntoIterator<Item = &'w str> + Clone) {
+        if self.node.secret {
+            return self.refuse(wrong, one_of(candidates));
+        }
         let finding = Finding::error(self.at(), self.path.clone(), format!("{:?} {wrong}", shortened(word)));
         self.report.add(suggest(finding, word, candidates));
     }

@@ -27,6 +27,13 @@ pub enum Source {
         /// The YAML.
         text: &'static str,
     },
+    /// A text that the program made of something else, so that its lines mean nothing to people.
+    Made {
+        /// What it was made of.
+        of: &'static str,
+        /// The YAML.
+        text: String,
+    },
 }
 
 impl Source {
@@ -54,6 +61,7 @@ impl Source {
             Source::Env(name) => format!("env:{name}"),
             Source::Yaml(_) => "yaml:".to_owned(),
             Source::Embedded { name, .. } => (*name).to_owned(),
+            Source::Made { of, .. } => (*of).to_owned(),
         }
     }
 
@@ -62,7 +70,7 @@ impl Source {
         let text = match self {
             Source::File(path) => read_file(path)?,
             Source::Env(name) => environment(name).ok_or("the variable is not set; expected a configuration in it")?,
-            Source::Yaml(text) => text.clone(),
+            Source::Yaml(text) | Source::Made { text, .. } => text.clone(),
             Source::Embedded { text, .. } => (*text).to_owned(),
         };
         if text.len() > MAX_BYTES {

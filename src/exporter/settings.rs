@@ -1,5 +1,10 @@
-//! The exporters' sections. Keys, aliases and defaults are the Collector's, except that nothing is
+//! The exporters' sections: what they hold once they are checked. How each is read from YAML is in
+//! its own file below. Keys, aliases and defaults are the Collector's, except that nothing is
 //! compressed unless asked for and that a queue is bounded in bytes.
+
+pub mod debug;
+pub mod otlp;
+pub mod prometheus;
 
 use std::fmt;
 use std::time::Duration;

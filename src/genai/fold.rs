@@ -136,6 +136,11 @@ impl<'s> Draft<'s> {
         }
         parts.extend(self.refusal.map(|text| refusal(&text)));
         for (_, call) in self.calls {
+            // Anthropic's calls stand both in the content's blocks and in keys of their own.
+            let said = |part: &Part<'_>| matches!(part, Part::ToolCall { id, .. } if id.is_some() && *id == call.id);
+            if parts.iter().any(said) {
+                continue;
+            }
             parts.push(Part::ToolCall {
                 id: call.id,
                 name: call.name.unwrap_or_default(),

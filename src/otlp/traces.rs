@@ -4,10 +4,12 @@
 //! A request in which nothing changes is handed on as the bytes that came in.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
 
+use super::attributes::INDEXED_ABOVE;
 use super::id::{SpanId, TraceId};
 use super::span::Span;
 use super::value::{KeyValue, Value};
@@ -42,17 +44,39 @@ pub struct Origin<'a> {
 
 /// Attributes that are only read.
 #[derive(Debug, Default, Clone)]
-pub struct Attributes<'a>(Vec<KeyValue<'a>>);
+pub struct Attributes<'a> {
+    entries: Vec<KeyValue<'a>>,
+    /// Where the first attribute of a key is, once there are too many to look through them for
+    /// each of a million spans.
+    index: Option<HashMap<&'a str, usize, foldhash::fast::RandomState>>,
+}
 
 impl<'a> Attributes<'a> {
     /// The value of the first attribute named `key`.
     pub fn get(&self, key: &str) -> Option<Value<'_>> {
-        self.0.iter().find(|entry| entry.key == key).map(|entry| Value::parse(&entry.value))
+        let entry = match &self.index {
+            Some(index) => self.entries.get(*index.get(key)?),
+            None => self.entries.iter().find(|entry| entry.key == key),
+        };
+        entry.map(|entry| Value::parse(&entry.value))
     }
 
     /// All attributes, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'_>)> {
-        self.0.iter().map(|entry| (entry.key, Value::parse(&entry.value)))
+        self.entries.iter().map(|entry| (entry.key, Value::parse(&entry.value)))
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.index = None;
+    }
+
+    /// To be called after the last attribute.
+    fn settle(&mut self) {
+        if self.entries.len() > INDEXED_ABOVE {
+            let entries = self.entries.iter().enumerate().rev();
+            self.index = Some(entries.map(|(position, entry)| (entry.key, position)).collect());
+        }
     }
 }
 
@@ -224,6 +248,7 @@ fn walk_resource<'a>(
             _ => reader.unknown()?,
         }
     }
+    origin.resource.settle();
     for index in first..shape.scopes.len() {
         let content = shape.scopes[index].content.clone();
         origin.schema_url = resource_schema_url;
@@ -250,7 +275,7 @@ fn walk_scope<'a>(
     let below = reader.below();
     origin.scope_name = "";
     origin.scope_version = "";
-    origin.scope_attributes.0.clear();
+    origin.scope_attributes.clear();
     let mut schema_url = "";
     let first = shape.fields.len();
     // As with the resource: the scope may stand after its spans.
@@ -268,6 +293,7 @@ fn walk_scope<'a>(
     if !schema_url.is_empty() {
         origin.schema_url = schema_url;
     }
+    origin.scope_attributes.settle();
     for index in first..shape.fields.len() {
         let field = shape.fields[index].clone();
         let content = delimited_content(body, field)?;
@@ -319,7 +345,7 @@ fn check_resource<'a>(bytes: &'a [u8], depth: Option<u32>, into: &mut Attributes
     let mut reader = Reader::at_depth(bytes, depth)?;
     while let Some(field) = reader.next()? {
         match field.number {
-            1 => into.0.push(KeyValue::check(field.bytes("Resource", "attributes")?, reader.below())?),
+            1 => into.entries.push(KeyValue::check(field.bytes("Resource", "attributes")?, reader.below())?),
             2 => drop(field.varint("Resource", "dropped_attributes_count")?),
             3 => check_entity_ref(field.bytes("Resource", "entity_refs")?, reader.below())?,
             _ => reader.unknown()?,
@@ -350,7 +376,7 @@ fn check_scope<'a>(bytes: &'a [u8], depth: Option<u32>, into: &mut Origin<'a>) -
             2 => into.scope_version = field.string("InstrumentationScope", "version")?,
             3 => {
                 let entry = field.bytes("InstrumentationScope", "attributes")?;
-                into.scope_attributes.0.push(KeyValue::check(entry, reader.below())?);
+                into.scope_attributes.entries.push(KeyValue::check(entry, reader.below())?);
             }
             4 => drop(field.varint("InstrumentationScope", "dropped_attributes_count")?),
             _ => reader.unknown()?,
@@ -495,4 +521,62 @@ fn resource_length(resource: &ResourceShape, shape: &Shape, scope_lengths: &[Opt
         }
     }
     left.then_some(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otlp::value::put_key_value;
+
+    /// A request of one resource with these attributes and one span.
+    fn request(keys: impl Iterator<Item = String>) -> Bytes {
+        let mut resource = Vec::new();
+        for (number, key) in keys.enumerate() {
+            let mut value = Vec::new();
+            Value::Int(number as i64).encode(&mut value);
+            put_key_value(&mut resource, 1, &key, &value);
+        }
+        let mut scope = Vec::new();
+        put_bytes(&mut scope, 2, &[]);
+        let mut content = Vec::new();
+        put_bytes(&mut content, 1, &resource);
+        put_bytes(&mut content, 2, &scope);
+        let mut body = Vec::new();
+        put_bytes(&mut body, 1, &content);
+        Bytes::from(body)
+    }
+
+    struct See<'k>(&'k str, Option<i64>);
+
+    impl Visitor for See<'_> {
+        fn span(&mut self, _: &mut Span<'_>, origin: &Origin<'_>) {
+            self.1 = origin.resource.get(self.0).and_then(|value| value.as_int());
+        }
+    }
+
+    #[test]
+    fn a_resource_of_very_many_attributes_is_read_as_a_small_one_is() {
+        for count in [4, 4 * INDEXED_ABOVE] {
+            let body = request((0..count).map(|number| format!("k{}", number % (count / 2))));
+            for (key, expected) in [("k0", Some(0)), ("k1", Some(1)), ("other", None)] {
+                let mut see = See(key, None);
+                edit(&body, &mut see).unwrap();
+                assert_eq!(see.1, expected, "{key} of {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_parent_that_is_changed_and_changed_back_leaves_the_request_as_it_came() {
+        struct Back;
+        impl Visitor for Back {
+            fn span(&mut self, _: &mut Span<'_>, _: &Origin<'_>) {}
+            fn finish(&mut self, spans: &mut Spans) {
+                spans.set_parent(0, SpanId::from_bytes(&[1; 8]));
+                spans.set_parent(0, None);
+            }
+        }
+        let body = request(std::iter::empty());
+        assert_eq!(edit(&body, &mut Back).unwrap().body.as_ptr(), body.as_ptr());
+    }
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Pass, Permit, Stage};
+use crate::metrics::own::{Counter, known};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::check;
@@ -34,12 +35,21 @@ pub struct Pipeline {
     pub signal: Signal,
     /// Asked in turn before a request is taken.
     pub admission: Vec<Arc<dyn Admission>>,
-    /// Processors, then connectors' taps, in order.
-    pub stages: Vec<Arc<dyn Stage>>,
+    /// Processors, then connectors' taps, in order; the books of those that have some.
+    pub stages: Vec<(Arc<dyn Stage>, Option<known::Processor>)>,
     /// Who gets the batch.
-    pub exporters: Vec<Arc<dyn Exporter>>,
+    pub exporters: Vec<Sink>,
     /// What came in and what was dropped.
     pub counts: Counts,
+}
+
+/// An exporter, and where it is counted that it had no room.
+#[derive(Clone)]
+pub struct Sink {
+    /// The exporter.
+    pub exporter: Arc<dyn Exporter>,
+    /// Items whose request was refused because this exporter's queue was full.
+    pub enqueue_failed: Option<known::PerSignal>,
 }
 
 /// Items of a pipeline, since the start.
@@ -63,8 +73,17 @@ impl Pipeline {
         self.admission.iter().try_for_each(|admission| admission.admit())
     }
 
-    fn reserve(&self, bytes: usize) -> Result<Vec<Box<dyn Permit + '_>>, Refusal> {
-        self.exporters.iter().map(|exporter| exporter.reserve(self.signal, bytes)).collect()
+    fn reserve(&self, body: &Bytes) -> Result<Vec<Box<dyn Permit + '_>>, Refusal> {
+        let mut permits = Vec::with_capacity(self.exporters.len());
+        for sink in &self.exporters {
+            let permit = sink.exporter.reserve(self.signal, body.len()).inspect_err(|_| {
+                if let Some(failed) = &sink.enqueue_failed {
+                    failed.add(self.signal, check::count(self.signal, body));
+                }
+            })?;
+            permits.push(permit);
+        }
+        Ok(permits)
     }
 
     fn process(&self, body: &Bytes) -> Result<Processed, Refusal> {
@@ -72,10 +91,13 @@ impl Pipeline {
             let items = check::check(self.signal, body).map_err(|error| malformed(self.signal, &error))?;
             return Ok(Processed { body: body.clone(), received: items, kept: items, calls: Arc::default() });
         }
-        let mut visitor =
-            Fused { body, passes: self.stages.iter().map(|stage| stage.pass()).collect(), calls: Vec::new() };
+        let mut visitor = Fused {
+            body,
+            passes: self.stages.iter().map(|(stage, books)| (stage.pass(), books.as_ref(), 0)).collect(),
+            calls: Vec::new(),
+        };
         let outcome = traces::edit(body, &mut visitor).map_err(|error| malformed(self.signal, &error))?;
-        visitor.passes.into_iter().for_each(|pass| pass.commit());
+        visitor.commit(outcome.kept as u64);
         Ok(Processed {
             body: outcome.body,
             received: outcome.received,
@@ -109,17 +131,19 @@ fn malformed(signal: Signal, error: &crate::otlp::wire::WireError) -> Refusal {
 /// All stages as one visitor: each span passes every stage before the next span is read.
 struct Fused<'s> {
     body: &'s Bytes,
-    passes: Vec<Box<dyn Pass + Send + 's>>,
+    /// The passes in order, each with its books and how many spans it was shown.
+    passes: Vec<(Box<dyn Pass + Send + 's>, Option<&'s known::Processor>, u64)>,
     calls: Vec<CallNote>,
 }
 
 impl Visitor for Fused<'_> {
     fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
         let mut context = Context { origin, body: self.body, call: None };
-        for pass in &mut self.passes {
+        for (pass, _, shown) in &mut self.passes {
             if span.is_dropped() {
                 return;
             }
+            *shown += 1;
             pass.span(span, &mut context);
         }
         if !span.is_dropped()
@@ -130,8 +154,22 @@ impl Visitor for Fused<'_> {
     }
 
     fn finish(&mut self, spans: &mut Spans) {
-        for pass in &mut self.passes {
+        for (pass, ..) in &mut self.passes {
             pass.finish(spans);
+        }
+    }
+}
+
+impl Fused<'_> {
+    /// What a stage passes on is what the next one is shown, and in the end what is kept.
+    fn commit(&mut self, kept: u64) {
+        let shown: Vec<u64> = self.passes.iter().map(|(_, _, shown)| *shown).chain([kept]).collect();
+        for (index, (pass, books, incoming)) in std::mem::take(&mut self.passes).into_iter().enumerate() {
+            pass.commit();
+            if let Some(books) = books {
+                books.incoming.add(incoming);
+                books.outgoing.add(shown.get(index + 1).copied().unwrap_or(kept));
+            }
         }
     }
 }
@@ -141,12 +179,12 @@ impl Visitor for Fused<'_> {
 pub struct Fanout {
     pipelines: [Vec<Arc<Pipeline>>; 3],
     /// Requests in which a stage panicked; each failed alone.
-    panics: Arc<AtomicU64>,
+    panics: Counter,
 }
 
 impl Fanout {
     /// A fan-out to these pipelines; `panics` counts requests that failed by a defect.
-    pub fn new(pipelines: impl IntoIterator<Item = Arc<Pipeline>>, panics: Arc<AtomicU64>) -> Self {
+    pub fn new(pipelines: impl IntoIterator<Item = Arc<Pipeline>>, panics: Counter) -> Self {
         let mut fanout = Fanout { pipelines: Default::default(), panics };
         for pipeline in pipelines {
             fanout.pipelines[pipeline.signal as usize].push(pipeline);
@@ -174,7 +212,7 @@ impl Fanout {
         let pipelines = self.pipelines(signal)?;
         let mut ready = Vec::with_capacity(pipelines.len());
         for pipeline in pipelines {
-            ready.push((pipeline, pipeline.reserve(body.len())?));
+            ready.push((pipeline, pipeline.reserve(body)?));
         }
         let mut items = 0;
         let mut sends = Vec::with_capacity(ready.len());
@@ -200,7 +238,7 @@ impl Consumer for Fanout {
             // A defect in one stage fails the request that met it and nothing else; the locks of
             // the stages recover from poisoning.
             catch_unwind(AssertUnwindSafe(|| self.deliver(signal, &body))).unwrap_or_else(|_| {
-                self.panics.fetch_add(1, Ordering::Relaxed);
+                self.panics.increment();
                 Err(Refusal::new(
                     Reason::Internal,
                     format!("a defect in dragoman ended this {signal} request; nothing of it was sent on"),

@@ -102,7 +102,7 @@ mod tests {
         let log = Arc::new(Log::default());
         let ledger = Arc::new(Ledger::new(&LedgerWindow::default(), false));
         let stage = GenaiMetrics::new(ledger, log.clone());
-        let request = REQUEST.into();
+        let request = Bytes::from_static(REQUEST);
 
         let mut refused = Drive(stage.pass(), &request);
         edit(&request, &mut refused).unwrap();

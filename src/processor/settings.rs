@@ -1,4 +1,10 @@
-//! The processors' and the connector's sections.
+//! The processors' and the connector's sections: what they hold once they are checked. How each is
+//! read from YAML is in its own file below.
+
+pub mod drop;
+pub mod genai;
+pub mod genai_metrics;
+pub mod memory_limiter;
 
 use std::time::Duration;
 

@@ -1,1 +1,13 @@
 //! A checked configuration becomes running tasks: start and drain.
+
+mod components;
+mod connector;
+mod default;
+mod listeners;
+mod observers;
+mod pages;
+pub mod plan;
+pub mod settings;
+pub mod start;
+pub mod stop;
+mod wiring;

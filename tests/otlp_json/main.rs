@@ -2,6 +2,8 @@
 //! every form that must be taken, every one that must be refused, on every signal that has it.
 //! prost's messages say what a form means.
 
+#![allow(clippy::unwrap_used, reason = "a test reports by panicking")]
+
 use dragoman::otlp::check::{check, count};
 use dragoman::otlp::json::{Problem, decode, encode};
 use dragoman::otlp::signal::Signal;

@@ -2,6 +2,8 @@
 //! decoded by prost, which is the oracle.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses a part of it")]
 
+pub mod translated;
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;

@@ -1,0 +1,5 @@
+//! stub
+use std::process::ExitCode;
+pub(super) fn run() -> ExitCode {
+    ExitCode::SUCCESS
+}

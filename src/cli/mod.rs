@@ -1,0 +1,126 @@
+//! The command line: `dragoman`, `validate`, `explain`, `demo`, `config`.
+
+mod demo;
+mod explain;
+mod run;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{Source, Warning};
+use crate::genai::settings::Target;
+use crate::service::plan::Plan;
+
+/// The configuration is wrong, or the program cannot start with it.
+const EXIT_CONFIGURATION: u8 = 1;
+/// Telemetry was still undelivered when the program had to end.
+const EXIT_LOST: u8 = 3;
+
+const ABOUT: &str = "\
+Stands beside an application, takes whatever LLM telemetry it emits over OTLP, and hands on one
+language: the current OpenTelemetry GenAI semantic conventions.";
+
+const AFTER: &str = "\
+Without a command dragoman runs. Without --config it runs the embedded default (`dragoman config`
+prints it): OTLP on 127.0.0.1:4317 and :4318, the derived metrics on http://127.0.0.1:9464/metrics.
+With OTEL_EXPORTER_OTLP_ENDPOINT set, the default exports there, too.";
+
+#[derive(Debug, Parser)]
+#[command(name = "dragoman", version, about = ABOUT, after_help = AFTER)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// A configuration; may be given several times, later ones win. A path, file:PATH, env:NAME or
+    /// yaml:TEXT
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Says everything that is wrong with a configuration, with line and path; exit code 1 then
+    Validate,
+    /// Shows recorded spans before and after translation, key by key, with the rule
+    Explain(Explain),
+    /// Shows what dragoman does, on recorded traffic of real emitters; needs nothing
+    Demo,
+    /// Prints the embedded default configuration
+    Config,
+}
+
+#[derive(Debug, clap::Args)]
+struct Explain {
+    /// Recorded OTLP traces, protobuf or JSON; `-` or nothing for standard input
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// For people, or for tools
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The conventions to translate to
+    #[arg(long, value_enum, default_value_t = TargetName::V1_41)]
+    target: TargetName,
+    /// Show every span, those that are no LLM operation, too
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TargetName {
+    #[value(name = "1.41")]
+    V1_41,
+    Main,
+}
+
+impl From<TargetName> for Target {
+    fn from(name: TargetName) -> Target {
+        match name {
+            TargetName::V1_41 => Target::V1_41,
+            TargetName::Main => Target::Main,
+        }
+    }
+}
+
+/// Does what the arguments say.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.command {
+        None => run::run(&arguments.config),
+        Some(Command::Validate) => validate(&arguments.config),
+        Some(Command::Explain(explain)) => explain::run(&explain),
+        Some(Command::Demo) => demo::run(),
+        Some(Command::Config) => {
+            print!("{}", Plan::default_yaml());
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn validate(config: &[String]) -> ExitCode {
+    match load(config) {
+        Ok((plan, warnings)) => {
+            warnings.iter().for_each(|warning| eprintln!("{warning}"));
+            let (pipelines, exporters) = (plan.pipelines.len(), plan.exporters.len());
+            println!("valid: {pipelines} pipelines, {exporters} exporters");
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            eprintln!("{problems}");
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+    }
+}
+
+/// The plan that `--config` names, or everything that is wrong with it, in sentences.
+fn load(config: &[String]) -> Result<(Plan, Vec<Warning>), String> {
+    let sources = config.iter().map(|text| Source::parse(text)).collect::<Result<Vec<_>, _>>()?;
+    Plan::load(&sources, &|name| std::env::var(name).ok()).map_err(|problems| problems.to_string())
+}

@@ -1,0 +1,100 @@
+//! `dragoman`: configuration first, then ports, then telemetry; until a signal asks for the end.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::{EXIT_CONFIGURATION, EXIT_LOST, load};
+use crate::service::plan::Plan;
+use crate::service::start::{Running, StartError, start};
+
+/// Requests in flight get this long to finish.
+const DRAIN: Duration = Duration::from_secs(5);
+/// Then the exporters' queues this long to empty. Together below the 30 s that Kubernetes gives.
+const DELIVER: Duration = Duration::from_secs(20);
+
+pub(super) fn run(config: &[String]) -> ExitCode {
+    let (plan, warnings) = match load(config) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            eprintln!("{problems}");
+            eprintln!("dragoman does not start: nothing was bound, nothing was accepted");
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
+    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(color)
+        .with_target(false)
+        .with_max_level(plan.telemetry.log_level)
+        .init();
+    warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("dragoman does not start: the system gives no threads: {error}");
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
+    runtime.block_on(serve(plan))
+}
+
+async fn serve(plan: Plan) -> ExitCode {
+    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+        tracing::error!("dragoman does not start: the system lets it handle no signals");
+        return ExitCode::from(EXIT_CONFIGURATION);
+    };
+    let running = match start(plan, DRAIN, &|| Box::new(std::io::stdout())).await {
+        Ok(running) => running,
+        Err(error) => return refuse(&error),
+    };
+    announce(&running);
+    let name = asked_to_end(&mut terminate, &mut interrupt).await;
+    tracing::info!("{name}: taking no more requests, delivering what is queued; a second signal ends at once");
+    tokio::select! {
+        stopped = running.stop(DELIVER) => {
+            if stopped.lost == 0 && stopped.drained {
+                tracing::info!("stopped; everything that was accepted was delivered or counted");
+                return ExitCode::SUCCESS;
+            }
+            tracing::error!("stopped with {} items undelivered", stopped.lost);
+            ExitCode::from(EXIT_LOST)
+        }
+        name = asked_to_end(&mut terminate, &mut interrupt) => {
+            tracing::error!("{name} again: leaving now; what was queued is lost");
+            ExitCode::from(EXIT_LOST)
+        }
+    }
+}
+
+fn refuse(error: &StartError) -> ExitCode {
+    tracing::error!("{error}");
+    tracing::error!("dragoman does not start: nothing was accepted");
+    ExitCode::from(EXIT_CONFIGURATION)
+}
+
+fn announce(running: &Running) {
+    for address in running.addresses() {
+        tracing::info!("{} on {} ({})", address.what, address.address, address.id);
+    }
+    for address in running.addresses().iter().filter(|address| !address.address.ip().is_loopback()) {
+        tracing::warn!(
+            "{} ({}) can be reached from the network, and nothing asks who sends; bind it to 127.0.0.1 or to the pod's \
+             address, or keep others out by other means",
+            address.address,
+            address.id
+        );
+    }
+    tracing::info!("ready");
+}
+
+async fn asked_to_end(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    }
+}

@@ -1,0 +1,260 @@
+//! Reads `exporters.otlp_grpc` and `exporters.otlp_http`: the Collector's keys. Where a key of the
+//! Collector has no counterpart here, one that only tunes is warned about, and one on which safety,
+//! delivery or content depends is refused.
+
+use http::{HeaderName, HeaderValue};
+
+use super::{Compression, Otlp, Queue, Retry, Tls, Transport};
+use crate::config::{Field, Section};
+
+/// A queue below this cannot hold one usual request, and a number below it is probably meant in
+/// requests, as the Collector counts (1000 by default).
+const LEAST_QUEUE: usize = 64 << 10;
+
+/// A queue size without `sizer: bytes` below this is asked about: nobody means so few bytes.
+const LIKELY_QUEUE: usize = 1 << 20;
+
+const COMPRESSIONS: &[(&str, Compression)] =
+    &[("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
+
+const NOT_SUPPORTED: &[(&str, &str)] = &[
+    ("auth", "write the credentials into headers, such as authorization: Bearer ${env:TOKEN}"),
+    ("middlewares", "leave it out; there are no middleware extensions here"),
+    ("proxy_url", "this version connects directly"),
+];
+
+const WITHOUT_EFFECT_GRPC: &[(&str, &str)] = &[
+    ("balancer_name", "one connection is enough for a sidecar"),
+    ("keepalive", "a broken connection is opened again"),
+    ("wait_for_ready", "failed exports are retried"),
+    ("read_buffer_size", "buffers grow and shrink with the requests"),
+    ("write_buffer_size", "buffers grow and shrink with the requests"),
+    ("user_agent", "requests carry this program's name"),
+    ("compression_params", "the fastest level is used"),
+];
+
+const WITHOUT_EFFECT_HTTP: &[(&str, &str)] = &[
+    ("read_buffer_size", "buffers grow and shrink with the requests"),
+    ("write_buffer_size", "buffers grow and shrink with the requests"),
+    ("max_idle_conns", "connections are as many as num_consumers"),
+    ("max_idle_conns_per_host", "connections are as many as num_consumers"),
+    ("max_conns_per_host", "connections are as many as num_consumers"),
+    ("idle_conn_timeout", "idle connections are closed in time"),
+    ("disable_keep_alives", "connections are kept"),
+    ("http2_read_idle_timeout", "a broken connection is opened again"),
+    ("http2_ping_timeout", "a broken connection is opened again"),
+    ("force_attempt_http2", "the server decides"),
+    ("cookies", "cookies are not kept"),
+    ("compression_params", "the fastest level is used"),
+    ("profiles_endpoint", "there are no profiles here"),
+];
+
+/// Reads `otlp_grpc`.
+pub fn read_grpc(section: &mut Section<'_>) -> Otlp {
+    const EXPECTED: &str = "host:port, such as jaeger:4317, or a URL such as http://jaeger:4317";
+    let mut otlp = read_common(section, Transport::Grpc);
+    if let Some(field) = section.required("endpoint", EXPECTED) {
+        otlp.endpoint = grpc_endpoint(&field, EXPECTED).unwrap_or_default();
+        let says_how = section.has_any(&["tls"]) || otlp.endpoint.contains("://");
+        if !says_how && otlp.endpoint.ends_with(":4317") {
+            field.warn("is called with TLS; for plain text, which most servers speak on port 4317, set tls: { insecure: true }");
+        }
+    }
+    section.without_effect(WITHOUT_EFFECT_GRPC);
+    section.not_supported(&[("authority", "tls.server_name_override")]);
+    otlp
+}
+
+/// `host:port` or a URL without a path. `dns:///` is how gRPC says what is done anyway.
+fn grpc_endpoint(field: &Field<'_>, expected: &str) -> Option<String> {
+    let text = field.text()?;
+    if let Some(target) = text.strip_prefix("dns:///") {
+        if target.contains(':') && !target.contains('/') {
+            return Some(target.to_owned());
+        }
+        field.refuse("is not host:port behind dns:///", expected);
+        return None;
+    }
+    if !text.contains("://") {
+        return field.server(expected);
+    }
+    let url = field.url(expected)?;
+    if !matches!(url.path(), "" | "/") || url.query().is_some() {
+        field.refuse("has a path, which gRPC has not", format!("{expected}; or use otlp_http"));
+        return None;
+    }
+    Some(text.trim_end_matches('/').to_owned())
+}
+
+/// Reads `otlp_http`.
+pub fn read_http(section: &mut Section<'_>) -> Otlp {
+    const BASE: &str = "a URL such as http://jaeger:4318; /v1/traces and so on are added";
+    const WHOLE: &str = "a whole URL such as http://jaeger:4318/v1/traces";
+    let mut otlp = read_common(section, Transport::Http);
+    let url = |field: Field<'_>, expected| field.url(expected).and_then(|_| field.text());
+    otlp.signal_endpoints = ["traces_endpoint", "metrics_endpoint", "logs_endpoint"]
+        .map(|key| section.field(key).filter(|field| !field.is_null()).and_then(|field| url(field, WHOLE)));
+    let has_own = section.has_any(&["traces_endpoint", "metrics_endpoint", "logs_endpoint"]);
+    let base = if has_own {
+        section.field("endpoint").filter(|field| !field.is_null())
+    } else {
+        section.required("endpoint", BASE)
+    };
+    otlp.endpoint = base.and_then(|field| url(field, BASE)).unwrap_or_default();
+    section.choice("encoding", &[("proto", ())]);
+    section.without_effect(WITHOUT_EFFECT_HTTP);
+    otlp
+}
+
+fn read_common(section: &mut Section<'_>, transport: Transport) -> Otlp {
+    let default = Otlp::new(transport, String::new());
+    section.not_supported(NOT_SUPPORTED);
+    Otlp {
+        headers: section.field("headers").map(|field| headers(&field)).unwrap_or_default(),
+        compression: section.choice("compression", COMPRESSIONS).unwrap_or(default.compression),
+        timeout: section.interval("timeout").unwrap_or(default.timeout),
+        tls: section.section("tls").map_or_else(Tls::default, |mut section| tls(&mut section)),
+        retry: section.section("retry_on_failure").map_or_else(Retry::default, |mut section| retry(&mut section)),
+        queue: section.section("sending_queue").map_or_else(Queue::default, |mut section| queue(&mut section)),
+        ..default
+    }
+}
+
+/// `{ name: value }`, or the Collector's newer list of `{ name: ..., value: ... }`. Values are
+/// secrets: no message shows one.
+fn headers(field: &Field<'_>) -> Vec<(String, String)> {
+    if field.is_null() {
+        return Vec::new();
+    }
+    if !field.is_list() {
+        let Some(mut section) = field.section() else { return Vec::new() };
+        let entries = section.entries();
+        return entries.iter().filter_map(|(name, value)| header(name, value, value)).collect();
+    }
+    let from_list = |item: Field<'_>| {
+        let mut section = item.section()?;
+        let name = section.required("name", "the header's name");
+        let value = section.required("value", "the header's value");
+        let (name, value) = (name?, value?);
+        header(&name.text()?, &name, &value)
+    };
+    field.list().unwrap_or_default().into_iter().filter_map(from_list).collect()
+}
+
+fn header(name: &str, place: &Field<'_>, value: &Field<'_>) -> Option<(String, String)> {
+    if HeaderName::try_from(name).is_err() {
+        // Not shown: what stands here by mistake may be a header's value.
+        place.refuse_key("the header's name cannot be sent", "letters, digits and - are usual");
+        return None;
+    }
+    let text = if value.is_section() || value.is_list() || value.is_null() { None } else { value.text() };
+    match text.filter(|text| HeaderValue::try_from(text.as_str()).is_ok()) {
+        Some(text) => Some((name.to_owned(), text)),
+        None => {
+            value.refuse_key("the header's value cannot be sent", "it must be text in one line, of visible characters");
+            None
+        }
+    }
+}
+
+fn tls(section: &mut Section<'_>) -> Tls {
+    let tls = Tls {
+        insecure: section.boolean("insecure").unwrap_or(false),
+        insecure_skip_verify: section.boolean("insecure_skip_verify").unwrap_or(false),
+        ca_file: section.file("ca_file"),
+        server_name_override: section.text("server_name_override"),
+    };
+    section.choice("min_version", &[("1.2", ())]);
+    section.choice("max_version", &[("1.3", ())]);
+    section.not_supported(&[
+        ("ca_pem", "ca_file"),
+        ("cert_file", "this version has no client certificates"),
+        ("key_file", "this version has no client certificates"),
+        ("cert_pem", "this version has no client certificates"),
+        ("key_pem", "this version has no client certificates"),
+        ("include_system_ca_certs_pool", "put all certificates into ca_file"),
+        ("cipher_suites", "leave it out: only strong ones are offered"),
+        ("curve_preferences", "leave it out: only strong ones are offered"),
+        ("tpm", "this version has no client certificates"),
+    ]);
+    section.without_effect(&[("reload_interval", "certificates are read at the start")]);
+    tls
+}
+
+fn retry(section: &mut Section<'_>) -> Retry {
+    let default = Retry::default();
+    let retry = Retry {
+        enabled: section.boolean("enabled").unwrap_or(default.enabled),
+        initial_interval: section.interval("initial_interval").unwrap_or(default.initial_interval),
+        randomization_factor: section
+            .fraction("randomization_factor", 0.0..=1.0)
+            .unwrap_or(default.randomization_factor),
+        multiplier: section.fraction("multiplier", 1.0..=100.0).unwrap_or(default.multiplier),
+        max_interval: section.interval("max_interval").unwrap_or(default.max_interval),
+        max_elapsed_time: section.duration("max_elapsed_time").unwrap_or(default.max_elapsed_time),
+    };
+    if retry.enabled && !retry.max_elapsed_time.is_zero() && retry.max_elapsed_time < retry.initial_interval {
+        section.refuse(
+            "max_elapsed_time is shorter than initial_interval: nothing would be retried",
+            "a longer one, or 0 for ever",
+        );
+    }
+    retry
+}
+
+fn queue(section: &mut Section<'_>) -> Queue {
+    let default = Queue::default();
+    let enabled = section.boolean("enabled").unwrap_or(default.enabled);
+    let num_consumers = section.count("num_consumers", "consumers", 1..=1000).unwrap_or(default.num_consumers);
+    let sizer = section.field("sizer").filter(|field| !field.is_null());
+    let is_in_bytes = sizer.as_ref().map(is_bytes);
+    let size = section.field("queue_size").filter(|field| !field.is_null());
+    let bytes = match (&size, is_in_bytes) {
+        // The number is meant in something else, and that was said at `sizer`.
+        (_, Some(false)) | (None, _) => None,
+        (Some(field), _) => queue_bytes(field, is_in_bytes == Some(true)),
+    };
+    section.not_supported(&[
+        ("storage", "the durable queue is not available in this version; leave it out: the queue is in memory"),
+        (
+            "wait_for_result",
+            "leave it out, or switch the queue off (enabled: false): then a request waits for its export",
+        ),
+    ]);
+    section.without_effect(&[
+        ("block_on_overflow", "a full queue answers at once that the client should come back"),
+        ("batch", "requests go out as they came in"),
+    ]);
+    Queue { enabled, num_consumers, bytes: bytes.unwrap_or(default.bytes) }
+}
+
+fn is_bytes(sizer: &Field<'_>) -> bool {
+    let text = sizer.text().unwrap_or_default();
+    match text.as_str() {
+        "bytes" => return true,
+        "requests" | "items" => sizer.refuse_help(
+            "is not how a queue is bounded here",
+            "bytes is the only sizer: write sizer: bytes, and queue_size in bytes (67108864 by default)",
+        ),
+        _ => sizer.refuse("is not a sizer", "bytes"),
+    }
+    false
+}
+
+fn queue_bytes(field: &Field<'_>, says_bytes: bool) -> Option<usize> {
+    let bytes = field.whole("bytes", 1..=u64::MAX)?;
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if bytes < LEAST_QUEUE {
+        field.refuse_help(
+            "is too small for a queue in bytes",
+            format!(
+                "the Collector counts requests, a queue here is bounded in bytes: at least {LEAST_QUEUE}, 67108864 by default"
+            ),
+        );
+        return None;
+    }
+    if bytes < LIKELY_QUEUE && !says_bytes {
+        field.warn("is in bytes here, not in requests; write sizer: bytes beside it if that is meant");
+    }
+    Some(bytes)
+}

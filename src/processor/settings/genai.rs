@@ -1,0 +1,65 @@
+//! Reads `processors.genai`.
+
+use super::{Genai, Mapping, Originals, Target};
+use crate::config::{Field, Section};
+
+/// More mappings than this are a mistake; each is looked up for every LLM span.
+const MAX_MAPPINGS: usize = 1000;
+
+const TARGETS: &[(&str, Target)] = &[("1.41", Target::V1_41), ("main", Target::Main)];
+const ORIGINALS: &[(&str, Originals)] = &[("replace", Originals::Replace), ("keep", Originals::Keep)];
+
+/// Reads the section.
+pub fn read(section: &mut Section<'_>) -> Genai {
+    let genai = Genai {
+        target: section.choice("target", TARGETS).unwrap_or_default(),
+        originals: section.choice("originals", ORIGINALS).unwrap_or_default(),
+        mappings: section.field("mappings").map(|field| mappings(&field)).unwrap_or_default(),
+    };
+    section.not_supported(&[
+        ("sources", "leave it out: dialects are recognised span by span"),
+        ("remove_originals", "originals: replace (the default) or originals: keep"),
+        ("overwrite", "leave it out: a correct value that a span already has stays"),
+    ]);
+    genai
+}
+
+/// `{ my.key: gen_ai.request.model }`, or a list of `{ key: ..., to: ..., values: { ... } }`.
+fn mappings(field: &Field<'_>) -> Vec<Mapping> {
+    if field.is_null() {
+        return Vec::new();
+    }
+    let mappings: Vec<Mapping> = if field.is_list() {
+        field.list().unwrap_or_default().iter().filter_map(mapping).collect()
+    } else {
+        let Some(mut section) = field.section() else { return Vec::new() };
+        let short = |(key, to): (&str, Field<'_>)| {
+            Some(Mapping { key: key.to_owned(), to: attribute(&to)?, values: Vec::new() })
+        };
+        section.entries().into_iter().filter_map(short).collect()
+    };
+    if mappings.len() > MAX_MAPPINGS {
+        field.refuse("has too many entries", format!("at most {MAX_MAPPINGS}"));
+    }
+    mappings
+}
+
+fn mapping(item: &Field<'_>) -> Option<Mapping> {
+    let mut section = item.section()?;
+    let key = section.required("key", "the attribute that the application writes");
+    let to = section.required("to", "the attribute to write instead, such as gen_ai.request.model");
+    let values = section.section("values").map(|mut values| {
+        let pair = |(from, to): (&str, Field<'_>)| Some((from.to_owned(), to.text()?));
+        values.entries().into_iter().filter_map(pair).collect()
+    });
+    Some(Mapping { key: key?.text()?, to: attribute(&to?)?, values: values.unwrap_or_default() })
+}
+
+fn attribute(field: &Field<'_>) -> Option<String> {
+    let name = field.text()?;
+    if name.is_empty() || name.contains(char::is_whitespace) {
+        field.refuse("is not the name of an attribute", "a name such as gen_ai.request.model");
+        return None;
+    }
+    Some(name)
+}

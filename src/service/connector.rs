@@ -1,0 +1,71 @@
+//! The `genai_metrics` connector: one ledger and one set of metrics that any number of traces
+//! pipelines feed. Prometheus exporters read the metrics when they are scraped; exporters that
+//! send get them every `metrics_flush_interval`.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::time::{Duration, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::genai::settings::Target;
+use crate::metrics::families::Families;
+use crate::metrics::ledger::Ledger;
+use crate::metrics::own::Registry;
+use crate::otlp::Signal;
+use crate::pipeline::{Batch, Exporter, Stage};
+use crate::processor::genai_metrics::GenaiMetrics;
+use crate::processor::settings::GenaiMetrics as Settings;
+
+/// A connector that runs.
+pub(super) struct Connector {
+    pub(super) families: Arc<Families>,
+    /// The last stage of every traces pipeline that feeds this connector.
+    pub(super) tap: Arc<dyn Stage>,
+    /// Exporters of the metrics pipelines behind it that want to be sent to.
+    pub(super) push: Vec<(String, Arc<dyn Exporter>)>,
+    flush_interval: Duration,
+}
+
+impl Connector {
+    pub(super) fn new(settings: &Settings, target: Target, own: &Registry) -> Self {
+        let families =
+            Arc::new(Families::new(target, settings.max_series, settings.metrics_expiration).reporting_to(own));
+        let ledger = Arc::new(Ledger::new(&settings.window, settings.per_service));
+        let tap = Arc::new(GenaiMetrics::new(ledger, Arc::clone(&families) as _));
+        Connector { families, tap, push: Vec::new(), flush_interval: settings.metrics_flush_interval }
+    }
+
+    /// Sends the metrics every interval, and once more when `stop` is cancelled.
+    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        if self.push.is_empty() {
+            return;
+        }
+        let mut ticks = tokio::time::interval(self.flush_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => self.flush(),
+            }
+        }
+        self.flush();
+    }
+
+    fn flush(&self) {
+        let Some(encoded) = self.families.to_otlp(SystemTime::now()) else { return };
+        for (id, exporter) in &self.push {
+            // The next flush says the same and more: what is cumulative is not lost by waiting.
+            match exporter.reserve(Signal::Metrics, encoded.body.len()) {
+                Ok(permit) => permit.send(Batch {
+                    signal: Signal::Metrics,
+                    body: encoded.body.clone(),
+                    items: encoded.points,
+                    calls: Arc::default(),
+                }),
+                Err(refusal) => tracing::warn!("genai_metrics: not sent to {id} this time: {refusal}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What components report, put into the self-metrics under the Collector's names.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::exporter::observe::{Loss, Observer as ExporterObserver};
+use crate::metrics::own::{Registry, known};
+use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
+use crate::otlp::Signal;
+use crate::otlp::answer::Reason;
+use crate::processor::drop::DropSpans;
+use crate::processor::genai::Genai;
+use crate::receiver::{Observer as ReceiverObserver, Transport};
+
+/// The books of one receiver.
+pub(super) struct ReceiverBooks {
+    grpc: known::Receiver,
+    http: known::Receiver,
+}
+
+impl ReceiverBooks {
+    pub(super) fn new(own: &Registry, receiver: &str) -> Self {
+        let books = |transport: Transport| known::Receiver::new(own, receiver, transport.name());
+        ReceiverBooks { grpc: books(Transport::Grpc), http: books(Transport::Http) }
+    }
+
+    fn of(&self, transport: Transport) -> &known::Receiver {
+        match transport {
+            Transport::Grpc => &self.grpc,
+            Transport::Http => &self.http,
+        }
+    }
+}
+
+impl ReceiverObserver for ReceiverBooks {
+    fn accepted(&self, signal: Signal, transport: Transport, items: usize) {
+        self.of(transport).accepted.add(signal, items);
+    }
+
+    fn refused(&self, signal: Option<Signal>, transport: Transport, reason: Reason, items: usize) {
+        let books = self.of(transport);
+        if let Some(signal) = signal {
+            books.refused.add(signal, items);
+        }
+        books.refused_request(reason);
+    }
+}
+
+/// The books of one exporter.
+pub(super) struct ExporterBooks {
+    books: known::Exporter,
+    /// Items that were still here when the shutdown's deadline came.
+    undelivered: AtomicU64,
+}
+
+impl ExporterBooks {
+    pub(super) fn new(books: known::Exporter) -> Self {
+        ExporterBooks { books, undelivered: AtomicU64::new(0) }
+    }
+
+    pub(super) fn undelivered(&self) -> u64 {
+        self.undelivered.load(Ordering::Relaxed)
+    }
+}
+
+impl ExporterObserver for ExporterBooks {
+    fn sent(&self, signal: Signal, items: usize) {
+        self.books.sent.add(signal, items);
+    }
+
+    fn failed(&self, signal: Signal, items: usize, reason: Loss) {
+        self.books.lost(signal, items, reason.label());
+        if reason == Loss::Shutdown {
+            self.undelivered.fetch_add(items as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What the `genai` stages did with keys.
+pub(super) struct GenaiKeys(pub(super) Vec<Arc<Genai>>);
+
+impl Source for GenaiKeys {
+    fn collect(&self, families: &mut Vec<Family>) {
+        let mut totals = std::collections::BTreeMap::new();
+        for (dialect, outcome, reason, count) in self.0.iter().flat_map(|stage| stage.key_counts()) {
+            *totals.entry((dialect, outcome, reason)).or_insert(0u64) += count;
+        }
+        let series = totals.into_iter().map(|((dialect, outcome, reason), count)| {
+            let labels = [("dialect", dialect), ("outcome", outcome), ("reason", reason)];
+            counter(labels.map(|(key, value)| Label::text(key, value)).into(), count)
+        });
+        families.push(family(
+            "dragoman_genai_keys_total",
+            "Attributes and events that a dialect claimed, by what became of them",
+            series.collect(),
+        ));
+    }
+}
+
+/// What one `drop` stage did.
+pub(super) struct Drops {
+    pub(super) processor: String,
+    pub(super) stage: Arc<DropSpans>,
+}
+
+impl Source for Drops {
+    fn collect(&self, families: &mut Vec<Family>) {
+        let counts = self.stage.counts();
+        let mut add =
+            |name: &'static str, help: &'static str, series: &[(Option<(&'static str, &str)>, &AtomicU64)]| {
+                let series = series.iter().map(|(extra, count)| {
+                    let mut labels = vec![Label::text("processor", self.processor.as_str())];
+                    labels.extend(extra.map(|(key, value)| Label::text(key, value)));
+                    counter(labels, count.load(Ordering::Relaxed))
+                });
+                families.push(family(name, help, series.collect()));
+            };
+        add("dragoman_dropped_spans_total", "Spans that were dropped", &[(Some(("reason", "rule")), &counts.dropped)]);
+        add(
+            "dragoman_drop_reparented_spans_total",
+            "Spans that were given a kept ancestor because their parent was dropped",
+            &[
+                (Some(("parent", "same_request")), &counts.reparented_in_batch),
+                (Some(("parent", "earlier_request")), &counts.reparented_from_memory),
+            ],
+        );
+        add(
+            "dragoman_drop_spared_spans_total",
+            "Spans that matched a rule and were kept because a child had gone out already",
+            &[(None, &counts.spared)],
+        );
+        add(
+            "dragoman_drop_orphaned_spans_total",
+            "Spans that went out with a dropped parent because the chain of ancestors never ends",
+            &[(None, &counts.unmended)],
+        );
+        add(
+            "dragoman_drop_forgotten_ids_total",
+            "Ids that the memory gave up before their time; children that come later may be orphans",
+            &[(None, &counts.forgotten)],
+        );
+    }
+}
+
+fn family(name: &'static str, help: &'static str, series: Vec<Series>) -> Family {
+    Family { name: name.into(), help: help.into(), unit: "".into(), kind: Kind::Counter, scope: None, series }
+}
+
+fn counter(labels: Vec<Label>, count: u64) -> Series {
+    Series { labels: labels.into(), start_time_unix_nano: 0, value: Value::Integer(count, None) }
+}

@@ -1,0 +1,214 @@
+//! The plan: a configuration that was checked and can no longer be wrong. Which components run,
+//! how they are joined to pipelines, and the program's own telemetry.
+//!
+//! What a configuration says is read by [`crate::config`]; what each component takes is in the
+//! components' own `settings`; how references become pipelines is in `service::wiring`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::wiring::Wiring;
+use super::{default, listeners};
+use crate::config::{Config, Environment, Problems, Source, Warning};
+use crate::exporter::settings as exporter;
+use crate::otlp::Signal;
+use crate::processor::settings as processor;
+use crate::receiver::settings as receiver;
+
+pub use super::settings::{HealthCheck, Telemetry};
+
+/// A checked configuration. Only what a pipeline or `service.extensions` uses is in it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The receivers.
+    pub receivers: Vec<(Id, receiver::Settings)>,
+    /// The connectors: each is at least one pipeline's output and one pipeline's input.
+    pub connectors: Vec<(Id, ConnectorSettings)>,
+    /// The exporters.
+    pub exporters: Vec<(Id, ExporterSettings)>,
+    /// The extensions.
+    pub extensions: Vec<(Id, ExtensionSettings)>,
+    /// The pipelines, in the order of the file.
+    pub pipelines: Vec<PipelinePlan>,
+    /// The program's own telemetry.
+    pub telemetry: Telemetry,
+}
+
+/// `service.pipelines.<id>`. Neither `receivers` nor `exporters` is empty.
+#[derive(Debug, Clone)]
+pub struct PipelinePlan {
+    /// Its id.
+    pub id: PipelineId,
+    /// What flows through it.
+    pub signal: Signal,
+    /// Where it comes from.
+    pub receivers: Vec<Input>,
+    /// What is done with it, in this order. Processors are made anew for each pipeline, as in the
+    /// Collector; so they stand here and not in the plan.
+    pub stages: Vec<StagePlan>,
+    /// Where it goes to.
+    pub exporters: Vec<Output>,
+}
+
+/// One processor in its place.
+#[derive(Debug, Clone)]
+pub struct StagePlan {
+    /// Its id.
+    pub id: Id,
+    /// Its settings.
+    pub settings: ProcessorSettings,
+}
+
+/// Where a pipeline's telemetry comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// One of [`Plan::receivers`].
+    Receiver(Id),
+    /// One of [`Plan::connectors`].
+    Connector(Id),
+}
+
+/// Where a pipeline's telemetry goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// One of [`Plan::exporters`].
+    Exporter(Id),
+    /// One of [`Plan::connectors`].
+    Connector(Id),
+}
+
+/// A processor's settings.
+#[derive(Debug, Clone)]
+pub enum ProcessorSettings {
+    /// `memory_limiter`.
+    MemoryLimiter(processor::MemoryLimiter),
+    /// `genai`.
+    Genai(processor::Genai),
+    /// `drop`.
+    Drop(processor::Drop),
+}
+
+/// A connector's settings.
+#[derive(Debug, Clone)]
+pub enum ConnectorSettings {
+    /// `genai_metrics`.
+    GenaiMetrics(processor::GenaiMetrics),
+}
+
+/// An exporter's settings.
+#[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "a plan has a handful, and they are read once")]
+pub enum ExporterSettings {
+    /// `otlp_grpc` and `otlp_http`.
+    Otlp(exporter::Otlp),
+    /// `prometheus`.
+    Prometheus(exporter::Prometheus),
+    /// `debug`.
+    Debug(exporter::Debug),
+}
+
+/// An extension's settings.
+#[derive(Debug, Clone)]
+pub enum ExtensionSettings {
+    /// `health_check`.
+    HealthCheck(HealthCheck),
+}
+
+/// A component's id as it was written: `type` or `type/name`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Id(Arc<str>);
+
+/// The longest name behind the `/`, as in the Collector.
+const MAX_NAME: usize = 1024;
+
+impl Id {
+    /// Reads `type` or `type/name`.
+    pub(super) fn parse(text: &str) -> Option<Id> {
+        let (kind, name) = match text.split_once('/') {
+            Some((kind, name)) => (kind, Some(name)),
+            None => (text, None),
+        };
+        let is_type = kind.starts_with(|c: char| c.is_ascii_alphabetic())
+            && kind.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let is_name = name.is_none_or(is_name);
+        (is_type && is_name).then(|| Id(text.into()))
+    }
+
+    /// Before the `/`.
+    pub fn component(&self) -> &str {
+        self.0.split_once('/').map_or(&self.0, |(kind, _)| kind)
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME && !name.chars().any(|c| c.is_whitespace() || c.is_control())
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A pipeline's id: `traces` or `traces/name`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PipelineId {
+    /// Before the `/`.
+    pub signal: Signal,
+    /// Behind the `/`.
+    pub name: Option<Arc<str>>,
+}
+
+impl PipelineId {
+    /// Reads `traces`, `metrics` or `logs`, with or without `/name`.
+    pub(super) fn parse(text: &str) -> Option<PipelineId> {
+        let (signal, name) = match text.split_once('/') {
+            Some((signal, name)) => (signal, Some(name)),
+            None => (text, None),
+        };
+        let signal = Signal::ALL.into_iter().find(|known| known.name() == signal)?;
+        name.is_none_or(is_name).then(|| PipelineId { signal, name: name.map(Arc::from) })
+    }
+}
+
+impl fmt::Display for PipelineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{}/{name}", self.signal),
+            None => write!(f, "{}", self.signal),
+        }
+    }
+}
+
+impl Plan {
+    /// The plan of `sources`, later ones over earlier ones; without any, the embedded default, with
+    /// an exporter to `OTEL_EXPORTER_OTLP_ENDPOINT` if the environment names one.
+    ///
+    /// # Errors
+    /// Every mistake that can be found, each with its place. Nothing may be started then.
+    pub fn load(sources: &[Source], environment: Environment<'_>) -> Result<(Plan, Vec<Warning>), Problems> {
+        let (defaults, mut warnings) = match sources {
+            [] => default::sources(environment),
+            _ => (Vec::new(), Vec::new()),
+        };
+        let config = Config::load(if sources.is_empty() { &defaults } else { sources }, environment);
+        if !config.is_readable() {
+            return Err(config.into_problems());
+        }
+        let wiring = Wiring::read(&mut config.root());
+        listeners::check(&wiring);
+        let plan = wiring.into_plan();
+        warnings.extend(config.finish()?);
+        Ok((plan, warnings))
+    }
+
+    /// The embedded default's YAML, as `dragoman config` prints it.
+    pub const fn default_yaml() -> &'static str {
+        default::YAML
+    }
+}

@@ -1,0 +1,375 @@
+//! A plan becomes a running program: exporters first, then pipelines, then every port is bound,
+//! and only when all of that went well is anything accepted.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::connector::Connector;
+use super::observers::{Drops, ExporterBooks, GenaiKeys, ReceiverBooks};
+use super::pages;
+use super::plan::{
+    ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelinePlan, Plan, ProcessorSettings,
+};
+use crate::exporter::debug::DebugExporter;
+use crate::exporter::otlp::OtlpExporter;
+use crate::exporter::prometheus::Prometheus;
+use crate::extension::health::Health;
+use crate::genai::settings::Target;
+use crate::metrics::exposition;
+use crate::metrics::own::process::Process;
+use crate::metrics::own::{Registry, known};
+use crate::metrics::snapshot::Source;
+use crate::net::{self, Limits};
+use crate::otlp::{Signal, json};
+use crate::pipeline::run::{Admission, Counts, Fanout, Pipeline, Sink};
+use crate::pipeline::{Exporter, Stage};
+use crate::processor::drop::DropSpans;
+use crate::processor::genai::Genai;
+use crate::processor::memory_limiter::MemoryLimiter;
+use crate::receiver::{Intake, Receiver};
+
+/// Why the program does not start. Nothing was accepted.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A port could not be bound.
+    #[error(transparent)]
+    Bind(#[from] net::BindError),
+    /// An exporter cannot work with its settings.
+    #[error("exporters.{id}: {source}")]
+    Exporter {
+        /// The exporter's id.
+        id: Id,
+        /// What is wrong.
+        source: crate::exporter::otlp::StartError,
+    },
+    /// The system refused something that every program needs.
+    #[error("{what}: {source}")]
+    System {
+        /// What was wanted.
+        what: &'static str,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}
+
+/// A listener that runs, for the log and for tests.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// `OTLP gRPC`, `OTLP HTTP`, `Prometheus`, `health` or `self-metrics`.
+    pub what: &'static str,
+    /// The component's id.
+    pub id: String,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+/// The program while it runs.
+pub struct Running {
+    pub(super) addresses: Vec<Address>,
+    pub(super) health: Health,
+    /// Ends intake.
+    pub(super) intake: CancellationToken,
+    pub(super) receivers: Vec<JoinHandle<net::Drained>>,
+    /// Ends connectors and background work, after intake.
+    pub(super) background: CancellationToken,
+    pub(super) connectors: Vec<JoinHandle<()>>,
+    pub(super) otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
+    pub(super) debug: Vec<Arc<DebugExporter>>,
+    /// Ends the pages, last.
+    pub(super) pages: CancellationToken,
+}
+
+impl Running {
+    /// Every listener.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+}
+
+/// Makes the writer of a debug exporter.
+pub type DebugOutput<'o> = &'o dyn Fn() -> Box<dyn Write + Send>;
+
+/// Starts `plan`. `drain` is how long requests in flight get at the end; `output` makes what a
+/// debug exporter writes to.
+///
+/// # Errors
+/// [`StartError`], before anything was accepted.
+pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Result<Running, StartError> {
+    let own = Registry::new();
+    own.add_source(Arc::new(Process::new()));
+    let background = CancellationToken::new();
+    let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
+    for (id, settings) in &plan.exporters {
+        house.exporter(&plan, id, settings, output)?;
+    }
+    let mut pipelines = BTreeMap::new();
+    for pipeline in &plan.pipelines {
+        pipelines.insert(pipeline.id.to_string(), Arc::new(house.pipeline(pipeline, &background)));
+    }
+    own.add_source(Arc::new(GenaiKeys(std::mem::take(&mut house.genai))));
+    house.derived_metrics_flow(&plan);
+
+    // Every port before anything is accepted.
+    let mut addresses = Vec::new();
+    let mut receivers = Vec::new();
+    for (id, settings) in &plan.receivers {
+        let bound = Receiver::bind(id.as_str(), settings).await?;
+        let found = [("OTLP gRPC", bound.grpc_addr()), ("OTLP HTTP", bound.http_addr())];
+        addresses.extend(
+            found
+                .into_iter()
+                .filter_map(|(what, address)| Some(Address { what, id: format!("receivers.{id}"), address: address? })),
+        );
+        receivers.push((id.clone(), bound));
+    }
+    let health = Health::new();
+    let mut listeners = Vec::new();
+    for (id, ExtensionSettings::HealthCheck(settings)) in &plan.extensions {
+        let bound = bind("health", format!("extensions.{id}"), &settings.endpoint, &mut addresses).await?;
+        listeners.push((bound, Page::Health(settings.path.clone())));
+    }
+    for (id, settings, exporter) in house.prometheus {
+        let bound = bind("Prometheus", format!("exporters.{id}"), &settings, &mut addresses).await?;
+        listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| exporter.respond(accept, encoding)))));
+    }
+    if let Some(address) = &plan.telemetry.metrics_address {
+        let bound = bind("self-metrics", "service.telemetry.metrics".to_owned(), address, &mut addresses).await?;
+        let own = own.clone();
+        listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| page(&own, accept, encoding)))));
+    }
+
+    let (intake, pages) = (CancellationToken::new(), CancellationToken::new());
+    let panics = own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone");
+    let receivers = receivers.into_iter().map(|(id, bound)| {
+        let fed = plan.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(&Input::Receiver(id.clone())));
+        let fed = fed.filter_map(|pipeline| pipelines.get(&pipeline.id.to_string()).cloned());
+        let intake_of = Intake {
+            consumer: Arc::new(Fanout::new(fed, panics.clone())),
+            observer: Arc::new(ReceiverBooks::new(&own, id.as_str())),
+            json: |signal, body| json::decode(signal, body).map_err(|error| error.to_string()),
+        };
+        tokio::spawn(bound.serve(intake_of, intake.clone(), drain))
+    });
+    let receivers = receivers.collect();
+    for (listener, page) in listeners {
+        drop(tokio::spawn(serve(listener, page, health.clone(), pages.clone())));
+    }
+    let connectors = house.connectors.into_values();
+    let connectors = connectors.map(|connector| tokio::spawn(Arc::new(connector).run(background.clone()))).collect();
+    health.set_ready(true);
+    Ok(Running {
+        addresses,
+        health,
+        intake,
+        receivers,
+        background,
+        connectors,
+        otlp: house.otlp,
+        debug: house.debug,
+        pages,
+    })
+}
+
+/// The components while the program is put together.
+#[derive(Default)]
+struct House {
+    own: Registry,
+    connectors: BTreeMap<Id, Connector>,
+    sinks: BTreeMap<Id, Sink>,
+    otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
+    debug: Vec<Arc<DebugExporter>>,
+    prometheus: Vec<(Id, String, Arc<Prometheus>)>,
+    genai: Vec<Arc<Genai>>,
+    limiters: BTreeMap<Id, Arc<MemoryLimiter>>,
+}
+
+impl House {
+    fn exporter(
+        &mut self,
+        plan: &Plan,
+        id: &Id,
+        settings: &ExporterSettings,
+        output: DebugOutput<'_>,
+    ) -> Result<(), StartError> {
+        let books = known::Exporter::new(&self.own, id.as_str());
+        let enqueue_failed = books.enqueue_failed.clone();
+        let books = Arc::new(ExporterBooks::new(books));
+        let exporter: Arc<dyn Exporter> = match settings {
+            ExporterSettings::Otlp(settings) => {
+                let exporter = OtlpExporter::start(id.as_str(), settings, Arc::clone(&books) as _)
+                    .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
+                let exporter = Arc::new(exporter);
+                self.queue_gauges(id, &exporter);
+                self.otlp.push((id.clone(), Arc::clone(&exporter), books));
+                exporter
+            }
+            ExporterSettings::Debug(settings) => {
+                let exporter = DebugExporter::start(id.as_str(), settings, output(), books)
+                    .map_err(|source| StartError::System { what: "a thread for the debug exporter", source })?;
+                let exporter = Arc::new(exporter);
+                self.debug.push(Arc::clone(&exporter));
+                exporter
+            }
+            ExporterSettings::Prometheus(settings) => {
+                let mut exporter = Prometheus::new(id.as_str(), settings, &self.own);
+                for connector in behind(plan, id).filter_map(|connector| self.connectors.get(connector)) {
+                    exporter = exporter.with_source(Arc::clone(&connector.families) as _);
+                }
+                let exporter = Arc::new(exporter);
+                self.prometheus.push((id.clone(), settings.endpoint.clone(), Arc::clone(&exporter)));
+                exporter
+            }
+        };
+        self.sinks.insert(id.clone(), Sink { exporter, enqueue_failed: Some(enqueue_failed) });
+        Ok(())
+    }
+
+    fn queue_gauges(&self, id: &Id, exporter: &Arc<OtlpExporter>) {
+        let gauge = |name, help, read: fn(crate::exporter::observe::QueueState) -> usize| {
+            let gauges = self.own.gauges(name, help, &["exporter", "data_type"]);
+            for signal in Signal::ALL.into_iter().filter(|signal| exporter.takes(*signal)) {
+                let exporter = Arc::clone(exporter);
+                gauges.observe(&[id.as_str(), signal.name()], move || read(exporter.queue(signal)) as f64);
+            }
+        };
+        gauge("otelcol_exporter_queue_size", "Bytes in the queue, requests under way included", |queue| queue.bytes);
+        gauge("otelcol_exporter_queue_capacity", "Bytes that the queue has room for", |queue| queue.capacity);
+        gauge("otelcol_exporter_in_flight_requests", "Requests under way", |queue| queue.in_flight);
+        gauge("dragoman_exporter_held_items", "Items that wait or are under way", |queue| queue.items);
+    }
+
+    fn pipeline(&mut self, plan: &PipelinePlan, background: &CancellationToken) -> Pipeline {
+        let mut admission: Vec<Arc<dyn Admission>> = Vec::new();
+        let mut stages: Vec<(Arc<dyn Stage>, Option<known::Processor>)> = Vec::new();
+        for stage in &plan.stages {
+            let books = known::Processor::new(&self.own, stage.id.as_str(), plan.signal);
+            match &stage.settings {
+                ProcessorSettings::MemoryLimiter(settings) => {
+                    let limiter = self.limiters.entry(stage.id.clone()).or_insert_with(|| {
+                        let limiter = MemoryLimiter::new(settings.clone());
+                        drop(tokio::spawn(Arc::clone(&limiter).watch(background.clone())));
+                        limiter
+                    });
+                    admission.push(Arc::clone(limiter) as _);
+                }
+                // Log records and data points go through untranslated; the conventions' events and
+                // metrics have stages of their own.
+                ProcessorSettings::Genai(_) if plan.signal != Signal::Traces => {}
+                ProcessorSettings::Genai(settings) => {
+                    let stage = Arc::new(Genai::new(settings));
+                    self.genai.push(Arc::clone(&stage));
+                    stages.push((stage, Some(books)));
+                }
+                ProcessorSettings::Drop(settings) => {
+                    let drops = Arc::new(DropSpans::new(settings));
+                    let processor = stage.id.to_string();
+                    self.own.add_source(Arc::new(Drops { processor, stage: Arc::clone(&drops) }));
+                    stages.push((drops, Some(books)));
+                }
+            }
+        }
+        let mut exporters = Vec::new();
+        for output in &plan.exporters {
+            match output {
+                Output::Exporter(id) => exporters.extend(self.sinks.get(id).cloned()),
+                Output::Connector(id) => {
+                    stages.extend(self.connectors.get(id).map(|connector| (Arc::clone(&connector.tap), None)));
+                }
+            }
+        }
+        let counts = Counts::default();
+        Pipeline { id: plan.id.to_string(), signal: plan.signal, admission, stages, exporters, counts }
+    }
+
+    /// Exporters that send, behind each connector.
+    fn derived_metrics_flow(&mut self, plan: &Plan) {
+        for pipeline in plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics) {
+            for output in &pipeline.exporters {
+                let Output::Exporter(id) = output else { continue };
+                let reads_by_itself = self.prometheus.iter().any(|(prometheus, ..)| prometheus == id);
+                let Some(sink) = self.sinks.get(id).filter(|_| !reads_by_itself) else { continue };
+                for input in &pipeline.receivers {
+                    if let Input::Connector(connector) = input
+                        && let Some(connector) = self.connectors.get_mut(connector)
+                        && !connector.push.iter().any(|(known, _)| known == id.as_str())
+                    {
+                        connector.push.push((id.to_string(), Arc::clone(&sink.exporter)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn connectors(plan: &Plan, own: &Registry) -> BTreeMap<Id, Connector> {
+    let made = plan.connectors.iter().map(|(id, ConnectorSettings::GenaiMetrics(settings))| {
+        (id.clone(), Connector::new(settings, target_of(plan, id), own))
+    });
+    made.collect()
+}
+
+/// The metrics speak the target of the spans that they are derived from.
+fn target_of(plan: &Plan, connector: &Id) -> Target {
+    let feeds = |pipeline: &&PipelinePlan| pipeline.exporters.contains(&Output::Connector(connector.clone()));
+    let stages = plan.pipelines.iter().filter(feeds).flat_map(|pipeline| &pipeline.stages);
+    let target = stages.filter_map(|stage| match &stage.settings {
+        ProcessorSettings::Genai(settings) => Some(settings.target),
+        _ => None,
+    });
+    target.last().unwrap_or_default()
+}
+
+/// The connectors whose metrics flow to an exporter.
+fn behind<'p>(plan: &'p Plan, exporter: &Id) -> impl Iterator<Item = &'p Id> {
+    let output = Output::Exporter(exporter.clone());
+    let pipelines = plan.pipelines.iter().filter(move |pipeline| pipeline.exporters.contains(&output));
+    let mut found: Vec<&Id> = Vec::new();
+    for input in pipelines.flat_map(|pipeline| &pipeline.receivers) {
+        if let Input::Connector(id) = input
+            && !found.contains(&id)
+        {
+            found.push(id);
+        }
+    }
+    found.into_iter()
+}
+
+enum Page {
+    Health(String),
+    Metrics(Arc<pages::Write>),
+}
+
+async fn bind(
+    what: &'static str,
+    id: String,
+    endpoint: &str,
+    addresses: &mut Vec<Address>,
+) -> Result<TcpListener, StartError> {
+    let listener = net::bind(endpoint, &format!("{id}.endpoint")).await?;
+    let address =
+        listener.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
+    addresses.push(Address { what, id, address });
+    Ok(listener)
+}
+
+async fn serve(listener: TcpListener, page: Page, health: Health, stop: CancellationToken) -> net::Drained {
+    let limits = Limits::default();
+    match page {
+        Page::Health(path) => net::serve(listener, Arc::new(health.handler(&path)), limits, stop).await,
+        Page::Metrics(write) => net::serve(listener, Arc::new(pages::Metrics(write)), limits, stop).await,
+    }
+}
+
+fn page(own: &Registry, accept: Option<&str>, encoding: Option<&str>) -> exposition::Scrape {
+    let mut families = Vec::new();
+    own.collect(&mut families);
+    exposition::respond(families, "", accept, encoding)
+}
