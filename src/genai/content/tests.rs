@@ -151,6 +151,19 @@ fn the_items_of_one_response_are_one_message() {
 }
 
 #[test]
+fn two_items_that_both_say_more_stay_two_messages() {
+    let text = json!([
+        {"type": "message", "id": "msg_1", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
+        {"type": "message", "id": "msg_2", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]},
+    ]);
+    let expected = json!([
+        {"role": "assistant", "parts": [{"type": "text", "content": "a"}], "id": "msg_1"},
+        {"role": "assistant", "parts": [{"type": "text", "content": "b"}], "id": "msg_2"},
+    ]);
+    assert_eq!(input(&text.to_string()).unwrap(), expected);
+}
+
+#[test]
 fn badly_made_parts_are_mended() {
     let text = json!([
         {"role": "user", "parts": [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "https://x.test/a"}}]},
