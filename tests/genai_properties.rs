@@ -151,13 +151,13 @@ fn settings() -> impl Strategy<Value = Genai> {
 fn case() -> impl Strategy<Value = Case> {
     // An emitter and what several have; two emitters on one span are tested by hand.
     let emitter = prop::sample::select(vec![
-        ("litellm", LITELLM),
-        ("opentelemetry.instrumentation.openai.v1", OPENLLMETRY),
-        ("app", HANDWRITTEN),
-        ("", LITELLM),
-        ("", OPENLLMETRY),
+        ("litellm", LITELLM, "litellm_request"),
+        ("", LITELLM, "litellm_request"),
+        ("litellm", LITELLM, "raw_gen_ai_request"),
+        ("opentelemetry.instrumentation.openai.v1", OPENLLMETRY, "openai.chat"),
+        ("", OPENLLMETRY, "openai.chat"),
+        ("app", HANDWRITTEN, "mine"),
     ]);
-    let name = prop::sample::select(vec!["litellm_request", "openai.chat", "raw_gen_ai_request", "mine"]);
     let kind = prop::sample::select(vec![SpanKind::Internal, SpanKind::Client, SpanKind::Server]);
     let events = prop::collection::vec(
         (
@@ -167,11 +167,11 @@ fn case() -> impl Strategy<Value = Case> {
         ),
         0..3,
     );
-    let entries = emitter.prop_flat_map(|(scope, keys)| {
+    let entries = emitter.prop_flat_map(|(scope, keys, name)| {
         let keys = [KEYS, keys].concat();
-        (Just(scope), prop::collection::vec((prop::sample::select(keys), value()), 0..14))
+        (Just((scope, name)), prop::collection::vec((prop::sample::select(keys), value()), 0..14))
     });
-    (entries, name, kind, events).prop_map(|((scope, entries), name, kind, events)| {
+    (entries, kind, events).prop_map(|(((scope, name), entries), kind, events)| {
         let case = Case::new(name).scope(scope).kind(kind);
         let case = entries.into_iter().fold(case, |case, (key, value)| case.structured_or_empty(key, value));
         events.into_iter().fold(case, |case, (name, key, value)| {
