@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::translated::{check_expected, check_promises, line, translated};
+use support::translated::{check_expected, check_promises, line, string, translated, translated_span};
 use support::{attribute, cases, corpus, text};
 
 const EMITTERS: &[&str] = &[
@@ -117,4 +117,93 @@ fn a_current_span_of_an_official_package_is_not_touched() {
             assert_eq!(span.before, span.after);
         }
     }
+}
+
+/// Anthropic's thinking has the number 0 and the finish reason, the answer the number 1.
+#[test]
+fn thoughts_and_their_answer_are_one_choice() {
+    let span = translated_span(
+        "opentelemetry.instrumentation.anthropic",
+        "0.49.6",
+        "anthropic.chat",
+        &[
+            ("gen_ai.request.model", string("claude-sonnet-4")),
+            ("gen_ai.completion.0.role", string("thinking")),
+            ("gen_ai.completion.0.content", string("Let me see.")),
+            ("gen_ai.completion.0.finish_reason", string("end_turn")),
+            ("gen_ai.completion.1.role", string("assistant")),
+            ("gen_ai.completion.1.content", string("Paris.")),
+        ],
+    );
+    assert_eq!(
+        text(&span.attributes, "gen_ai.output.messages"),
+        Some(
+            r#"[{"role":"assistant","parts":[{"type":"reasoning","content":"Let me see."},{"type":"text","content":"Paris."}],"finish_reason":"stop"}]"#
+        )
+    );
+}
+
+/// openai-agents numbers the items of one answer.
+#[test]
+fn the_items_of_an_agents_answer_are_one_choice() {
+    let span = translated_span(
+        "opentelemetry.instrumentation.openai_agents",
+        "0.49.6",
+        "openai.response",
+        &[
+            ("gen_ai.request.model", string("gpt-4o")),
+            ("gen_ai.completion.0.role", string("assistant")),
+            ("gen_ai.completion.0.content", string("Looking.")),
+            ("gen_ai.completion.1.role", string("assistant")),
+            ("gen_ai.completion.1.tool_calls.0.id", string("c1")),
+            ("gen_ai.completion.1.tool_calls.0.name", string("f")),
+            ("gen_ai.completion.1.finish_reason", string("tool_calls")),
+        ],
+    );
+    assert_eq!(
+        text(&span.attributes, "gen_ai.output.messages"),
+        Some(
+            r#"[{"role":"assistant","parts":[{"type":"text","content":"Looking."},{"type":"tool_call","id":"c1","name":"f"}],"finish_reason":"tool_call"}]"#
+        )
+    );
+}
+
+/// The documents of a rerank stand there as system prompts, the scores as completions.
+#[test]
+fn a_rerank_has_no_messages() {
+    let attributes = [
+        ("llm.request.type", string("rerank")),
+        ("gen_ai.system", string("Cohere")),
+        ("gen_ai.request.model", string("rerank-v3.5")),
+        ("gen_ai.prompt.0.role", string("system")),
+        ("gen_ai.prompt.0.content", string("A document.")),
+        ("gen_ai.completion.0.content", string("Doc 0, Score: 0.9")),
+    ];
+    let span = translated_span("opentelemetry.instrumentation.cohere", "0.49.6", "cohere.rerank", &attributes);
+    for key in ["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"] {
+        assert_eq!(text(&span.attributes, key), None, "{key}");
+    }
+    assert_eq!(text(&span.attributes, "gen_ai.operation.name"), Some("rerank"));
+    assert_eq!(text(&span.attributes, "gen_ai.prompt.0.content"), Some("A document."));
+    assert_eq!(text(&span.attributes, "gen_ai.completion.0.content"), Some("Doc 0, Score: 0.9"));
+    assert_eq!(span.name, "cohere.rerank");
+}
+
+#[test]
+fn the_service_is_the_provider_where_the_client_is_not() {
+    let provider = |scope: &str, more: &[(&str, opentelemetry_proto::tonic::common::v1::any_value::Value)]| {
+        let mut attributes = vec![("llm.request.type", string("chat")), ("gen_ai.request.model", string("m"))];
+        attributes.extend(more.iter().cloned());
+        let span = translated_span(scope, "0.30.0", "openai.chat", &attributes);
+        text(&span.attributes, "gen_ai.provider.name").unwrap().to_owned()
+    };
+    let openai = "opentelemetry.instrumentation.openai.v1";
+    assert_eq!(
+        provider("opentelemetry.instrumentation.bedrock", &[("gen_ai.system", string("anthropic"))]),
+        "aws.bedrock"
+    );
+    let azure = [("gen_ai.system", string("OpenAI")), ("gen_ai.openai.api_version", string("2024-02-01"))];
+    assert_eq!(provider(openai, &azure), "azure.ai.openai");
+    let ollama = [("gen_ai.system", string("OpenAI")), ("gen_ai.openai.api_base", string("http://h:11434/v1/"))];
+    assert_eq!(provider(openai, &ollama), "ollama");
 }

@@ -187,7 +187,7 @@ fn structured_output<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Ve
 }
 
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
-    if seen.get("llm.request.type").and_then(Value::as_str) == Some("rerank") {
+    if operation.text(Field::OperationName) == Some("rerank") {
         // The documents stand there as system prompts, the scores as completions.
         operation.input = Content::Absent;
         operation.output = Content::Absent;
