@@ -177,7 +177,8 @@ fn because(recognised: &Recognised) -> String {
     }
 }
 
-fn json(value: &Value<'_>) -> Json {
+/// A value as JSON.
+pub(crate) fn json(value: &Value<'_>) -> Json {
     let mut text = String::new();
     write_value(value, &mut text);
     serde_json::from_str(&text).unwrap_or(Json::String(text))
