@@ -106,7 +106,7 @@ impl Recorder {
             Signal::Logs => ExportLogsServiceRequest::decode(body.as_ref()).map(drop),
         };
         decoded.map_err(|error| Refusal::new(Reason::Malformed, error.to_string()))?;
-        let items = dragoman::otlp::count::items(signal, &body);
+        let items = dragoman::otlp::check::count(signal, &body);
         self.taken.lock().unwrap().push((signal, body));
         Ok(items)
     }
