@@ -117,12 +117,10 @@ fn own() -> Registry {
     let exporter = known::Exporter::new(&own, "otlp/jaeger");
     exporter.sent.add(Signal::Traces, 5);
     exporter.lost(Signal::Traces, 2, "rejected");
-    exporter.queue_size.set(10);
-    known::MemoryLimiter::new(&own, "memory_limiter").refused.add(Signal::Logs, 1);
+    own.gauges("otelcol_exporter_queue_size", "Bytes", &["exporter", "data_type"]).with(&["otlp", "traces"]).set(10);
     known::Processor::new(&own, "genai", Signal::Traces).incoming.add(7);
-    known::Drop::new(&own, "drop/sqlite").dropped("sqlite").increment();
-    known::genai_keys(&own).with(&["litellm", "expressed", ""]).increment();
-    known::genai_spans(&own).with(&["litellm", "chat"]).increment();
+    known::Pipeline::new(&own, "traces").incoming.add(7);
+    own.counters("dragoman_genai_keys_total", "Keys", &["dialect", "reason"]).with(&["litellm", ""]).increment();
     own
 }
 

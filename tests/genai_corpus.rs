@@ -1,5 +1,6 @@
 //! Recorded requests of real emitters: what they mean after translation, and what must never
 //! change.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail")]
 
 mod genai_support;
 mod support;

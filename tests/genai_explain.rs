@@ -1,4 +1,5 @@
 //! The explanation of a translation tells what the translation did.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail")]
 
 mod genai_support;
 mod support;

@@ -16,6 +16,7 @@ mod explain;
 mod paint;
 mod run;
 
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -110,10 +111,19 @@ pub fn main() -> ExitCode {
         Some(Command::Validate) => validate(&arguments.config),
         Some(Command::Explain(explain)) => explain::run(&explain, &arguments.config),
         Some(Command::Demo) => demo::run(),
-        Some(Command::Config) => {
-            print!("{}", Plan::default_yaml());
-            ExitCode::SUCCESS
+        Some(Command::Config) => print(Plan::default_yaml()),
+    }
+}
+
+/// Prints a result. Whoever stopped reading it, as `head` does, has what was wanted.
+fn print(text: &str) -> ExitCode {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("cannot write to standard output: {error}");
+            ExitCode::from(EXIT_CONFIGURATION)
         }
+        _ => ExitCode::SUCCESS,
     }
 }
 
@@ -122,8 +132,7 @@ fn validate(config: &[String]) -> ExitCode {
         Ok((plan, warnings)) => {
             warnings.iter().for_each(|warning| eprintln!("{warning}"));
             let (pipelines, exporters) = (plan.pipelines.len(), plan.exporters.len());
-            println!("valid: {pipelines} pipelines, {exporters} exporters");
-            ExitCode::SUCCESS
+            print(&format!("valid: {pipelines} pipelines, {exporters} exporters\n"))
         }
         Err(problems) => {
             eprintln!("{problems}");

@@ -9,6 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::{EXIT_CONFIGURATION, EXIT_LOST, load};
 use crate::service::plan::Plan;
 use crate::service::start::{Running, StartError, start};
+use crate::service::stop::Stopped;
 
 /// Requests in flight get this long to finish.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -30,6 +31,8 @@ pub(super) fn run(config: &[String]) -> ExitCode {
         .with_ansi(color)
         .with_target(false)
         .with_max_level(plan.telemetry.log_level)
+        // It would report a broken standard error on standard error, which panics.
+        .log_internal_errors(false)
         .init();
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -39,7 +42,10 @@ pub(super) fn run(config: &[String]) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    runtime.block_on(serve(plan))
+    let code = runtime.block_on(serve(plan));
+    // A name that is still being resolved, or a page that is written, must not hold up the end.
+    runtime.shutdown_background();
+    code
 }
 
 async fn serve(plan: Plan) -> ExitCode {
@@ -57,11 +63,16 @@ async fn serve(plan: Plan) -> ExitCode {
     tracing::info!("{name}: taking no more requests, delivering what is queued; a second signal ends at once");
     tokio::select! {
         stopped = running.stop(DELIVER) => {
-            if stopped.lost == 0 && stopped.drained {
-                tracing::info!("stopped; everything that was accepted was delivered or counted");
-                return ExitCode::SUCCESS;
+            match stopped {
+                Stopped { lost: 0, drained: true } => {
+                    tracing::info!("stopped; everything that was accepted was delivered or counted");
+                    return ExitCode::SUCCESS;
+                }
+                Stopped { lost: 0, drained: false } => {
+                    tracing::error!("stopped; requests that did not end in {DRAIN:?} were cut off unanswered");
+                }
+                Stopped { lost, .. } => tracing::error!("stopped with {lost} items undelivered; they are lost"),
             }
-            tracing::error!("stopped with {} items undelivered", stopped.lost);
             ExitCode::from(EXIT_LOST)
         }
         name = asked_to_end(&mut terminate, &mut interrupt) => {

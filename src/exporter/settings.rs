@@ -157,17 +157,11 @@ pub struct Prometheus {
     pub endpoint: String,
     /// `namespace`, put before every name.
     pub namespace: String,
-    /// `metric_expiration`: a series that was not touched for this long goes.
-    pub metric_expiration: Duration,
 }
 
 impl Default for Prometheus {
     fn default() -> Self {
-        Prometheus {
-            endpoint: "127.0.0.1:9464".into(),
-            namespace: String::new(),
-            metric_expiration: Duration::from_secs(300),
-        }
+        Prometheus { endpoint: "127.0.0.1:9464".into(), namespace: String::new() }
     }
 }
 

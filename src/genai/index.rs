@@ -207,6 +207,18 @@ impl Index {
         self.tables.get(usize::from(dialect)).copied().flatten()
     }
 
+    /// Whether it is the dialect that the conventions' own names belong to.
+    pub(super) fn is_otel(&self, dialect: u8) -> bool {
+        self.table(dialect).is_some_and(|table| table.name == super::dialect::otel::NAME)
+    }
+
+    /// Whether one of the dialects that `speaks` is true of gives this name to its spans.
+    pub(super) fn names_span(&self, name: &str, speaks: impl Fn(u8) -> bool) -> bool {
+        self.tables.iter().enumerate().any(|(number, table)| {
+            table.is_some_and(|table| speaks(number as u8) && table.span_names.iter().any(|known| known.matches(name)))
+        })
+    }
+
     /// Whether a span with these keys and events may be an LLM operation; `false` is certain.
     #[inline]
     pub(super) fn may_concern<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {

@@ -3,6 +3,7 @@
 //!
 //! Knows meaning; knows no sockets and no configuration.
 
+mod candidate;
 pub mod coerce;
 pub mod content;
 pub mod convention;

@@ -114,3 +114,39 @@ impl Tally {
         self.plain + self.oneof.map_or(0, |(_, items)| items)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+    use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+    use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+    use opentelemetry_proto::tonic::metrics::v1::{
+        Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics,
+    };
+    use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn spans_of_all_scopes_count() {
+        let scope = |spans| ScopeSpans { spans: vec![Span::default(); spans], ..Default::default() };
+        let resource = ResourceSpans { scope_spans: vec![scope(2), scope(3)], ..Default::default() };
+        let request = ExportTraceServiceRequest { resource_spans: vec![resource.clone(), resource] };
+        let body = request.encode_to_vec();
+        assert_eq!(count(Signal::Traces, &body), 10);
+        assert!(count(Signal::Traces, &body[..body.len() - 1]) <= 10);
+    }
+
+    #[test]
+    fn data_points_count_not_metrics() {
+        let metric = |data| Metric { data: Some(data), ..Default::default() };
+        let gauge = Data::Gauge(Gauge { data_points: vec![NumberDataPoint::default(); 4] });
+        let points = vec![HistogramDataPoint { count: 1, ..Default::default() }; 2];
+        let histogram = Data::Histogram(Histogram { data_points: points, aggregation_temporality: 2 });
+        let scope = ScopeMetrics { metrics: vec![metric(gauge), metric(histogram)], ..Default::default() };
+        let resource = ResourceMetrics { scope_metrics: vec![scope], ..Default::default() };
+        let body = ExportMetricsServiceRequest { resource_metrics: vec![resource] }.encode_to_vec();
+        assert_eq!(count(Signal::Metrics, &body), 6);
+    }
+}

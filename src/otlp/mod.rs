@@ -7,7 +7,6 @@ pub mod answer;
 mod attributes;
 pub mod check;
 pub mod compression;
-pub mod count;
 pub mod id;
 pub mod json;
 pub mod response;

@@ -1,12 +1,11 @@
 //! A running pipeline: admission, the stages in one pass, then every exporter; and the fan-out
 //! from a receiver to all pipelines of a signal.
 //!
-//! Nothing is processed before there is room for it everywhere, and nobody gets a batch before all
-//! pipelines have processed it: a refusal leaves no copy behind.
+//! Nothing is processed before there is room for it everywhere, and nobody gets a batch or learns
+//! from it before all pipelines have processed it: a refusal leaves no copy behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
@@ -35,12 +34,21 @@ pub struct Pipeline {
     pub signal: Signal,
     /// Asked in turn before a request is taken.
     pub admission: Vec<Arc<dyn Admission>>,
-    /// Processors, then connectors' taps, in order; the books of those that have some.
-    pub stages: Vec<(Arc<dyn Stage>, Option<known::Processor>)>,
+    /// Processors, then connectors' taps, in order.
+    pub steps: Vec<Step>,
     /// Who gets the batch.
     pub exporters: Vec<Sink>,
-    /// What came in and what was dropped.
-    pub counts: Counts,
+    /// What came in and what went out.
+    pub books: known::Pipeline,
+}
+
+/// A processor in its place, or a connector's tap.
+pub struct Step {
+    /// What looks at every span; `None` for a processor that passes all items of its pipeline on,
+    /// as the memory limiter does with what it admitted.
+    pub stage: Option<Arc<dyn Stage>>,
+    /// What it was given and passed on; a tap has none.
+    pub books: Option<known::Processor>,
 }
 
 /// An exporter, and where it is counted that it had no room.
@@ -52,20 +60,22 @@ pub struct Sink {
     pub enqueue_failed: Option<known::PerSignal>,
 }
 
-/// Items of a pipeline, since the start.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Taken from receivers.
-    pub incoming: AtomicU64,
-    /// Handed to exporters.
-    pub outgoing: AtomicU64,
-}
-
-struct Processed {
+/// A batch that passed every step, none of which knows yet that it was accepted.
+struct Processed<'p> {
+    pipeline: &'p Pipeline,
     body: Bytes,
     received: usize,
     kept: usize,
     calls: Arc<[CallNote]>,
+    walks: Vec<Walk<'p>>,
+}
+
+/// One step of one batch.
+struct Walk<'p> {
+    pass: Option<Box<dyn Pass + Send + 'p>>,
+    books: Option<&'p known::Processor>,
+    /// Items that the step was given.
+    shown: usize,
 }
 
 impl Pipeline {
@@ -86,34 +96,61 @@ impl Pipeline {
         Ok(permits)
     }
 
-    fn process(&self, body: &Bytes) -> Result<Processed, Refusal> {
+    fn process<'p>(&'p self, body: &'p Bytes) -> Result<Processed<'p>, Refusal> {
         if self.signal != Signal::Traces {
             let items = check::check(self.signal, body).map_err(|error| malformed(self.signal, &error))?;
-            return Ok(Processed { body: body.clone(), received: items, kept: items, calls: Arc::default() });
+            let walk = |step: &'p Step| Walk { pass: None, books: step.books.as_ref(), shown: items };
+            return Ok(Processed {
+                pipeline: self,
+                body: body.clone(),
+                received: items,
+                kept: items,
+                calls: Arc::default(),
+                walks: self.steps.iter().map(walk).collect(),
+            });
         }
-        let mut visitor = Fused {
-            body,
-            passes: self.stages.iter().map(|(stage, books)| (stage.pass(), books.as_ref(), 0)).collect(),
-            calls: Vec::new(),
+        let begin = |step: &'p Step| Walk {
+            pass: step.stage.as_ref().map(|stage| stage.pass()),
+            books: step.books.as_ref(),
+            shown: 0,
         };
+        let mut visitor = Fused { body, walks: self.steps.iter().map(begin).collect(), calls: Vec::new() };
         let outcome = traces::edit(body, &mut visitor).map_err(|error| malformed(self.signal, &error))?;
-        visitor.commit(outcome.kept as u64);
         Ok(Processed {
+            pipeline: self,
             body: outcome.body,
             received: outcome.received,
             kept: outcome.kept,
             calls: visitor.calls.into(),
+            walks: visitor.walks,
         })
     }
+}
 
-    fn send(&self, processed: Processed, permits: Vec<Box<dyn Permit + '_>>) {
-        self.counts.incoming.fetch_add(processed.received as u64, Ordering::Relaxed);
-        self.counts.outgoing.fetch_add(processed.kept as u64, Ordering::Relaxed);
+impl Processed<'_> {
+    /// The batch was accepted: every step takes it into its memory and its books.
+    fn commit(&mut self) {
+        // What a step passes on is what the next one is shown, and in the end what is kept.
+        let passed_on: Vec<usize> = self.walks.iter().skip(1).map(|walk| walk.shown).chain([self.kept]).collect();
+        for (walk, passed_on) in std::mem::take(&mut self.walks).into_iter().zip(passed_on) {
+            if let Some(pass) = walk.pass {
+                pass.commit();
+            }
+            if let Some(books) = walk.books {
+                books.incoming.add_items(walk.shown);
+                books.outgoing.add_items(passed_on);
+            }
+        }
+        self.pipeline.books.incoming.add_items(self.received);
+        self.pipeline.books.outgoing.add_items(self.kept);
+    }
+
+    fn send(self, permits: Vec<Box<dyn Permit + '_>>) {
         // Empty envelopes need not be made by a forwarder (OTLP 1.11).
-        if processed.kept == 0 {
+        if self.kept == 0 {
             return;
         }
-        let batch = Batch { signal: self.signal, body: processed.body, items: processed.kept, calls: processed.calls };
+        let batch = Batch { signal: self.pipeline.signal, body: self.body, items: self.kept, calls: self.calls };
         let mut permits = permits.into_iter().peekable();
         while let Some(permit) = permits.next() {
             match permits.peek() {
@@ -131,20 +168,21 @@ fn malformed(signal: Signal, error: &crate::otlp::wire::WireError) -> Refusal {
 /// All stages as one visitor: each span passes every stage before the next span is read.
 struct Fused<'s> {
     body: &'s Bytes,
-    /// The passes in order, each with its books and how many spans it was shown.
-    passes: Vec<(Box<dyn Pass + Send + 's>, Option<&'s known::Processor>, u64)>,
+    walks: Vec<Walk<'s>>,
     calls: Vec<CallNote>,
 }
 
 impl Visitor for Fused<'_> {
     fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
         let mut context = Context { origin, body: self.body, call: None };
-        for (pass, _, shown) in &mut self.passes {
+        for walk in &mut self.walks {
             if span.is_dropped() {
                 return;
             }
-            *shown += 1;
-            pass.span(span, &mut context);
+            walk.shown += 1;
+            if let Some(pass) = &mut walk.pass {
+                pass.span(span, &mut context);
+            }
         }
         if !span.is_dropped()
             && let Some(call) = context.call
@@ -154,22 +192,8 @@ impl Visitor for Fused<'_> {
     }
 
     fn finish(&mut self, spans: &mut Spans) {
-        for (pass, ..) in &mut self.passes {
+        for pass in self.walks.iter_mut().filter_map(|walk| walk.pass.as_mut()) {
             pass.finish(spans);
-        }
-    }
-}
-
-impl Fused<'_> {
-    /// What a stage passes on is what the next one is shown, and in the end what is kept.
-    fn commit(&mut self, kept: u64) {
-        let shown: Vec<u64> = self.passes.iter().map(|(_, _, shown)| *shown).chain([kept]).collect();
-        for (index, (pass, books, incoming)) in std::mem::take(&mut self.passes).into_iter().enumerate() {
-            pass.commit();
-            if let Some(books) = books {
-                books.incoming.add(incoming);
-                books.outgoing.add(shown.get(index + 1).copied().unwrap_or(kept));
-            }
         }
     }
 }
@@ -214,15 +238,16 @@ impl Fanout {
         for pipeline in pipelines {
             ready.push((pipeline, pipeline.reserve(body)?));
         }
-        let mut items = 0;
         let mut sends = Vec::with_capacity(ready.len());
         for (pipeline, permits) in ready {
-            let processed = pipeline.process(body)?;
-            items = processed.received;
-            sends.push((pipeline, processed, permits));
+            sends.push((pipeline.process(body)?, permits));
         }
-        for (pipeline, processed, permits) in sends {
-            pipeline.send(processed, permits);
+        // Only now is it known that every pipeline takes the request: a step that learned from a
+        // refused one would take its repetition for a copy.
+        sends.iter_mut().for_each(|(processed, _)| processed.commit());
+        let items = sends.first().map_or(0, |(processed, _)| processed.received);
+        for (processed, permits) in sends {
+            processed.send(permits);
         }
         Ok(items)
     }

@@ -21,9 +21,11 @@ pub struct MemoryLimiter {
 }
 
 impl MemoryLimiter {
-    /// A limiter that admits until its first measurement.
+    /// A limiter that has measured once.
     pub fn new(settings: Settings) -> Arc<Self> {
-        Arc::new(MemoryLimiter { settings, over: AtomicBool::new(false), measured: AtomicU64::new(0) })
+        let limiter = MemoryLimiter { settings, over: AtomicBool::new(false), measured: AtomicU64::new(0) };
+        limiter.look();
+        Arc::new(limiter)
     }
 
     /// Measures every `check_interval` until `stop`.
@@ -34,9 +36,13 @@ impl MemoryLimiter {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            if let Some(resident) = resident_bytes() {
-                self.measure(resident);
-            }
+            self.look();
+        }
+    }
+
+    fn look(&self) {
+        if let Some(resident) = resident_bytes() {
+            self.measure(resident);
         }
     }
 

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::Consumer;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::compression::{Compression, DecompressError, decompress};
-use crate::otlp::{Signal, count};
+use crate::otlp::{Signal, check};
 
 /// Brings an OTLP/JSON request into its wire form; the error says what was wrong and where.
 pub type JsonDecoder = fn(Signal, &[u8]) -> Result<Vec<u8>, String>;
@@ -108,7 +108,7 @@ impl Intake {
         match self.consumer.consume(signal, body.clone()).await {
             Ok(items) => Ok((signal, items)),
             Err(refusal) => {
-                let items = if refusal.reason == Reason::Malformed { 0 } else { count::items(signal, &body) };
+                let items = if refusal.reason == Reason::Malformed { 0 } else { check::count(signal, &body) };
                 Err(Refused { refusal, items })
             }
         }

@@ -29,7 +29,7 @@ use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
 use crate::net::{self, Limits};
 use crate::otlp::{Signal, json};
-use crate::pipeline::run::{Admission, Counts, Fanout, Pipeline, Sink};
+use crate::pipeline::run::{Admission, Fanout, Pipeline, Sink, Step};
 use crate::pipeline::{Exporter, Stage};
 use crate::processor::drop::DropSpans;
 use crate::processor::genai::Genai;
@@ -106,6 +106,8 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     let own = Registry::new();
     own.add_source(Arc::new(Process::new()));
     let background = CancellationToken::new();
+    // What runs already ends with a start that fails.
+    let started = background.clone().drop_guard();
     let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
     for (id, settings) in &plan.exporters {
         house.exporter(&plan, id, settings, output)?;
@@ -133,15 +135,16 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     let health = Health::new();
     let mut listeners = Vec::new();
     for (id, ExtensionSettings::HealthCheck(settings)) in &plan.extensions {
-        let bound = bind("health", format!("extensions.{id}"), &settings.endpoint, &mut addresses).await?;
+        let bound = bind("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, &mut addresses).await?;
         listeners.push((bound, Page::Health(settings.path.clone())));
     }
     for (id, settings, exporter) in house.prometheus {
-        let bound = bind("Prometheus", format!("exporters.{id}"), &settings, &mut addresses).await?;
+        let bound = bind("Prometheus", format!("exporters.{id}"), "endpoint", &settings, &mut addresses).await?;
         listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| exporter.respond(accept, encoding)))));
     }
     if let Some(address) = &plan.telemetry.metrics_address {
-        let bound = bind("self-metrics", "service.telemetry.metrics".to_owned(), address, &mut addresses).await?;
+        let id = "service.telemetry.metrics".to_owned();
+        let bound = bind("self-metrics", id, "address", address, &mut addresses).await?;
         let own = own.clone();
         listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| page(&own, accept, encoding)))));
     }
@@ -170,7 +173,7 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
         health,
         intake,
         receivers,
-        background,
+        background: started.disarm(),
         connectors,
         otlp: house.otlp,
         debug: house.debug,
@@ -199,20 +202,21 @@ impl House {
         settings: &ExporterSettings,
         output: DebugOutput<'_>,
     ) -> Result<(), StartError> {
-        let books = known::Exporter::new(&self.own, id.as_str());
-        let enqueue_failed = books.enqueue_failed.clone();
-        let books = Arc::new(ExporterBooks::new(books));
+        let books = || Arc::new(ExporterBooks::new(known::Exporter::new(&self.own, id.as_str())));
+        let mut enqueue_failed = None;
         let exporter: Arc<dyn Exporter> = match settings {
             ExporterSettings::Otlp(settings) => {
+                let books = books();
                 let exporter = OtlpExporter::start(id.as_str(), settings, Arc::clone(&books) as _)
                     .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);
                 self.queue_gauges(id, &exporter);
+                enqueue_failed = Some(known::enqueue_failed(&self.own, id.as_str()));
                 self.otlp.push((id.clone(), Arc::clone(&exporter), books));
                 exporter
             }
             ExporterSettings::Debug(settings) => {
-                let exporter = DebugExporter::start(id.as_str(), settings, output(), books)
+                let exporter = DebugExporter::start(id.as_str(), settings, output(), books())
                     .map_err(|source| StartError::System { what: "a thread for the debug exporter", source })?;
                 let exporter = Arc::new(exporter);
                 self.debug.push(Arc::clone(&exporter));
@@ -228,7 +232,7 @@ impl House {
                 exporter
             }
         };
-        self.sinks.insert(id.clone(), Sink { exporter, enqueue_failed: Some(enqueue_failed) });
+        self.sinks.insert(id.clone(), Sink { exporter, enqueue_failed });
         Ok(())
     }
 
@@ -248,10 +252,10 @@ impl House {
 
     fn pipeline(&mut self, plan: &PipelinePlan, background: &CancellationToken) -> Pipeline {
         let mut admission: Vec<Arc<dyn Admission>> = Vec::new();
-        let mut stages: Vec<(Arc<dyn Stage>, Option<known::Processor>)> = Vec::new();
+        let mut steps = Vec::new();
         for stage in &plan.stages {
             let books = known::Processor::new(&self.own, stage.id.as_str(), plan.signal);
-            match &stage.settings {
+            let acts: Option<Arc<dyn Stage>> = match &stage.settings {
                 ProcessorSettings::MemoryLimiter(settings) => {
                     let limiter = self.limiters.entry(stage.id.clone()).or_insert_with(|| {
                         let limiter = MemoryLimiter::new(settings.clone());
@@ -259,34 +263,38 @@ impl House {
                         limiter
                     });
                     admission.push(Arc::clone(limiter) as _);
+                    None
                 }
                 // Log records and data points go through untranslated; the conventions' events and
                 // metrics have stages of their own.
-                ProcessorSettings::Genai(_) if plan.signal != Signal::Traces => {}
+                ProcessorSettings::Genai(_) if plan.signal != Signal::Traces => None,
                 ProcessorSettings::Genai(settings) => {
                     let stage = Arc::new(Genai::new(settings));
                     self.genai.push(Arc::clone(&stage));
-                    stages.push((stage, Some(books)));
+                    Some(stage)
                 }
                 ProcessorSettings::Drop(settings) => {
                     let drops = Arc::new(DropSpans::new(settings));
                     let processor = stage.id.to_string();
                     self.own.add_source(Arc::new(Drops { processor, stage: Arc::clone(&drops) }));
-                    stages.push((drops, Some(books)));
+                    Some(drops)
                 }
-            }
+            };
+            steps.push(Step { stage: acts, books: Some(books) });
         }
         let mut exporters = Vec::new();
         for output in &plan.exporters {
             match output {
                 Output::Exporter(id) => exporters.extend(self.sinks.get(id).cloned()),
                 Output::Connector(id) => {
-                    stages.extend(self.connectors.get(id).map(|connector| (Arc::clone(&connector.tap), None)));
+                    let tap = self.connectors.get(id).map(|connector| Arc::clone(&connector.tap));
+                    steps.extend(tap.map(|tap| Step { stage: Some(tap), books: None }));
                 }
             }
         }
-        let counts = Counts::default();
-        Pipeline { id: plan.id.to_string(), signal: plan.signal, admission, stages, exporters, counts }
+        let id = plan.id.to_string();
+        let books = known::Pipeline::new(&self.own, &id);
+        Pipeline { id, signal: plan.signal, admission, steps, exporters, books }
     }
 
     /// Exporters that send, behind each connector.
@@ -350,10 +358,11 @@ enum Page {
 async fn bind(
     what: &'static str,
     id: String,
+    key: &str,
     endpoint: &str,
     addresses: &mut Vec<Address>,
 ) -> Result<TcpListener, StartError> {
-    let listener = net::bind(endpoint, &format!("{id}.endpoint")).await?;
+    let listener = net::bind(endpoint, &format!("{id}.{key}")).await?;
     let address =
         listener.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
     addresses.push(Address { what, id, address });

@@ -1,8 +1,10 @@
 //! The end, in order: no new requests, requests in flight, what the connectors still have, the
 //! exporters' queues, and the pages last, so that the books can be read to the end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::start::Running;
@@ -32,19 +34,17 @@ impl Running {
             drained &= connector.await.is_ok();
         }
         let deadline = Instant::now() + deadline;
-        let mut lost = 0;
-        for (id, exporter, books) in &self.otlp {
-            exporter.shutdown(deadline).await;
-            let left = books.undelivered();
-            if left > 0 {
-                tracing::warn!("{id}: {left} items were not delivered in time and are lost");
-            }
-            lost += left;
+        // All at once: one that waits for its backend must not take the others' time.
+        let mut ends = JoinSet::new();
+        for exporter in self.otlp.iter().map(|(_, exporter, _)| Arc::clone(exporter)) {
+            ends.spawn(async move { exporter.shutdown(deadline).await });
         }
-        for exporter in &self.debug {
-            exporter.shutdown(deadline).await;
+        for exporter in self.debug {
+            ends.spawn(async move { exporter.shutdown(deadline).await });
         }
+        while ends.join_next().await.is_some() {}
         self.pages.cancel();
+        let lost = self.otlp.iter().map(|(.., books)| books.undelivered()).sum();
         Stopped { drained, lost }
     }
 }

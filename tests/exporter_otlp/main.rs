@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/backend.rs"]
 mod backend;
+#[path = "../support/raw.rs"]
+mod raw;
 mod tls;
 
 use std::io::Read;

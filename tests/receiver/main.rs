@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+#[path = "../support/client.rs"]
+mod client;
+#[path = "../support/raw.rs"]
+mod raw;
+
 mod grpc;
 mod hostile;
 mod http;

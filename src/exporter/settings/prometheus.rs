@@ -10,8 +10,8 @@ pub fn read(section: &mut Section<'_>) -> Prometheus {
     let prometheus = Prometheus {
         endpoint: section.listener("endpoint").unwrap_or(default.endpoint),
         namespace: namespace(section).unwrap_or(default.namespace),
-        metric_expiration: section.interval("metric_expiration").unwrap_or(default.metric_expiration),
     };
+    section.interval("metric_expiration");
     section.choice("translation_strategy", &[("UnderscoreEscapingWithSuffixes", ())]);
     section.choice("add_metric_suffixes", &[("true", ())]);
     section.not_supported(&[
@@ -22,6 +22,10 @@ pub fn read(section: &mut Section<'_>) -> Prometheus {
         ("resource_constant_labels", "leave it out; join with target_info"),
     ]);
     section.without_effect(&[
+        (
+            "metric_expiration",
+            "it is for metrics of applications, which this version does not expose; derived metrics go after the connector's metrics_expiration",
+        ),
         ("enable_open_metrics", "OpenMetrics, with exemplars, is given to every scraper that accepts it"),
         ("without_scope_info", "labels of the scope stay"),
         ("resource_to_telemetry_conversion", "resource attributes are in target_info"),

@@ -1,11 +1,12 @@
 //! The names of the program's own metrics: the Collector's (`otelcol_*`) where the meaning is
 //! equal, `dragoman_*` for what only this program has. A component takes the struct that fits it
-//! and counts through it; no name is written anywhere else.
+//! and counts through it. What components count by themselves is named where it is put on the page,
+//! in [`crate::service`].
 
 use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
 
-use super::{Counter, Counters, Gauge, Registry};
+use super::{Counter, Counters, Registry};
 
 /// A counter for each signal, in the order of [`Signal::ALL`].
 #[derive(Debug, Clone)]
@@ -101,14 +102,6 @@ pub struct Exporter {
     pub sent: PerSignal,
     /// `otelcol_exporter_send_failed_*_total{exporter}`: given up for good.
     pub send_failed: PerSignal,
-    /// `otelcol_exporter_enqueue_failed_*_total{exporter}`: there was no room.
-    pub enqueue_failed: PerSignal,
-    /// `otelcol_exporter_queue_size{exporter}`, in bytes.
-    pub queue_size: Gauge,
-    /// `otelcol_exporter_queue_capacity{exporter}`, in bytes.
-    pub queue_capacity: Gauge,
-    /// `otelcol_exporter_in_flight_requests{exporter}`.
-    pub in_flight: Gauge,
     lost: Counters,
     exporter: Box<str>,
 }
@@ -117,7 +110,6 @@ impl Exporter {
     /// `exporter` is the component's id.
     pub fn new(own: &Registry, exporter: &str) -> Self {
         let labels = Labels { names: &["exporter"], values: &[exporter] };
-        let gauge = |name, help| own.gauges(name, help, &["exporter"]).with(&[exporter]);
         Exporter {
             sent: PerSignal::new(own, per_signal!("otelcol_exporter_sent"), "Items that were delivered", labels),
             send_failed: PerSignal::new(
@@ -126,15 +118,6 @@ impl Exporter {
                 "Items that were given up",
                 labels,
             ),
-            enqueue_failed: PerSignal::new(
-                own,
-                per_signal!("otelcol_exporter_enqueue_failed"),
-                "Items that the queue had no room for",
-                labels,
-            ),
-            queue_size: gauge("otelcol_exporter_queue_size", "Bytes in the queue, requests under way included"),
-            queue_capacity: gauge("otelcol_exporter_queue_capacity", "Bytes that the queue has room for"),
-            in_flight: gauge("otelcol_exporter_in_flight_requests", "Requests under way"),
             lost: own.counters(
                 "dragoman_exporter_lost_items_total",
                 "Items that were given up, by reason",
@@ -149,6 +132,14 @@ impl Exporter {
         self.send_failed.add(signal, items);
         self.lost.with(&[&self.exporter, signal.name(), reason]).add_items(items);
     }
+}
+
+/// `otelcol_exporter_enqueue_failed_*_total{exporter}`: items whose request was refused because the
+/// queue of this exporter had no room. For exporters that have a queue.
+pub fn enqueue_failed(own: &Registry, exporter: &str) -> PerSignal {
+    let labels = Labels { names: &["exporter"], values: &[exporter] };
+    let help = "Items that the queue had no room for";
+    PerSignal::new(own, per_signal!("otelcol_exporter_enqueue_failed"), help, labels)
 }
 
 /// What went into a processor and came out.
@@ -172,85 +163,27 @@ impl Processor {
     }
 }
 
-/// What the memory limiter let in and refused.
+/// What went through a pipeline.
 #[derive(Debug, Clone)]
-pub struct MemoryLimiter {
-    /// `otelcol_processor_memory_limiter_accepted_*_total{processor}`.
-    pub accepted: PerSignal,
-    /// `otelcol_processor_memory_limiter_refused_*_total{processor}`.
-    pub refused: PerSignal,
+pub struct Pipeline {
+    /// `dragoman_pipeline_incoming_items_total{pipeline}`.
+    pub incoming: Counter,
+    /// `dragoman_pipeline_outgoing_items_total{pipeline}`: to every exporter of the pipeline.
+    pub outgoing: Counter,
 }
 
-impl MemoryLimiter {
-    /// `processor` is the component's id.
-    pub fn new(own: &Registry, processor: &str) -> Self {
-        let labels = Labels { names: &["processor"], values: &[processor] };
-        MemoryLimiter {
-            accepted: PerSignal::new(
-                own,
-                per_signal!("otelcol_processor_memory_limiter_accepted"),
-                "Items that the memory limiter let in",
-                labels,
+impl Pipeline {
+    /// `pipeline` is its id.
+    pub fn new(own: &Registry, pipeline: &str) -> Self {
+        let counter = |name, help| own.counters(name, help, &["pipeline"]).with(&[pipeline]);
+        Pipeline {
+            incoming: counter(
+                "dragoman_pipeline_incoming_items_total",
+                "Items that a pipeline took from its receivers",
             ),
-            refused: PerSignal::new(
-                own,
-                per_signal!("otelcol_processor_memory_limiter_refused"),
-                "Items that the memory limiter refused",
-                labels,
-            ),
+            outgoing: counter("dragoman_pipeline_outgoing_items_total", "Items that a pipeline gave to its exporters"),
         }
     }
-}
-
-/// What a `drop` processor did.
-#[derive(Debug, Clone)]
-pub struct Drop {
-    dropped: Counters,
-    /// `dragoman_drop_reparented_spans_total{processor}`: children that got a kept ancestor.
-    pub reparented: Counter,
-    /// `dragoman_drop_orphaned_spans_total{processor}`: children whose dropped parent could not be mended.
-    pub orphaned: Counter,
-    processor: Box<str>,
-}
-
-impl Drop {
-    /// `processor` is the component's id.
-    pub fn new(own: &Registry, processor: &str) -> Self {
-        let counter = |name, help| own.counters(name, help, &["processor"]).with(&[processor]);
-        Drop {
-            dropped: own.counters("dragoman_dropped_spans_total", "Spans that were dropped", &["processor", "reason"]),
-            reparented: counter(
-                "dragoman_drop_reparented_spans_total",
-                "Spans that were given a kept ancestor because their parent was dropped",
-            ),
-            orphaned: counter("dragoman_drop_orphaned_spans_total", "Spans that were exported with a dropped parent"),
-            processor: processor.into(),
-        }
-    }
-
-    /// The counter of spans that were dropped for a reason, such as a rule's name.
-    pub fn dropped(&self, reason: &str) -> Counter {
-        self.dropped.with(&[&self.processor, reason])
-    }
-}
-
-/// `dragoman_genai_keys_total{dialect,outcome,reason}`: what became of the keys that a dialect
-/// claimed. `outcome` is `expressed`, `kept` or `discarded`; `reason` may be empty.
-pub fn genai_keys(own: &Registry) -> Counters {
-    own.counters(
-        "dragoman_genai_keys_total",
-        "Attributes that a dialect claimed, by what became of them",
-        &["dialect", "outcome", "reason"],
-    )
-}
-
-/// `dragoman_genai_spans_total{dialect,operation}`: spans that were recognised as LLM operations.
-pub fn genai_spans(own: &Registry) -> Counters {
-    own.counters(
-        "dragoman_genai_spans_total",
-        "Spans that were recognised as LLM operations",
-        &["dialect", "operation"],
-    )
 }
 
 #[cfg(test)]
@@ -271,9 +204,9 @@ mod tests {
         let exporter = Exporter::new(&own, "otlp/jaeger");
         exporter.sent.add(Signal::Traces, 5);
         exporter.lost(Signal::Logs, 4, "rejected");
-        exporter.enqueue_failed.add(Signal::Metrics, 6);
-        exporter.queue_size.set(10);
-        Drop::new(&own, "drop/sqlite").dropped("sqlite").increment();
+        enqueue_failed(&own, "otlp/jaeger").add(Signal::Metrics, 6);
+        Processor::new(&own, "genai", Signal::Logs).incoming.add(8);
+        Pipeline::new(&own, "traces/a").outgoing.add(9);
         let mut families = Vec::new();
         own.collect(&mut families);
         let (page, left_out) = render(families, "", Format::Classic);
@@ -288,10 +221,10 @@ mod tests {
                 r#"dragoman_receiver_refused_requests_total{receiver="otlp",transport="grpc",reason="queue_full"} 1"#,
                 r#"otelcol_exporter_sent_spans_total{exporter="otlp/jaeger"} 5"#,
                 r#"otelcol_exporter_send_failed_log_records_total{exporter="otlp/jaeger"} 4"#,
-                r#"otelcol_exporter_enqueue_failed_metric_points_total{exporter="otlp/jaeger"} 6"#,
-                r#"otelcol_exporter_queue_size{exporter="otlp/jaeger"} 10"#,
                 r#"dragoman_exporter_lost_items_total{exporter="otlp/jaeger",signal="logs",reason="rejected"} 4"#,
-                r#"dragoman_dropped_spans_total{processor="drop/sqlite",reason="sqlite"} 1"#,
+                r#"otelcol_exporter_enqueue_failed_metric_points_total{exporter="otlp/jaeger"} 6"#,
+                r#"otelcol_processor_incoming_items_total{processor="genai",otel_signal="logs"} 8"#,
+                r#"dragoman_pipeline_outgoing_items_total{pipeline="traces/a"} 9"#,
             ]
         );
     }

@@ -1,12 +1,13 @@
 //! A backend on loopback that speaks gRPC (through tonic's server, so that the client's framing is
 //! judged by somebody else) and HTTP on one port, answers by a script and shows what it got.
+#![allow(dead_code, reason = "every test uses a part of it")]
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Version};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -17,8 +18,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tonic::body::Body;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::codec::CompressionEncoding;
 use tonic::server::{Grpc, UnaryService};
+
+use crate::raw::Raw;
 
 /// One answer.
 #[derive(Clone)]
@@ -63,7 +66,15 @@ impl Backend {
 
     /// As [`Backend::start`], over TLS.
     pub(crate) async fn over(tls: Option<rustls::ServerConfig>, script: impl IntoIterator<Item = Reply>) -> Backend {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Backend::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), tls, script)
+    }
+
+    /// As [`Backend::over`], on a listener of the test's own.
+    pub(crate) fn on(
+        listener: TcpListener,
+        tls: Option<rustls::ServerConfig>,
+        script: impl IntoIterator<Item = Reply>,
+    ) -> Backend {
         let address = listener.local_addr().unwrap();
         let (sender, seen) = mpsc::channel(1000);
         let script = Arc::new(Mutex::new(script.into_iter().collect()));
@@ -162,42 +173,5 @@ impl UnaryService<Bytes> for Call {
                 Reply::Http(..) | Reply::Cut => unreachable!(),
             }
         })
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Raw;
-    type Decoder = Raw;
-
-    fn encoder(&mut self) -> Raw {
-        Raw
-    }
-
-    fn decoder(&mut self) -> Raw {
-        Raw
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Bytes;
-    type Error = tonic::Status;
-
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), tonic::Status> {
-        buffer.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Bytes;
-    type Error = tonic::Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, tonic::Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
     }
 }
