@@ -1,7 +1,6 @@
 //! What the demo sends: requests that unmodified instrumentation libraries exported, byte for byte
-//! as `tests/corpus/<emitter>/<case>/` holds them (some 19 KB in all), each with the token usage that
-//! the provider returned and will bill. How they were recorded: `tests/corpus/README.md` and each
-//! case's `case.json`.
+//! as `tests/corpus/<emitter>/<case>/` holds them (22 KB in all, accounts included), each with the
+//! token usage that the provider returned and will bill. Each `case.json` says how it was recorded.
 
 use serde::Deserialize;
 
