@@ -1,7 +1,7 @@
 //! The binary: how it starts, what it says when it does not, and how it ends.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![allow(dead_code, reason = "other tests use the rest of the support")]
+#![allow(dead_code, unreachable_pub, reason = "other tests use the rest of the support")]
 
 #[path = "support/process.rs"]
 mod process;
@@ -9,9 +9,9 @@ mod process;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Child, Output, Stdio};
 
-use process::{Dragoman, Running, file, get, http};
+use process::{Dragoman, file, get, http};
 
 const DEFAULT: &str = include_str!("../src/service/default.yaml");
 
@@ -228,9 +228,9 @@ fn nobody_needs_to_read_what_it_prints() {
     let path = file(&folder, "debug.yaml", &yaml);
     let mut command = Dragoman::command();
     command.arg("--config").arg(path).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    drop(child.stdout.take());
-    let mut log = BufReader::new(child.stderr.take().unwrap());
+    let mut child = Killed(command.spawn().unwrap());
+    drop(child.0.stdout.take());
+    let mut log = BufReader::new(child.0.stderr.take().unwrap());
     let mut address = None;
     for line in log.by_ref().lines().map(Result::unwrap) {
         if line.contains("OTLP HTTP on ") {
@@ -247,17 +247,17 @@ fn nobody_needs_to_read_what_it_prints() {
         assert_eq!(http(address, "POST", "/v1/traces", &headers, b"\x0a\xff").unwrap().status, 400);
         assert_eq!(http(address, "POST", "/v1/traces", &headers, b"").unwrap().status, 200);
     }
-    let pid = child.id().to_string();
+    let pid = child.0.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }
 
-#[test]
-fn the_process_ends_when_its_listeners_cannot_start() {
-    // A start that fails late leaves nothing running behind it.
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let yaml =
-        default_on_free_ports().replace("address: 127.0.0.1:0", &format!("address: {}", taken.local_addr().unwrap()));
-    let mut process = Running::start("dragoman", Dragoman::command().arg(format!("--config=yaml:{yaml}")));
-    assert_eq!(process.wait(), Some(1));
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
