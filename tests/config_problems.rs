@@ -109,6 +109,13 @@ fn an_exporters_keys() {
                 "9:14: exporters.otlp/x.timeout: the environment variable NOBODY is not set; set it, or give a default: ${env:NOBODY:-default}",
             ],
         ),
+        // One mistake, one line: what could not be put in is not missing as well.
+        (
+            "  otlp/y:\n    endpoint: ${env:NOBODY}\n",
+            &[
+                "10:15: exporters.otlp/y.endpoint: the environment variable NOBODY is not set; set it, or give a default: ${env:NOBODY:-default}",
+            ],
+        ),
         (
             "    timeout: ${file:/x}\n",
             &[
@@ -295,6 +302,35 @@ fn what_has_no_effect_is_said() {
     let plain = whole("  otlp_grpc/y: { endpoint: jaeger:4317 }\n").replace("[otlp/x]", "[otlp/x, otlp_grpc/y]");
     let told = warnings_of(&plain);
     assert!(told.len() == 1 && told[0].contains("tls: { insecure: true }"), "{told:?}");
+}
+
+#[test]
+fn the_memory_limiter() {
+    let with = |limiter: &str, processors: &str| {
+        let pipeline = format!("exporters: [otlp/x], processors: [{processors}]");
+        whole("").replace("exporters: [otlp/x]", &pipeline)
+            + &format!("processors:\n  genai:\n  memory_limiter: {{ {limiter} }}\n")
+    };
+    assert_eq!(
+        problems_of(&with("limit_mib: 10, spike_limit_mib: 10", "memory_limiter, genai")),
+        [
+            "11:53: processors.memory_limiter.spike_limit_mib: 10 is not below the limit: every request would be refused; expected less than limit_mib"
+        ]
+    );
+    assert_eq!(
+        problems_of(&with("limit_mib: ten", "memory_limiter, genai")),
+        [
+            "11:32: processors.memory_limiter.limit_mib: found \"ten\"; expected a whole number of MiB from 1 to 4294967296"
+        ]
+    );
+    let limiter = "limit_mib: 10, min_gc_interval_when_soft_limited: 10s";
+    assert_eq!(
+        warnings_of(&with(limiter, "genai, memory_limiter")),
+        [
+            "5:75: warning: service.pipelines.traces.processors[1]: should be the first processor: what comes before it works on requests that it then refuses",
+            "11:36: warning: processors.memory_limiter.min_gc_interval_when_soft_limited: has no effect here: there is no garbage collector",
+        ]
+    );
 }
 
 #[test]

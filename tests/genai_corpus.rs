@@ -1,5 +1,6 @@
 //! Recorded requests of real emitters: what they mean after translation, and what must never
 //! change.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail")]
 
 mod genai_support;
 mod support;
@@ -83,6 +84,27 @@ fn the_codegemma_call_of_litellm() {
     let call = span(&done.spans, "chat codegemma");
     assert_eq!(attributes(call).get("gen_ai.request.stream"), None);
     assert_eq!(messages(call, "gen_ai.output.messages")[0].get("finish_reason"), None);
+}
+
+/// LiteLLM 1.109 writes the answer without its tool call, and the call beside it.
+#[test]
+fn the_tool_call_of_litellm_1_109_stands_in_its_message() {
+    let spans = translated("litellm-1.109.1/tools", &replace());
+    let calls: Vec<&Span> = spans.iter().filter(|span| span.name == "chat gpt-4o-mini").collect();
+    assert_eq!(
+        messages(calls[0], "gen_ai.output.messages"),
+        json!([{
+            "role": "assistant",
+            "parts": [{"type": "tool_call", "name": "get_weather", "arguments": {"city": "Paris"}}],
+            "finish_reason": "tool_call",
+        }])
+    );
+    let all = attributes(calls[0]);
+    assert_eq!(all["gen_ai.response.finish_reasons"], json!(["tool_calls"]));
+    assert_eq!(all.get("gen_ai.completion.0.function_call.name"), None);
+    // What the conventions have no words for stays.
+    assert_eq!(all["gen_ai.cost.total_cost"], json!(1.875e-5));
+    assert_eq!(all["metadata.applied_guardrails"], json!("[]"));
 }
 
 #[test]

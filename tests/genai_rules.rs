@@ -211,7 +211,8 @@ fn an_unknown_finish_reason_is_not_invented() {
 #[test]
 fn what_is_cut_off_under_a_current_name_stays() {
     let cut = r#"[{"role":"user","parts":[{"type":"text","content":"Once upon"#;
-    let done = Case::new("chat m").text("gen_ai.input.messages", cut).run(&replace());
+    let done =
+        Case::new("chat m").text("gen_ai.operation.name", "chat").text("gen_ai.input.messages", cut).run(&replace());
     assert!(done.unchanged);
     assert!(done.reason("shape"));
 }

@@ -65,15 +65,19 @@ async fn throughput(
     connections: u64,
     requests: u64,
 ) -> Result<(), Failure> {
+    // Ids differ between requests, so that the ledger and the memories work as they would. Made
+    // before the clock starts, and before there is a connection that could wait for it.
+    let bodies: Vec<Vec<Bytes>> = (0..connections)
+        .map(|client| {
+            (0..32).map(|index| framed(&mix::request(spans, (client * 32 + index) * spans, mix::sort))).collect()
+        })
+        .collect();
     let cpu = sidecar.cpu_seconds()?;
     let began = Instant::now();
     let mut clients = Vec::new();
-    for client in 0..connections {
+    for bodies in bodies {
         clients.push(tokio::spawn(async move {
             let mut connection = connect(to).await?;
-            // Ids differ between requests, so that the ledger and the memories work as they would.
-            let bodies: Vec<Bytes> =
-                (0..32).map(|index| framed(&mix::request(spans, (client * 32 + index) * spans, mix::sort))).collect();
             for index in 0..requests / connections {
                 export(&mut connection, bodies[index as usize % bodies.len()].clone()).await?;
             }
@@ -93,11 +97,11 @@ async fn throughput(
 /// An open loop: one export of 50 spans every 5 ms, timed from when it was due.
 async fn latency(sidecar: &Sidecar, to: SocketAddr) -> Result<(), Failure> {
     const EXPORTS: u32 = 3_000;
+    let bodies: Vec<Bytes> = (0..64).map(|index| framed(&mix::request(50, index * 50, mix::sort))).collect();
     let mut connection = connect(to).await?;
     let cpu = sidecar.cpu_seconds()?;
     let began = Instant::now();
     let mut times = Vec::new();
-    let bodies: Vec<Bytes> = (0..64).map(|index| framed(&mix::request(50, index * 50, mix::sort))).collect();
     for index in 0..EXPORTS {
         let due = began + Duration::from_millis(5) * index;
         tokio::time::sleep_until(due.into()).await;
@@ -124,7 +128,7 @@ impl Sidecar {
             .arg("--config")
             .arg(config)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::inherit())
             .spawn()?;
         Ok(Sidecar { child })
     }

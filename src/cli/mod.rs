@@ -2,6 +2,7 @@
 
 mod demo;
 mod explain;
+mod paint;
 mod run;
 
 use std::io::{ErrorKind, Write};
@@ -54,15 +55,16 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Explain {
-    /// Recorded OTLP traces, protobuf or JSON; `-` or nothing for standard input
+    /// Recorded OTLP traces: protobuf, JSON, or a JSON document a line; gzip or zstd, too. `-` or
+    /// nothing for standard input
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// For people, or for tools
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
-    /// The conventions to translate to
-    #[arg(long, value_enum, default_value_t = TargetName::V1_41)]
-    target: TargetName,
+    /// The conventions to translate to; 1.41 if neither this nor --config says it
+    #[arg(long, value_enum)]
+    target: Option<TargetName>,
     /// Show every span, those that are no LLM operation, too
     #[arg(long)]
     all: bool,
@@ -96,7 +98,7 @@ pub fn main() -> ExitCode {
     match arguments.command {
         None => run::run(&arguments.config),
         Some(Command::Validate) => validate(&arguments.config),
-        Some(Command::Explain(explain)) => explain::run(&explain),
+        Some(Command::Explain(explain)) => explain::run(&explain, &arguments.config),
         Some(Command::Demo) => demo::run(),
         Some(Command::Config) => print(Plan::default_yaml()),
     }

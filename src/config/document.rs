@@ -567,6 +567,14 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_values_is_bounded() {
+        let list = |items: u32| format!("[{}]", "1,".repeat(items as usize));
+        // The list itself is a value.
+        assert!(parse(&list(MAX_NODES - 1)).2.is_empty());
+        assert!(parse(&list(MAX_NODES)).2[0].message.contains("more than 50000 values"));
+    }
+
+    #[test]
     fn bombs_are_stopped() {
         let mut aliases = String::from("a: &a [x,x,x,x,x,x,x,x,x]\n");
         for (name, before) in ('b'..='k').zip('a'..) {

@@ -14,5 +14,5 @@ pub mod prometheus;
 mod queue;
 mod retry;
 pub mod settings;
-mod text;
+pub(crate) mod text;
 mod tls;

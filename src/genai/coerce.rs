@@ -67,6 +67,8 @@ fn text<'a>(value: &Value<'a>) -> Coerced<'a> {
         Value::Str(text) => Coerced::Value(Scalar::Str(text.clone())),
         Value::Int(number) => Coerced::Value(Scalar::Str(number.to_string().into())),
         Value::Double(number) if number.is_finite() => Coerced::Value(Scalar::Str(number.to_string().into())),
+        // A missing value that went through a list: OpenLLMetry's `reasoning_effort`.
+        Value::Array(array) if array.iter().next().is_none() => Coerced::Absent,
         Value::Empty => Coerced::Absent,
         _ => Coerced::Refused,
     }

@@ -128,7 +128,7 @@ impl<'s> Draft<'s> {
         };
         if self.tool_call_id.is_some() || role == "tool" {
             // LiteLLM's flat keys have no id of the call.
-            let response = response(self.content.unwrap_or_default());
+            let response = response(self.content.unwrap_or(Cow::Borrowed("")));
             parts.push(Part::ToolCallResponse { id: self.tool_call_id, response });
         } else if let Some(text) = self.content.filter(|text| !text.is_empty() && text != "\"\"") {
             // LangChain's wrapper writes empty content as the two characters `""`.
@@ -136,6 +136,12 @@ impl<'s> Draft<'s> {
         }
         parts.extend(self.refusal.map(|text| refusal(&text)));
         for (_, call) in self.calls {
+            // Anthropic's calls stand both in the content's blocks and in keys of their own.
+            let said = |part: &Part<'_>| matches!(part, Part::ToolCall { id, .. } if id.is_some() && *id == call.id);
+            // A bound, for a hostile span could have thousands.
+            if parts.iter().take(64).any(said) {
+                continue;
+            }
             parts.push(Part::ToolCall {
                 id: call.id,
                 name: call.name.unwrap_or_default(),
@@ -264,7 +270,7 @@ pub(super) fn event_messages<'s>(
     if let ("tool", Some(id)) = (rule.role, text("id"))
         && !message.parts.iter().any(|part| matches!(part, Part::ToolCallResponse { .. }))
     {
-        let body = text_of(value).unwrap_or_default();
+        let body = text_of(value).unwrap_or(Cow::Borrowed(""));
         message.parts = vec![Part::ToolCallResponse { id: Some(id), response: response(body) }];
     }
     Some((messages, all))

@@ -26,6 +26,24 @@ pub(super) struct Meaning {
     pub(super) guarded: bool,
 }
 
+impl Meaning {
+    /// Whether a span with such a key is an LLM operation, if this meaning counts.
+    pub(super) fn starts(&self) -> bool {
+        if self.guarded {
+            return false;
+        }
+        match self.action {
+            Action::Field(field) => !is_general(field),
+            Action::Keep(_) | Action::Sentinel(_) | Action::Url | Action::Read(_) => false,
+            // What says which operation it is, makes it one.
+            Action::Copy(field) => field == Field::OperationName,
+            Action::Total | Action::Input | Action::Output | Action::Instructions | Action::Tools | Action::Usage => {
+                true
+            }
+        }
+    }
+}
+
 /// All that is known of a key.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
@@ -33,8 +51,6 @@ pub(super) struct Entry {
     pub(super) meanings: Vec<Meaning>,
     /// For whom it speaks, and how loudly.
     tells: Vec<(u8, u16)>,
-    /// Whether a span with this key is an LLM operation.
-    pub(super) starts: bool,
 }
 
 /// A family's prefix and who uses it.
@@ -176,21 +192,11 @@ impl Index {
     }
 
     fn add(&mut self, key: &str, meaning: Meaning) {
-        let starts = match meaning.action {
-            Action::Field(field) => !is_general(field),
-            Action::Keep(_) | Action::Sentinel(_) | Action::Url | Action::Read(_) => false,
-            // What says which operation it is, makes it one.
-            Action::Copy(field) => field == Field::OperationName,
-            Action::Total | Action::Input | Action::Output | Action::Instructions | Action::Tools | Action::Usage => {
-                true
-            }
-        };
         // A span with bare keys has to be looked at; whether it is an operation the guard says.
-        if starts {
+        if meaning.starts() || meaning.guarded {
             self.first.add_key(key);
         }
         let entry = self.exact.entry(key.into()).or_default();
-        entry.starts |= starts && !meaning.guarded;
         if !entry.meanings.iter().any(|known| known.dialect == meaning.dialect) {
             entry.meanings.push(meaning);
         }
@@ -199,6 +205,18 @@ impl Index {
     /// The table of a dialect; a user's mappings have none.
     pub(super) fn table(&self, dialect: u8) -> Option<&'static Dialect> {
         self.tables.get(usize::from(dialect)).copied().flatten()
+    }
+
+    /// Whether it is the dialect that the conventions' own names belong to.
+    pub(super) fn is_otel(&self, dialect: u8) -> bool {
+        self.table(dialect).is_some_and(|table| table.name == super::dialect::otel::NAME)
+    }
+
+    /// Whether one of the dialects that `speaks` is true of gives this name to its spans.
+    pub(super) fn names_span(&self, name: &str, speaks: impl Fn(u8) -> bool) -> bool {
+        self.tables.iter().enumerate().any(|(number, table)| {
+            table.is_some_and(|table| speaks(number as u8) && table.span_names.iter().any(|known| known.matches(name)))
+        })
     }
 
     /// Whether a span with these keys and events may be an LLM operation; `false` is certain.
@@ -215,7 +233,7 @@ impl Index {
     #[cold]
     fn knows(&self, key: &str) -> bool {
         match self.find(key) {
-            Found::Entry(entry) => entry.starts || entry.meanings.iter().any(|meaning| meaning.guarded),
+            Found::Entry(entry) => entry.meanings.iter().any(|meaning| meaning.guarded || meaning.starts()),
             Found::Member(_) => true,
             _ => false,
         }

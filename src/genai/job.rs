@@ -6,38 +6,19 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::candidate::{self, Body, Candidate, add_calls, covers};
 use super::coerce::{self, Coerced, coerce};
-use super::content::{self, Direction, write_value};
+use super::content;
 use super::convention::Convention;
 use super::dialect::{Action, List, Piece, Reason, Verdict};
 use super::field::{Field, Type};
 use super::fold::{self, Numbered, text_of};
 use super::index::{Index, piece};
-use super::message::{Message, Part, ToolDefinition};
 use super::operation::{Content, Offered, Operation, Scalar};
 use super::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Reading, Source, Work};
 use super::usage;
 use super::values::{self, Mapped, ValueMap};
 use crate::otlp::value::Value;
-
-/// How many pairs of messages are compared at most to find that one list says what another says.
-const COMPARED: usize = 4096;
-
-/// What a candidate for a list holds.
-enum Body<'s> {
-    /// Valid as it stands; the JSON text of it.
-    Current(Cow<'s, str>),
-    Messages(Vec<Message<'s>>),
-    Parts(Vec<Part<'s>>),
-    Tools(Vec<ToolDefinition<'s>>),
-}
-
-struct Candidate<'s> {
-    list: ListOf,
-    rank: u32,
-    body: Body<'s>,
-    claims: Range<usize>,
-}
 
 /// One span's translation, up to the operation.
 pub(super) struct Job<'t, 's> {
@@ -122,7 +103,12 @@ impl<'t, 's> Job<'t, 's> {
         match work.meaning.action {
             Action::Field(field) => self.field(work, field, value),
             Action::Copy(field) => {
-                if let Coerced::Value(scalar) = self.mapped(work, field, value).unwrap_or(Coerced::Absent) {
+                // A hint in an unknown word is none.
+                let hint = match (&work.meaning.values, value) {
+                    (ValueMap::Table(table), Value::Str(word)) => values::look(table, word) != Mapped::Unknown,
+                    _ => true,
+                };
+                if let (true, Some(Coerced::Value(scalar))) = (hint, self.mapped(work, field, value)) {
                     self.offer(field, scalar, None);
                 }
                 let rule = "copied where nothing else says it; the key says more and stays";
@@ -268,7 +254,7 @@ impl<'t, 's> Job<'t, 's> {
 
     fn list(&mut self, work: Work<'_>, list: ListOf, value: &'s Value<'s>) {
         let current = work.rank == RANK_CURRENT;
-        let body = self.body(list, value, current);
+        let body = candidate::body(list, value, current, self.convention, self.python);
         let number = self.claims.len();
         let (outcome, rule) = match &body {
             Ok(_) => (Outcome::Open, ""),
@@ -279,69 +265,6 @@ impl<'t, 's> Job<'t, 's> {
         if let Ok(body) = body {
             self.foreign |= !matches!(body, Body::Current(_));
             self.candidates.push(Candidate { list, rank: work.rank, body, claims: number..number + 1 });
-        }
-    }
-
-    fn body(&self, list: ListOf, value: &'s Value<'s>, current: bool) -> Result<Body<'s>, Reason> {
-        let text: Cow<'s, str> = match value {
-            Value::Str(text) => Cow::Borrowed(text),
-            Value::Array(_) | Value::KvList(_) => {
-                let mut text = String::new();
-                write_value(value, &mut text);
-                Cow::Owned(text)
-            }
-            Value::Empty => return Err(Reason::Empty),
-            _ => return Err(Reason::Shape),
-        };
-        if text.trim().is_empty() {
-            return Err(Reason::Empty);
-        }
-        if current && self.is_valid(list, &text) {
-            return Ok(Body::Current(text));
-        }
-        let looks_like_json = text.trim_start().starts_with(['[', '{']);
-        let body = match (list, text) {
-            // What is cut off under a current name is no text of a user.
-            (ListOf::Input | ListOf::Output, text) if current && looks_like_json => match text {
-                Cow::Borrowed(text) => content::messages_from_json(text, role_of(list), self.python),
-                Cow::Owned(text) => content::messages_from_json(&text, role_of(list), self.python).map(owned_messages),
-            }
-            .map(Body::Messages),
-            (ListOf::Input | ListOf::Output, Cow::Borrowed(text)) => {
-                Some(Body::Messages(fold::messages_of_text(text, role_of(list), self.python)))
-            }
-            (ListOf::Input | ListOf::Output, Cow::Owned(text)) => {
-                content::messages_from_json(&text, role_of(list), self.python).map(owned_messages).map(Body::Messages)
-            }
-            (ListOf::Instructions, Cow::Borrowed(text)) => {
-                Some(Body::Parts(content::system_instructions_from_text(text, self.python)))
-            }
-            (ListOf::Instructions, Cow::Owned(text)) => {
-                let parts = content::system_instructions_from_text(&text, self.python);
-                Some(Body::Parts(parts.into_iter().map(Part::into_owned).collect()))
-            }
-            (ListOf::Tools, Cow::Borrowed(text)) => {
-                content::tool_definitions_from_json(text, self.python).map(Body::Tools)
-            }
-            (ListOf::Tools, Cow::Owned(text)) => content::tool_definitions_from_json(&text, self.python)
-                .map(|tools| Body::Tools(tools.into_iter().map(ToolDefinition::into_owned).collect())),
-        };
-        match body {
-            None => Err(Reason::Shape),
-            Some(body) if body.is_empty() => Err(Reason::Empty),
-            Some(body) => Ok(body),
-        }
-    }
-
-    fn is_valid(&self, list: ListOf, text: &str) -> bool {
-        match list {
-            ListOf::Input => content::check_messages(text, Direction::Input),
-            ListOf::Output => {
-                let finish_reason = self.convention.finish_reason_in_messages;
-                content::check_messages(text, Direction::Output { finish_reason })
-            }
-            ListOf::Instructions => content::check_system_instructions(text),
-            ListOf::Tools => content::check_tool_definitions(text),
         }
     }
 
@@ -377,7 +300,7 @@ impl<'t, 's> Job<'t, 's> {
                 }
                 Some(known) => known,
             };
-            let text = text_of(value).unwrap_or_default();
+            let text = text_of(value).unwrap_or(Cow::Borrowed(""));
             self.user_text |= piece == Piece::UserText;
             let about = match piece {
                 Piece::FinishReason => About::Field(Field::ResponseFinishReasons),
@@ -434,7 +357,7 @@ impl<'t, 's> Job<'t, 's> {
                 let list = if list == List::Input { ListOf::Input } else { ListOf::Output };
                 self.foreign = true;
                 let body = Body::Messages(messages);
-                self.candidates.push(Candidate { list, rank: 500, body, claims: start..self.claims.len() });
+                self.candidates.push(Candidate { list, rank: 700, body, claims: start..self.claims.len() });
             }
         }
     }
@@ -455,8 +378,8 @@ impl<'t, 's> Job<'t, 's> {
         for other in candidates {
             let (outcome, rule) = if covers(&chosen.body, &other.body, list) {
                 (Outcome::Expressed(Reason::None), "the same already stands in the target's words")
-            } else if add_calls(&mut chosen.body, &other.body) {
-                (Outcome::Expressed(Reason::None), "tool calls that the messages left out")
+            } else if add_calls(&mut chosen.body, &other.body, list) {
+                (Outcome::Expressed(Reason::None), "tool calls that the messages lacked")
             } else {
                 (Outcome::Kept(Reason::Conflict), "other content was said first; this stays")
             };
@@ -504,7 +427,11 @@ impl<'t, 's> Job<'t, 's> {
     /// The attribute has the provider's words of all choices, each message the schema's word.
     fn finish_reasons(&mut self) {
         if let Some(messages) = self.operation.output.read() {
-            let said: Vec<Cow<'s, str>> = messages.iter().filter_map(|message| message.finish_reason.clone()).collect();
+            let said: Vec<Cow<'s, str>> = messages
+                .iter()
+                .filter_map(|message| message.finish_reason.clone())
+                .filter(|reason| !reason.is_empty())
+                .collect();
             if !said.is_empty() {
                 let first = self.reasons.first().map(|(claim, _)| *claim);
                 self.offer(Field::ResponseFinishReasons, Scalar::Strings(said), first);
@@ -515,7 +442,7 @@ impl<'t, 's> Job<'t, 's> {
             _ => Vec::new(),
         };
         for (claim, reason) in std::mem::take(&mut self.reasons) {
-            let word = content::message_finish_reason(reason);
+            let word = content::message_finish_reason(reason.clone());
             let same = known.iter().any(|known| content::message_finish_reason(known.clone()) == word);
             let Some(claim) = self.claims.get_mut(claim) else { continue };
             (claim.outcome, claim.rule) = match same {
@@ -526,7 +453,7 @@ impl<'t, 's> Job<'t, 's> {
         if let Some(messages) = self.operation.output.read_mut() {
             let aligned = messages.len() == known.len();
             for (message, reason) in messages.iter_mut().zip(known) {
-                if message.finish_reason.is_none() && aligned {
+                if message.finish_reason.as_ref().is_none_or(|reason| reason.is_empty()) && aligned {
                     message.finish_reason = Some(reason);
                 }
             }
@@ -614,25 +541,6 @@ impl<'t, 's> Job<'t, 's> {
     }
 }
 
-impl Body<'_> {
-    fn is_empty(&self) -> bool {
-        match self {
-            Body::Current(_) => false,
-            Body::Messages(messages) => messages.is_empty(),
-            Body::Parts(parts) => parts.is_empty(),
-            Body::Tools(tools) => tools.is_empty(),
-        }
-    }
-}
-
-fn role_of(list: ListOf) -> &'static str {
-    if list == ListOf::Output { "assistant" } else { "user" }
-}
-
-fn owned_messages(messages: Vec<Message<'_>>) -> Vec<Message<'static>> {
-    messages.into_iter().map(Message::into_owned).collect()
-}
-
 /// Fields that the conventions type as `any`.
 fn is_any(field: Field) -> bool {
     matches!(field, Field::ToolCallArguments | Field::ToolCallResult)
@@ -644,80 +552,5 @@ fn rule_of(work: Work<'_>, current: bool, outcome: Outcome) -> &'static str {
         _ if current => "already under the target's name",
         (_, ValueMap::None) => "renamed",
         _ => "renamed, in the conventions' word",
-    }
-}
-
-/// Whether everything that `other` says is in `chosen`.
-fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool {
-    let read;
-    let chosen = match (chosen, list) {
-        (Body::Current(text), ListOf::Input | ListOf::Output) => {
-            match content::messages_from_json(text, role_of(list), false) {
-                Some(messages) => {
-                    read = Body::Messages(messages);
-                    &read
-                }
-                None => return false,
-            }
-        }
-        (Body::Current(text), ListOf::Instructions) => {
-            read = Body::Parts(content::system_instructions_from_text(text, false));
-            &read
-        }
-        (Body::Current(text), ListOf::Tools) => match content::tool_definitions_from_json(text, false) {
-            Some(tools) => {
-                read = Body::Tools(tools);
-                &read
-            }
-            None => return false,
-        },
-        (body, _) => body,
-    };
-    match (chosen, other) {
-        (Body::Messages(chosen), Body::Messages(other)) => {
-            chosen.len().saturating_mul(other.len()) <= COMPARED
-                && other.iter().all(|message| chosen.iter().any(|known| says(known, message)))
-        }
-        (Body::Parts(chosen), Body::Parts(other)) => {
-            chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|part| chosen.contains(part))
-        }
-        (Body::Tools(chosen), Body::Tools(other)) => {
-            chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|tool| chosen.contains(tool))
-        }
-        _ => false,
-    }
-}
-
-fn says(known: &Message<'_>, message: &Message<'_>) -> bool {
-    known.role == message.role
-        && known.parts.len().saturating_mul(message.parts.len()) <= COMPARED
-        && message.parts.iter().all(|part| known.parts.iter().any(|known| same_part(known, part)))
-}
-
-/// Adds the tool calls of messages that have nothing else to messages that have none: LiteLLM writes
-/// an answer's calls beside its messages. False, and nothing done, if more than that is missing.
-fn add_calls<'s>(chosen: &mut Body<'s>, other: &Body<'s>) -> bool {
-    let (Body::Messages(chosen), Body::Messages(other)) = (chosen, other) else { return false };
-    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. });
-    let fits = |(known, message): (&Message<'_>, &Message<'_>)| {
-        known.role == message.role && message.parts.iter().all(is_call) && !known.parts.iter().any(is_call)
-    };
-    if other.len() > chosen.len() || !chosen.iter().zip(other).all(fits) {
-        return false;
-    }
-    for (known, message) in chosen.iter_mut().zip(other) {
-        known.parts.extend(message.parts.iter().cloned());
-    }
-    true
-}
-
-/// Equal, or a call that says the same without an id (LiteLLM's `function_call` keys have none).
-fn same_part(known: &Part<'_>, part: &Part<'_>) -> bool {
-    match (known, part) {
-        (
-            Part::ToolCall { name, arguments, .. },
-            Part::ToolCall { id: None, name: other_name, arguments: other_arguments },
-        ) => name == other_name && arguments == other_arguments,
-        _ => known == part,
     }
 }

@@ -3,10 +3,12 @@
 //!
 //! Knows meaning; knows no sockets and no configuration.
 
+mod candidate;
 pub mod coerce;
 pub mod content;
 pub mod convention;
 pub mod dialect;
+pub mod explain;
 pub mod field;
 mod fold;
 mod index;

@@ -146,6 +146,8 @@ pub(super) struct Recognised {
 /// All that is known of a span's keys.
 pub(super) struct Reading<'i, 'k> {
     pub(super) recognised: Recognised,
+    /// Whether the span has a name that an emitter gives, of those that something speaks for.
+    pub(super) named_by_emitter: bool,
     pub(super) work: Vec<Work<'i>>,
     pub(super) members: Vec<MemberWork<'i, 'k>>,
     /// Keys that stay, from prefixes.
@@ -154,11 +156,13 @@ pub(super) struct Reading<'i, 'k> {
     pub(super) starts: bool,
 }
 
-/// Ranks: a current name, then the user's mappings, then the winner, then the others in their order.
+/// Ranks: a current name, then the user's mappings, then the winner, then others that something
+/// speaks for in their order, then official OpenTelemetry, then the rest.
 pub(super) const RANK_CURRENT: u32 = 0;
 const RANK_USER: u32 = 1;
 const RANK_WINNER: u32 = 2;
 const RANK_OTHERS: u32 = 3;
+const RANK_UNTOLD: u32 = 300;
 /// Facts that are only copied, or found within something larger.
 pub(super) const RANK_COPY: u32 = 1000;
 const RANK_GUARDED: u32 = 2000;
@@ -173,28 +177,26 @@ impl<'i> Reading<'i, '_> {
         origin: &Origin<'_>,
         is_current: impl Fn(Field, &str) -> bool,
     ) -> Reading<'i, 'k> {
+        let mut tells = [0u32; 256];
         let mut scores = [0u32; 256];
         let mut seen = 0;
-        let mut starts = !source.events.is_empty();
         let mut found = Vec::with_capacity(source.attributes.len());
         for (key, _) in &source.attributes {
             let what = index.find(key);
             match what {
                 Found::Entry(entry) => {
-                    starts |= entry.starts;
                     for meaning in &entry.meanings {
                         scores[usize::from(meaning.dialect)] += 1;
                     }
                 }
                 Found::Member(member) => {
-                    starts = true;
                     for (dialect, _) in index.families.get(member.family).map_or(&[][..], |entry| &entry.families) {
                         scores[usize::from(*dialect)] += 1;
                     }
                 }
                 Found::Kept(..) | Found::Foreign => {}
             }
-            index.score(key, &mut scores, &mut seen);
+            index.score(key, &mut tells, &mut seen);
             found.push(what);
         }
         for event in &source.events {
@@ -204,11 +206,17 @@ impl<'i> Reading<'i, '_> {
                 }
             }
         }
-        let sign = index.score_origin(name, origin, &mut scores);
+        let sign = index.score_origin(name, origin, &mut tells);
+        for (score, told) in scores.iter_mut().zip(&tells) {
+            *score = score.saturating_add(*told);
+        }
         let recognised = recognise(index, &scores, sign);
         let rank = |dialect: u8| -> u32 {
             if index.table(dialect).is_none() {
                 RANK_USER
+            } else if tells[usize::from(dialect)] == 0 {
+                // Nothing but shared keys speaks for it, and those are the conventions' first.
+                if index.is_otel(dialect) { RANK_UNTOLD } else { RANK_UNTOLD + 1 + u32::from(dialect) }
             } else if dialect == recognised.winner {
                 RANK_WINNER
             } else {
@@ -216,12 +224,14 @@ impl<'i> Reading<'i, '_> {
             }
         };
 
+        let named_by_emitter = index.names_span(name, |dialect| tells[usize::from(dialect)] > 0);
         let mut reading = Reading {
             recognised,
+            named_by_emitter,
             work: Vec::with_capacity(found.len()),
             members: Vec::new(),
             claims: Vec::new(),
-            starts,
+            starts: !source.events.is_empty(),
         };
         for (attribute, what) in found.into_iter().enumerate() {
             let Some((key, _)) = source.attributes.get(attribute) else { continue };
@@ -230,6 +240,7 @@ impl<'i> Reading<'i, '_> {
                     let Some(meaning) = entry.meanings.iter().min_by_key(|meaning| rank(meaning.dialect)) else {
                         continue;
                     };
+                    reading.starts |= meaning.starts();
                     reading.work.push(Work {
                         rank: work_rank(meaning, rank(meaning.dialect), key, &is_current),
                         attribute,
@@ -239,6 +250,7 @@ impl<'i> Reading<'i, '_> {
                 Found::Member(member) => {
                     let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
                     if let Some((dialect, family)) = families.iter().min_by_key(|(dialect, _)| rank(*dialect)) {
+                        reading.starts = true;
                         reading.members.push(MemberWork {
                             rank: rank(*dialect),
                             attribute,

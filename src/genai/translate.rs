@@ -181,8 +181,11 @@ impl Translator {
             };
             quirk(&mut job.operation, &seen);
         }
-        if job.operation.says_nothing() {
-            // Only keys that stay: a task of a workflow, the copy of a raw request.
+        let is_by_nature = |claim: &Claim| {
+            matches!(claim.outcome, Outcome::Kept(Reason::NoHome | Reason::Copy | Reason::SaysMore | Reason::Unknown))
+        };
+        if job.operation.says_nothing() && job.claims.iter().all(is_by_nature) {
+            // Only keys that stay anyway: a task of a workflow, the copy of a raw request.
             return None;
         }
         job.infer_operation();
@@ -197,7 +200,7 @@ impl Translator {
             job.operation.clear(Field::UsageOutputTokens);
             job.settle_field(Field::UsageOutputTokens, Outcome::Discarded(Reason::Empty), "embeddings have no output");
         }
-        let (name, kind) = self.name_and_kind(&job.operation, &reading.recognised, span);
+        let (name, kind) = name_and_kind(&job.operation, reading.named_by_emitter, span);
         Some(Read {
             recognised: reading.recognised,
             operation: job.operation,
@@ -236,30 +239,6 @@ impl Translator {
             || self.convention.refined.iter().any(|(_, name)| name.field == field && name.attribute == Some(key))
     }
 
-    /// The convention's name and kind, where the span has the name that its emitter gave it.
-    fn name_and_kind(
-        &self,
-        operation: &Operation<'_>,
-        recognised: &Recognised,
-        span: &Span<'_>,
-    ) -> (Option<String>, Option<Kind>) {
-        let Some(name) = operation.text(Field::OperationName).filter(|name| is_model_call(name)) else {
-            return (None, None);
-        };
-        let given = self
-            .index
-            .table(recognised.winner)
-            .is_some_and(|table| table.span_names.iter().any(|known| known.matches(span.name())));
-        if !given || !matches!(span.kind(), Kind::Internal | Kind::Client | Kind::Unspecified) {
-            return (None, None);
-        }
-        let name = match operation.text(Field::RequestModel) {
-            Some(model) => format!("{name} {model}"),
-            None => name.to_owned(),
-        };
-        (Some(name), (span.kind() == Kind::Internal).then_some(Kind::Client))
-    }
-
     // --- writing -------------------------------------------------------------------------------
 
     pub(super) fn write(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
@@ -278,7 +257,11 @@ impl Translator {
 
     fn write_fields(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
         let operation_name = read.operation.text(Field::OperationName).map(str::to_owned);
+        let claimed = Fields::expressed(&read.claims);
         for &field in Field::ALL {
+            if read.operation.get(field).is_none() && !claimed.has(field) {
+                continue;
+            }
             let Some(fact) = read.operation.get(field) else {
                 // A quirk forgot it.
                 settle(&mut read.claims, field, Reason::NoHome, "the dialect takes it for something else; it stays");
@@ -291,7 +274,7 @@ impl Translator {
             let existing = source.get(attribute);
             if let Some(value) = existing
                 && is_of(kind, value)
-                && coerce(field, value) == Coerced::Value(fact.clone())
+                && matches!(coerce(field, value), Coerced::Value(value) if value == *fact)
             {
                 stands(&mut read.claims, source, attribute, true);
                 continue;
@@ -436,6 +419,21 @@ impl Translator {
     }
 }
 
+/// The convention's name and kind, where the span has the name that its emitter gave it.
+fn name_and_kind(operation: &Operation<'_>, named_by_emitter: bool, span: &Span<'_>) -> (Option<String>, Option<Kind>) {
+    let Some(name) = operation.text(Field::OperationName).filter(|name| is_model_call(name)) else {
+        return (None, None);
+    };
+    if !named_by_emitter || !matches!(span.kind(), Kind::Internal | Kind::Client | Kind::Unspecified) {
+        return (None, None);
+    }
+    let name = match operation.text(Field::RequestModel) {
+        Some(model) => format!("{name} {model}"),
+        None => name.to_owned(),
+    };
+    (Some(name), (span.kind() == Kind::Internal).then_some(Kind::Client))
+}
+
 /// Operations whose spans are called after the model.
 fn is_model_call(operation: &str) -> bool {
     matches!(operation, "chat" | "generate_content" | "text_completion" | "embeddings")
@@ -499,6 +497,26 @@ pub(super) fn key_of<'k>(claim: &Claim, source: &Source<'k>) -> Option<&'k str> 
     match claim.from {
         From::Attribute(number) => source.attributes.get(number).map(|(key, _)| *key),
         From::Event(_) => None,
+    }
+}
+
+/// A set of fields.
+#[derive(Clone, Copy)]
+struct Fields(u64);
+
+const _: () = assert!(Field::ALL.len() <= 64, "a set of fields is 64 bits");
+
+impl Fields {
+    /// The fields that claims express.
+    fn expressed(claims: &[Claim]) -> Fields {
+        Fields(claims.iter().fold(0, |set, claim| match (claim.about, claim.outcome) {
+            (About::Field(field), Outcome::Expressed(_)) => set | 1 << field as u64,
+            _ => set,
+        }))
+    }
+
+    fn has(self, field: Field) -> bool {
+        self.0 & 1 << field as u64 != 0
     }
 }
 

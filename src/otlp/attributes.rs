@@ -11,6 +11,9 @@ use super::wire::{Field, Payload, WireError, WireType, put_bytes, put_key, put_v
 /// The number of `Span.attributes`.
 pub(super) const NUMBER: u32 = 9;
 
+/// The key of `Span.attributes` on the wire.
+pub(super) const KEY: u8 = (NUMBER as u8) << 3 | 2;
+
 /// With more attributes than this a lookup goes through an index: 128 is the SDKs' default limit,
 /// so that a well-behaved span never pays for one, and a span of a hundred thousand keys cannot
 /// make a stage that edits each of them quadratic.

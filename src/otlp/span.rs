@@ -197,7 +197,11 @@ impl<'a> Span<'a> {
         self.clear();
         self.raw = bytes;
         let mut reader = Reader::at_depth(bytes, depth)?;
-        while let Some(field) = reader.next()? {
+        loop {
+            while let Some(field) = reader.next_if(attributes::KEY) {
+                self.attributes.push(&field, reader.below())?;
+            }
+            let Some(field) = reader.next()? else { break };
             let range = field.start..field.end;
             match field.number {
                 1 => self.trace_id = field.bytes("Span", "trace_id")?,

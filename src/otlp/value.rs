@@ -264,6 +264,33 @@ impl<'a> KeyValue<'a> {
     /// Whatever prost would refuse.
     #[inline]
     pub fn check(bytes: &'a [u8], depth: Option<u32>) -> Result<KeyValue<'a>, WireError> {
+        match KeyValue::check_usual(bytes) {
+            Some(entry) if depth > Some(0) => Ok(entry),
+            _ => KeyValue::check_any(bytes, depth),
+        }
+    }
+
+    /// A key, then a scalar value, each in its shortest form, as every SDK writes them: some twenty
+    /// times a span, so that this is where a request's check spends its time. `None` for anything
+    /// else, right or wrong.
+    #[inline]
+    fn check_usual(bytes: &'a [u8]) -> Option<KeyValue<'a>> {
+        let [0x0a, length @ 0..0x80, rest @ ..] = bytes else { return None };
+        let (key, rest) = rest.split_at_checked(usize::from(*length))?;
+        let [0x12, rest @ ..] = rest else { return None };
+        let value = whole(rest)?;
+        let is_right = match value {
+            [0x0a, text @ ..] => is_text(whole(text)?),
+            [0x10, 0 | 1] => true,
+            [0x18, number @ .., 0..0x80] => number.len() < 9 && number.iter().all(|byte| *byte >= 0x80),
+            [0x21, double @ ..] => double.len() == 8,
+            _ => false,
+        };
+        let key = std::str::from_utf8(key).ok()?;
+        is_right.then_some(KeyValue { key, value: Cow::Borrowed(value), source: bytes })
+    }
+
+    fn check_any(bytes: &'a [u8], depth: Option<u32>) -> Result<KeyValue<'a>, WireError> {
         let mut reader = Reader::at_depth(bytes, depth)?;
         let mut entry = KeyValue { key: "", value: Cow::Borrowed(&[]), source: bytes };
         while let Some(field) = reader.next()? {
@@ -306,6 +333,27 @@ impl<'a> KeyValue<'a> {
     pub(super) fn source(&self) -> &'a [u8] {
         self.source
     }
+}
+
+/// The content of a length-delimited field whose length is of one to three bytes and takes up all
+/// that is left.
+#[inline]
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let (length, content) = match *bytes {
+        [length @ 0..0x80, ref content @ ..] => (usize::from(length), content),
+        [low, high @ 0..0x80, ref content @ ..] => (usize::from(low & 0x7f) | usize::from(high) << 7, content),
+        [low, middle, high @ 0..0x80, ref content @ ..] => {
+            (usize::from(low & 0x7f) | usize::from(middle & 0x7f) << 7 | usize::from(high) << 14, content)
+        }
+        _ => return None,
+    };
+    (content.len() == length).then_some(content)
+}
+
+/// Most text is ASCII, and seeing that is quicker than validating UTF-8.
+#[inline]
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
 
 /// Checks an `AnyValue`'s encoded content as prost would.

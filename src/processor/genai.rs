@@ -103,11 +103,15 @@ fn note(translation: Translation, span: &Span<'_>) -> CallNote {
 }
 
 /// The whole request, looked through at most once, and only for bare keys.
-struct WholeBatch<'p> {
-    translator: &'p Translator,
-    body: &'p Bytes,
-    trace: Option<TraceId>,
-    parents: &'p mut Option<HashSet<(TraceId, SpanId)>>,
+pub(crate) struct WholeBatch<'p> {
+    /// Knows which keys say usage.
+    pub(crate) translator: &'p Translator,
+    /// The request as it came.
+    pub(crate) body: &'p Bytes,
+    /// The trace of the span that asks.
+    pub(crate) trace: Option<TraceId>,
+    /// Parents of the request's spans with usage; made when first asked for.
+    pub(crate) parents: &'p mut Option<HashSet<(TraceId, SpanId)>>,
 }
 
 impl Batch for WholeBatch<'_> {

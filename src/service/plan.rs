@@ -2,7 +2,7 @@
 //! how they are joined to pipelines, and the program's own telemetry.
 //!
 //! What a configuration says is read by [`crate::config`]; what each component takes is in the
-//! components' own `settings`; how references become pipelines is in [`super::wiring`].
+//! components' own `settings`; how references become pipelines is in `service::wiring`.
 
 use std::fmt;
 use std::sync::Arc;

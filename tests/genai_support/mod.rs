@@ -1,5 +1,6 @@
 //! Small spans for tests of translation: built and read with prost, which is the oracle.
 #![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a helper of tests may fail")]
 #![allow(unreachable_pub, reason = "a module of test files")]
 
 use dragoman::genai::settings::{Genai, Originals, Target};
@@ -37,7 +38,7 @@ pub fn all_settings() -> [Genai; 4] {
 }
 
 /// A span to be translated.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Case {
     span: Span,
     scope: &'static str,
@@ -120,11 +121,33 @@ impl Case {
         self
     }
 
-    pub fn run(self, settings: &Genai) -> Done {
+    /// As `structured`; null is an attribute without a value. Of one key only the first counts.
+    pub fn structured_or_empty(self, key: &str, value: serde_json::Value) -> Case {
+        match (self.span.attributes.iter().any(|entry| entry.key == key), any(value).value) {
+            (true, _) => self,
+            (false, Some(value)) => self.attribute(key, value),
+            (false, None) => {
+                let mut case = self;
+                case.span.attributes.push(KeyValue { key: key.into(), ..KeyValue::default() });
+                case
+            }
+        }
+    }
+
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// The encoded request that holds the span.
+    pub fn request(self) -> Vec<u8> {
         let scope = InstrumentationScope { name: self.scope.into(), ..InstrumentationScope::default() };
         let scope = ScopeSpans { scope: Some(scope), spans: vec![self.span], ..ScopeSpans::default() };
         let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
-        let body = ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec();
+        ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
+    }
+
+    pub fn run(self, settings: &Genai) -> Done {
+        let body = self.request();
         let mut done = translate(&body, settings);
         let span = done.spans.remove(0);
         Done { span, translation: done.translations.remove(0), unchanged: done.body == body, tally: done.tally }

@@ -1,6 +1,8 @@
 //! What several integration tests share: the recorded requests under `tests/corpus`, and spans
 //! decoded by prost, which is the oracle.
-#![allow(dead_code, unreachable_pub, reason = "every test file uses a part of it")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "every test file uses a part of it")]
+
+pub mod translated;
 
 use std::path::{Path, PathBuf};
 

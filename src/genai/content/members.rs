@@ -1,6 +1,7 @@
 //! An object's members while it is read: what is taken is understood, what remains is carried along.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::escape::write_string;
 use super::json::{Kind, Node};
@@ -61,12 +62,12 @@ impl<'a> Rest<'a> {
     /// it along would say something else.
     pub(super) fn more(self, reserved: &[&str]) -> Option<Cow<'a, str>> {
         let mut more = String::new();
-        for (at, (name, value)) in self.0.iter().enumerate() {
+        let mut seen = HashSet::new();
+        for (name, value) in &self.0 {
             if value.is_blank() {
                 continue;
             }
-            let twice = self.0.iter().skip(at + 1).any(|(other, _)| other == name);
-            if twice || reserved.contains(&&**name) {
+            if !seen.insert(name) || reserved.contains(&&**name) {
                 return None;
             }
             if !more.is_empty() {

@@ -13,6 +13,9 @@ use crate::otlp::value::Value;
 /// JSON text in JSON text in JSON text is unwrapped, deeper is not (`research/dialects-2.md`, section 3).
 const UNWRAP: usize = 3;
 
+/// How many parts a tool call is compared with at most, to find that it was said twice.
+const COMPARED: usize = 64;
+
 /// The parts that a legacy content text stands for: content blocks if the text is a list of them and
 /// of nothing else, otherwise the text itself. Empty text is no part.
 ///
@@ -333,7 +336,7 @@ impl Reader<'_> {
                 let part = block::tool_call(call_rest)?;
                 let id = tool_call_id(&part);
                 // Some emitters write a call both as a part and beside the parts.
-                if id.is_none() || parts.iter().all(|other| tool_call_id(other) != id) {
+                if id.is_none() || parts.iter().take(COMPARED).all(|other| tool_call_id(other) != id) {
                     parts.push(part);
                 }
             }

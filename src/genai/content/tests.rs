@@ -151,6 +151,34 @@ fn the_items_of_one_response_are_one_message() {
 }
 
 #[test]
+fn two_items_that_both_say_more_stay_two_messages() {
+    let text = json!([
+        {"type": "message", "id": "msg_1", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]},
+        {"type": "message", "id": "msg_2", "role": "assistant", "content": [{"type": "output_text", "text": "b"}]},
+    ]);
+    let expected = json!([
+        {"role": "assistant", "parts": [{"type": "text", "content": "a"}], "id": "msg_1"},
+        {"role": "assistant", "parts": [{"type": "text", "content": "b"}], "id": "msg_2"},
+    ]);
+    assert_eq!(input(&text.to_string()).unwrap(), expected);
+}
+
+/// Quadratic work over any of these would take minutes.
+#[test]
+fn hostile_sizes_take_linear_time() {
+    let count = 100_000;
+    let members = (0..count).map(|at| format!("\"m{at}\":1")).collect::<Vec<_>>().join(",");
+    let wide = format!("[{{\"role\":\"user\",\"content\":\"Hi\",{members}}}]");
+    assert_eq!(messages_from_json(&wide, "user", false).unwrap().len(), 1);
+    let calls = (0..count).map(|at| format!("{{\"id\":\"c{at}\",\"name\":\"f\"}}")).collect::<Vec<_>>().join(",");
+    let many = format!("[{{\"role\":\"assistant\",\"tool_calls\":[{calls}]}}]");
+    assert_eq!(messages_from_json(&many, "user", false).unwrap()[0].parts.len(), count);
+    let blocks = format!("[{}]", vec![r#"{"type":"text","text":"a"}"#; count].join(","));
+    assert_eq!(parts_from_text(&blocks, true).len(), count);
+    assert_eq!(python::to_json(&format!("[{}]", vec!["(1)"; count].join(","))).unwrap().len(), 2 * count + 1);
+}
+
+#[test]
 fn badly_made_parts_are_mended() {
     let text = json!([
         {"role": "user", "parts": [{"type": "text", "text": "hi"}, {"type": "image_url", "image_url": {"url": "https://x.test/a"}}]},

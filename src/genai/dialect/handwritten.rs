@@ -67,3 +67,63 @@ pub static HANDWRITTEN: Dialect = Dialect {
     python: true,
     ..Dialect::new(NAME)
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::genai::dialect::coverage::unknown;
+
+    /// The keys of the fact table, a concrete one for each of its rows.
+    #[test]
+    fn every_key_of_the_table_is_known() {
+        let keys = [
+            "prompt_tokens",
+            "completion_tokens",
+            "input_tokens",
+            "output_tokens",
+            "total_tokens",
+            "llm.prompt_tokens",
+            "llm.completion_tokens",
+            "llm.total_tokens",
+            "usage.prompt_tokens",
+            "usage.completion_tokens",
+            "usage.total_tokens",
+            "llm.usage.prompt_tokens",
+            "llm.usage.completion_tokens",
+            "llm.usage.total_tokens",
+            "llm.input_tokens",
+            "llm.tokens.input",
+            "llm.tokens.prompt",
+            "llm.output_tokens",
+            "llm.tokens.output",
+            "llm.tokens.completion",
+            "llm.tokens.total",
+            "llm_usage.total_tokens",
+            "llm.tokens.reasoning",
+            "usage",
+            "usage.prompt_tokens_details.cached_tokens",
+            "usage.completion_tokens_details.reasoning_tokens",
+            "llm.model",
+            "llm.model_name",
+            "usage.model",
+            "llm.provider",
+            "llm.temperature",
+            "llm.max_tokens",
+            "llm.max_output_tokens",
+            "llm.top_p",
+            "llm.finish_reason",
+            "llm.operation",
+            "llm.cost_usd",
+            "llm.cost.usd",
+            "usage.cost_usd",
+            "cost_usd",
+            "llm.estimated_cost",
+            "llm.latency_ms",
+            "prompt_token_count",
+            "prompt_eval_count",
+            "candidates_token_count",
+            "eval_count",
+            "total_token_count",
+        ];
+        assert_eq!(unknown(&keys), [""; 0]);
+    }
+}

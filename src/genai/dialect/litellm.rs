@@ -111,7 +111,7 @@ pub static LITELLM: Dialect = Dialect {
     ],
     span_names: &[SpanName::Exact("litellm_request")],
     python: true,
-    quirk: Some(strip_slug),
+    quirk: Some(quirk),
     ..Dialect::new(NAME)
 };
 
@@ -129,6 +129,19 @@ const COMPLETION: &[(&str, Piece)] = &[
 const TOOL: &[(&str, Piece)] =
     &[("name", Piece::ToolName), ("description", Piece::ToolDescription), ("parameters", Piece::ToolParameters)];
 
+fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    strip_slug(operation, seen);
+    // Releases before `llm.request.type` write embeddings as calls without an answer.
+    let is_embedding = operation.get(Field::OperationName).is_none()
+        && operation.output.is_absent()
+        && operation.int(Field::UsageInputTokens).is_some()
+        && operation.int(Field::UsageOutputTokens).is_none_or(|count| count == 0)
+        && operation.text(Field::RequestModel).is_some_and(|model| model.contains("embed"));
+    if is_embedding {
+        operation.set(Field::OperationName, Scalar::Str("embeddings".into()));
+    }
+}
+
 /// `ollama/codegemma` answered: the router's prefix goes if it is the provider of this very span.
 fn strip_slug<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     let slug = ["gen_ai.system", "gen_ai.provider.name"]
@@ -140,5 +153,104 @@ fn strip_slug<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     {
         let model = model.to_owned();
         operation.set(Field::ResponseModel, Scalar::Str(model.into()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::genai::dialect::coverage::unknown;
+
+    /// The keys of the fact table, a concrete one for each of its rows.
+    #[test]
+    fn every_key_of_the_table_is_known() {
+        let keys = [
+            "SpanAttributes.LLM_PROMPTS.0.role",
+            "SpanAttributes.LLM_PROMPTS.0.content",
+            "SpanAttributes.LLM_COMPLETIONS.0.role",
+            "SpanAttributes.LLM_COMPLETIONS.0.content",
+            "SpanAttributes.LLM_COMPLETIONS.0.finish_reason",
+            "SpanAttributes.LLM_COMPLETIONS.1.function_call.name",
+            "SpanAttributes.LLM_COMPLETIONS.1.function_call.arguments",
+            "SpanAttributes.LLM_REQUEST_FUNCTIONS.0.name",
+            "SpanAttributes.LLM_REQUEST_FUNCTIONS.0.description",
+            "SpanAttributes.LLM_REQUEST_FUNCTIONS.0.parameters",
+            "gen_ai.prompt.0.role",
+            "gen_ai.prompt.0.content",
+            "gen_ai.completion.0.role",
+            "gen_ai.completion.0.content",
+            "gen_ai.completion.0.finish_reason",
+            "gen_ai.completion.1.function_call.name",
+            "gen_ai.completion.1.function_call.arguments",
+            "llm.request.functions.0.name",
+            "llm.request.functions.0.description",
+            "llm.request.functions.0.parameters",
+            "gen_ai.usage.prompt_tokens",
+            "gen_ai.usage.completion_tokens",
+            "llm.usage.total_tokens",
+            "gen_ai.usage.total_tokens",
+            "gen_ai.system",
+            "gen_ai.request.model",
+            "gen_ai.response.model",
+            "llm.is_streaming",
+            "llm.request.type",
+            "gen_ai.operation.name",
+            "llm.user",
+            "gen_ai.input.messages",
+            "gen_ai.output.messages",
+            "gen_ai.system_instructions",
+            "gen_ai.response.finish_reasons",
+            "gen_ai.request.id",
+            "gen_ai.response.id",
+            "gen_ai.cost.input_cost",
+            "gen_ai.cost.output_cost",
+            "gen_ai.cost.total_cost",
+            "gen_ai.cost.tool_usage_cost",
+            "gen_ai.cost.original_cost",
+            "gen_ai.cost.discount_x",
+            "gen_ai.cost.margin_x",
+            "gen_ai.cost.cache_x_cost",
+            "gen_ai.cost.reasoning_cost",
+            "gen_ai.cost.x",
+            "hidden_params",
+            "metadata.usage_object",
+            "metadata.user_api_key_x",
+            "metadata.requester_x",
+            "metadata.spend_logs_metadata",
+            "metadata.applied_guardrails",
+            "metadata.x",
+            "litellm.call_id",
+            "litellm.model_group",
+            "litellm.provider.model",
+            "litellm.team.x",
+            "gen_ai.openai.request.service_tier",
+            "gen_ai.openai.response.service_tier",
+            "llm.openai.model",
+            "llm.openai.stringified_raw_response",
+            "error.type",
+            "error.code",
+            "error.message",
+            "error.stack_trace",
+            "error.llm_provider",
+            "guardrail_name",
+            "guardrail_mode",
+            "guardrail_response",
+            "masked_entity_count",
+            "call_type",
+            "service",
+            "error",
+            "caller",
+            "gen_ai.response_id",
+            "gen_ai.system_fingerprint",
+            "langtrace.service.name",
+            "llm.response.stop_reason",
+            "gen_ai.tool.0.name",
+            "gen_ai.tool.0.description",
+            "gen_ai.tool.0.parameters",
+            "gen_ai.usage.cache_creation.input_tokens",
+            "litellm.cost.x",
+            "litellm.metadata.x",
+            "litellm.request.streaming",
+        ];
+        assert_eq!(unknown(&keys), [""; 0]);
     }
 }

@@ -428,3 +428,24 @@ impl SpanName {
         }
     }
 }
+
+#[cfg(test)]
+mod coverage {
+    use super::*;
+    use crate::genai::index::{Found, Index, piece};
+
+    /// Those of `keys` that no rule, family or deliberate prefix knows.
+    pub(super) fn unknown<'k>(keys: &[&'k str]) -> Vec<&'k str> {
+        let index = Index::new(Vec::new(), BUILT_IN);
+        let is_known = |key: &str| match index.find(key) {
+            Found::Entry(_) => true,
+            Found::Member(member) => index
+                .families
+                .get(member.family)
+                .is_some_and(|entry| entry.families.iter().any(|(_, family)| piece(family, &member).is_some())),
+            Found::Kept(_, reason) => reason != Reason::Unknown,
+            Found::Foreign => false,
+        };
+        keys.iter().copied().filter(|key| !is_known(key)).collect()
+    }
+}

@@ -1,0 +1,210 @@
+//! Candidates for a list: what one source says of the messages, the instructions or the tools, and
+//! whether another source says the same.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::content::{self, Direction, write_value};
+use super::convention::Convention;
+use super::dialect::Reason;
+use super::fold;
+use super::message::{Message, Part, ToolDefinition};
+use super::read::ListOf;
+use crate::otlp::value::Value;
+
+/// How many pairs of messages are compared at most to find that one list says what another says.
+const COMPARED: usize = 4096;
+
+/// What a candidate for a list holds.
+pub(super) enum Body<'s> {
+    /// Valid as it stands; the JSON text of it.
+    Current(Cow<'s, str>),
+    Messages(Vec<Message<'s>>),
+    Parts(Vec<Part<'s>>),
+    Tools(Vec<ToolDefinition<'s>>),
+}
+
+pub(super) struct Candidate<'s> {
+    pub(super) list: ListOf,
+    pub(super) rank: u32,
+    pub(super) body: Body<'s>,
+    pub(super) claims: Range<usize>,
+}
+
+/// What an attribute holds for a list. `current` says that it is the list's own attribute.
+pub(super) fn body<'s>(
+    list: ListOf,
+    value: &'s Value<'s>,
+    current: bool,
+    convention: &Convention,
+    python: bool,
+) -> Result<Body<'s>, Reason> {
+    let text: Cow<'s, str> = match value {
+        Value::Str(text) => Cow::Borrowed(text),
+        Value::Array(_) | Value::KvList(_) => {
+            let mut text = String::new();
+            write_value(value, &mut text);
+            Cow::Owned(text)
+        }
+        Value::Empty => return Err(Reason::Empty),
+        _ => return Err(Reason::Shape),
+    };
+    if text.trim().is_empty() {
+        return Err(Reason::Empty);
+    }
+    if current && is_valid(list, &text, convention) {
+        return Ok(Body::Current(text));
+    }
+    let looks_like_json = text.trim_start().starts_with(['[', '{']);
+    let body = match (list, text) {
+        // What is cut off under a current name is no text of a user.
+        (ListOf::Input | ListOf::Output, text) if current && looks_like_json => match text {
+            Cow::Borrowed(text) => content::messages_from_json(text, role_of(list), python),
+            Cow::Owned(text) => content::messages_from_json(&text, role_of(list), python).map(owned_messages),
+        }
+        .map(Body::Messages),
+        (ListOf::Input | ListOf::Output, Cow::Borrowed(text)) => {
+            Some(Body::Messages(fold::messages_of_text(text, role_of(list), python)))
+        }
+        (ListOf::Input | ListOf::Output, Cow::Owned(text)) => {
+            content::messages_from_json(&text, role_of(list), python).map(owned_messages).map(Body::Messages)
+        }
+        (ListOf::Instructions, Cow::Borrowed(text)) => {
+            Some(Body::Parts(content::system_instructions_from_text(text, python)))
+        }
+        (ListOf::Instructions, Cow::Owned(text)) => {
+            let parts = content::system_instructions_from_text(&text, python);
+            Some(Body::Parts(parts.into_iter().map(Part::into_owned).collect()))
+        }
+        (ListOf::Tools, Cow::Borrowed(text)) => content::tool_definitions_from_json(text, python).map(Body::Tools),
+        (ListOf::Tools, Cow::Owned(text)) => content::tool_definitions_from_json(&text, python)
+            .map(|tools| Body::Tools(tools.into_iter().map(ToolDefinition::into_owned).collect())),
+    };
+    match body {
+        None => Err(Reason::Shape),
+        Some(body) if body.is_empty() => Err(Reason::Empty),
+        Some(body) => Ok(body),
+    }
+}
+
+fn is_valid(list: ListOf, text: &str, convention: &Convention) -> bool {
+    match list {
+        ListOf::Input => content::check_messages(text, Direction::Input),
+        ListOf::Output => {
+            let finish_reason = convention.finish_reason_in_messages;
+            content::check_messages(text, Direction::Output { finish_reason })
+        }
+        ListOf::Instructions => content::check_system_instructions(text),
+        ListOf::Tools => content::check_tool_definitions(text),
+    }
+}
+
+impl Body<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Body::Current(_) => false,
+            Body::Messages(messages) => messages.is_empty(),
+            Body::Parts(parts) => parts.is_empty(),
+            Body::Tools(tools) => tools.is_empty(),
+        }
+    }
+}
+
+pub(super) fn role_of(list: ListOf) -> &'static str {
+    if list == ListOf::Output { "assistant" } else { "user" }
+}
+
+fn owned_messages(messages: Vec<Message<'_>>) -> Vec<Message<'static>> {
+    messages.into_iter().map(Message::into_owned).collect()
+}
+
+/// Whether everything that `other` says is in `chosen`.
+pub(super) fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool {
+    let read;
+    let chosen = match (chosen, list) {
+        (Body::Current(text), ListOf::Input | ListOf::Output) => {
+            match content::messages_from_json(text, role_of(list), false) {
+                Some(messages) => {
+                    read = Body::Messages(messages);
+                    &read
+                }
+                None => return false,
+            }
+        }
+        (Body::Current(text), ListOf::Instructions) => {
+            read = Body::Parts(content::system_instructions_from_text(text, false));
+            &read
+        }
+        (Body::Current(text), ListOf::Tools) => match content::tool_definitions_from_json(text, false) {
+            Some(tools) => {
+                read = Body::Tools(tools);
+                &read
+            }
+            None => return false,
+        },
+        (body, _) => body,
+    };
+    match (chosen, other) {
+        (Body::Messages(chosen), Body::Messages(other)) => {
+            chosen.len().saturating_mul(other.len()) <= COMPARED
+                && other.iter().all(|message| chosen.iter().any(|known| says(known, message)))
+        }
+        (Body::Parts(chosen), Body::Parts(other)) => {
+            chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|part| chosen.contains(part))
+        }
+        (Body::Tools(chosen), Body::Tools(other)) => {
+            chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|tool| chosen.contains(tool))
+        }
+        _ => false,
+    }
+}
+
+/// Adds the tool calls of `other` to messages that have none and say the same otherwise: LiteLLM
+/// writes `parts` without calls, and the calls beside it. Returns whether all of `other` is said now.
+pub(super) fn add_calls(chosen: &mut Body<'_>, other: &Body<'_>, list: ListOf) -> bool {
+    let Body::Messages(other) = other else { return false };
+    let mut messages = match chosen {
+        Body::Messages(messages) => std::mem::take(messages),
+        Body::Current(text) => match content::messages_from_json(text, role_of(list), false) {
+            Some(messages) => owned_messages(messages),
+            None => return false,
+        },
+        _ => return false,
+    };
+    let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. });
+    let fits = other.len() <= messages.len()
+        && messages.iter().zip(other).all(|(message, other)| {
+            message.role == "assistant"
+                && message.role == other.role
+                && other.parts.iter().all(|part| match is_call(part) {
+                    true => !message.parts.iter().any(is_call),
+                    false => message.parts.contains(part),
+                })
+        });
+    if fits {
+        for (message, other) in messages.iter_mut().zip(other) {
+            message.parts.extend(other.parts.iter().filter(|part| is_call(part)).map(|part| part.clone().into_owned()));
+        }
+    }
+    if fits || matches!(chosen, Body::Messages(_)) {
+        *chosen = Body::Messages(messages);
+    }
+    fits
+}
+
+fn says(known: &Message<'_>, message: &Message<'_>) -> bool {
+    known.role == message.role
+        && known.parts.len().saturating_mul(message.parts.len()) <= COMPARED
+        && message.parts.iter().all(|part| known.parts.iter().any(|known| same_part(known, part)))
+}
+
+/// Equal, or a call that says the same without an id (LiteLLM's `function_call` keys have none).
+fn same_part(known: &Part<'_>, part: &Part<'_>) -> bool {
+    match (known, part) {
+        (
+            Part::ToolCall { name, arguments, .. },
+            Part::ToolCall { id: None, name: other_name, arguments: other_arguments },
+        ) => name == other_name && arguments == other_arguments,
+        _ => known == part,
+    }
+}

@@ -1,0 +1,185 @@
+//! One span before and after, key by key, with the rule: the same translation as
+//! [`super::translate`] makes, told to people.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::content::write_value;
+use super::dialect::{Reason, Sign};
+use super::read::{Claim, From, Outcome, Recognised, Source};
+use super::translate::{Batch, Translator, key_of};
+use crate::otlp::span::Span;
+use crate::otlp::traces::Origin;
+use crate::otlp::value::Value;
+
+/// What a translation did to one span.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explanation {
+    /// The dialect that won.
+    pub dialect: &'static str,
+    /// By how much it beat the next one.
+    pub margin: u32,
+    /// What spoke for it.
+    pub because: String,
+    /// The target.
+    pub target: &'static str,
+    /// The span's name.
+    pub name: Change<String>,
+    /// The span's kind.
+    pub kind: Change<&'static str>,
+    /// Every attribute and event that some dialect knows, in the span's order.
+    pub keys: Vec<KeyExplanation>,
+    /// Attributes that no single key stands behind.
+    pub added: Vec<Added>,
+}
+
+/// Before and after.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change<T> {
+    /// Before translation.
+    pub before: T,
+    /// After it.
+    pub after: T,
+}
+
+/// What became of one attribute or event.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KeyExplanation {
+    /// The attribute's key, or the event's name.
+    pub key: String,
+    /// Whether it is a span event.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub event: bool,
+    /// The dialect whose meaning counted.
+    pub dialect: &'static str,
+    /// The value as it came; an event's attributes.
+    pub before: Json,
+    /// `expressed`, `kept` or `discarded`.
+    pub outcome: &'static str,
+    /// Why it was kept or discarded; `current` if it stood in the target's words before.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub reason: &'static str,
+    /// The target's attribute that says it now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<&'static str>,
+    /// That attribute's value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<Json>,
+    /// Whether the key is gone.
+    pub removed: bool,
+    /// The rule, in a few words.
+    pub rule: &'static str,
+}
+
+/// An attribute that follows from several keys, or from the span's shape.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Added {
+    /// The attribute's key.
+    pub key: String,
+    /// Its value.
+    pub value: Json,
+}
+
+impl Translator {
+    /// Translates a span in place, and tells what was done. `None` for a span that is no LLM
+    /// operation; it is not touched.
+    pub fn explain(&self, span: &mut Span<'_>, origin: &Origin<'_>, batch: &mut dyn Batch) -> Option<Explanation> {
+        if !self.may_concern(span) {
+            return None;
+        }
+        let (name, kind) = (span.name().to_owned(), span.kind().name());
+        self.with_source(span, |source, span| {
+            let mut read = self.read(source, span, origin, batch)?;
+            self.write(&mut read, source, span);
+            let mut claims = read.claims.clone();
+            claims.sort_by_key(|claim| match claim.from {
+                From::Attribute(number) => (0, number),
+                From::Event(number) => (1, number),
+            });
+            let keys: Vec<KeyExplanation> = claims
+                .iter()
+                .filter_map(|claim| {
+                    self.key_explanation(claim, self.attribute_of(claim.about, &read.operation), source, span)
+                })
+                .collect();
+            let added = span
+                .attributes()
+                .filter(|(key, _)| source.get(key).is_none() && !keys.iter().any(|entry| entry.to == Some(*key)))
+                .map(|(key, value)| Added { key: key.to_owned(), value: json(&value.parse()) })
+                .collect();
+            Some(Explanation {
+                dialect: self.index.dialects.get(usize::from(read.recognised.winner)).copied().unwrap_or_default(),
+                margin: read.recognised.margin,
+                because: because(&read.recognised),
+                target: self.target().name(),
+                name: Change { before: name.clone(), after: span.name().to_owned() },
+                kind: Change { before: kind, after: span.kind().name() },
+                keys,
+                added,
+            })
+        })
+    }
+
+    fn key_explanation(
+        &self,
+        claim: &Claim,
+        attribute: Option<&'static str>,
+        source: &Source<'_>,
+        span: &Span<'_>,
+    ) -> Option<KeyExplanation> {
+        let (outcome, reason) = match claim.outcome {
+            Outcome::Expressed(reason) => ("expressed", reason),
+            Outcome::Discarded(reason) => ("discarded", reason),
+            Outcome::Kept(reason) => ("kept", reason),
+            Outcome::Open => ("kept", Reason::Unknown),
+        };
+        let (key, before, event, removed) = match claim.from {
+            From::Attribute(number) => {
+                let (_, value) = source.attributes.get(number)?;
+                let key = key_of(claim, source)?;
+                (key, json(value), false, !span.has(key))
+            }
+            From::Event(number) => {
+                let event = source.events.get(number)?;
+                let attributes = event.attributes.iter().map(|(key, value)| ((*key).to_owned(), json(value)));
+                let gone = !span.events().any(|(index, _)| index == event.index);
+                (event.name, Json::Object(attributes.collect()), true, gone)
+            }
+        };
+        let to = attribute.filter(|attribute| outcome == "expressed" && span.has(attribute));
+        let after = to.and_then(|attribute| span.get(attribute)).map(|value| json(&value));
+        Some(KeyExplanation {
+            key: key.to_owned(),
+            event,
+            dialect: self.index.dialects.get(usize::from(claim.dialect)).copied().unwrap_or_default(),
+            before,
+            outcome,
+            reason: reason.name(),
+            to,
+            after,
+            removed,
+            rule: claim.rule,
+        })
+    }
+}
+
+fn because(recognised: &Recognised) -> String {
+    match recognised.sign {
+        Some(Sign::Scope(scope)) => format!("the scope is {scope}"),
+        Some(Sign::ScopePrefix(prefix) | Sign::UnversionedScopePrefix(prefix) | Sign::SchemaScopePrefix(prefix)) => {
+            format!("the scope begins with {prefix}")
+        }
+        Some(Sign::Resource(key, value)) => format!("the resource says {key} = {value}"),
+        Some(Sign::SpanName(name)) => format!("the span is called {name}"),
+        Some(Sign::Key(key)) => format!("there is a key {key}"),
+        Some(Sign::KeyPrefix(prefix)) => format!("there are keys {prefix}*"),
+        None => "it knows the most of the keys".to_owned(),
+    }
+}
+
+/// A value as JSON.
+pub(crate) fn json(value: &Value<'_>) -> Json {
+    let mut text = String::new();
+    write_value(value, &mut text);
+    serde_json::from_str(&text).unwrap_or(Json::String(text))
+}
