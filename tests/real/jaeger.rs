@@ -39,6 +39,11 @@ impl Jaeger {
         Jaeger { _process: process, _folder: folder, otlp_grpc: grpc, query }
     }
 
+    /// Whether it knows nothing of a trace.
+    fn lacks(&self, id: &str) -> bool {
+        get(self.query, &format!("/api/traces/{id}")).unwrap().status == 404
+    }
+
     /// The spans of a trace, once there are `count` of them.
     pub(crate) fn trace(&mut self, id: &str, count: usize) -> Vec<Value> {
         let query = self.query;
@@ -119,7 +124,7 @@ fn a_recorded_llama_stack_has_no_sqlite_and_no_orphans() {
     let folder = tempfile::tempdir().unwrap();
     let dragoman = Dragoman::start(&file(&folder, "dragoman.yaml", &config(&jaeger)));
     let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut dropped = BTreeSet::new();
+    let mut dropped: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for case in cases("llama-stack-0.7.2-optin") {
         for body in requests(&case, "traces.pb") {
             post(&dragoman, &body);
@@ -127,23 +132,24 @@ fn a_recorded_llama_stack_has_no_sqlite_and_no_orphans() {
                 let sqlite = ["db.system", "db.system.name"]
                     .iter()
                     .any(|key| crate::support::text(&span.attributes, key) == Some("sqlite"));
-                if sqlite {
-                    dropped.insert(hex(&span.span_id));
-                } else {
-                    expected.entry(hex(&span.trace_id)).or_default().insert(hex(&span.span_id));
-                }
+                let list = if sqlite { &mut dropped } else { &mut expected };
+                list.entry(hex(&span.trace_id)).or_default().insert(hex(&span.span_id));
             }
         }
     }
-    assert!(dropped.len() > 50, "the recording has its noise");
-    for (trace, ids) in expected {
-        for span in jaeger.trace(&trace, ids.len()) {
-            let id = span["spanID"].as_str().unwrap().to_owned();
-            assert!(ids.contains(&id), "{} should have been dropped", span["operationName"]);
+    assert!(dropped.values().map(BTreeSet::len).sum::<usize>() > 50, "the recording has its noise");
+    for (trace, ids) in &expected {
+        for span in jaeger.trace(trace, ids.len()) {
+            let id = span["spanID"].as_str().unwrap();
+            assert!(ids.contains(id), "{} should have been dropped", span["operationName"]);
             for reference in span["references"].as_array().unwrap() {
                 let parent = reference["spanID"].as_str().unwrap();
-                assert!(!dropped.contains(parent), "{} is an orphan", span["operationName"]);
+                let gone = dropped.get(trace).is_some_and(|ids| ids.contains(parent));
+                assert!(!gone, "{} is an orphan", span["operationName"]);
             }
         }
+    }
+    for trace in dropped.keys().filter(|trace| !expected.contains_key(*trace)) {
+        assert!(jaeger.lacks(trace), "trace {trace} was nothing but sqlite");
     }
 }
