@@ -39,16 +39,22 @@ jaeger() {
     mv "$dir/bin/jaeger.new" "$dir/bin/jaeger"
 }
 
-# Debian's package; its service is not started: the tests start their own on free ports.
-prometheus() {
-    if command -v prometheus >/dev/null && command -v promtool >/dev/null; then return 0; fi
-    command -v apt-get >/dev/null || { say "prometheus: install prometheus and promtool by hand"; return 1; }
+# Installs a Debian package: debian NAME.
+debian() {
+    command -v apt-get >/dev/null || { say "$1: install it by hand, this machine has no apt-get"; return 1; }
     local sudo=
     [ "$(id -u)" = 0 ] || sudo=sudo
-    say "prometheus: installing the Debian package"
+    say "$1: installing the Debian package"
     $sudo apt-get update -qq
-    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
-        $sudo apt-get install -qq --no-install-recommends prometheus >/dev/null
+    $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+        apt-get install -qq --no-install-recommends "$1" >/dev/null
+}
+
+# Prometheus and promtool. The package's service is not started: the tests start their own on
+# free ports.
+prometheus() {
+    if [ -x "$(type -P prometheus)" ] && [ -x "$(type -P promtool)" ]; then return 0; fi
+    debian prometheus
 }
 
 # The official Python SDK with its two OTLP exporters, and the reference OpenMetrics parser.
@@ -56,6 +62,8 @@ python() {
     [ -e "$dir/python/.ready-$(cksum <"$here/requirements.txt" | cut -d' ' -f1)" ] && return 0
     say "python: OpenTelemetry SDK and OpenMetrics parser"
     rm -rf "$dir/python"
+    # Debian has the installer of packages apart from the interpreter.
+    python3 -c 'import ensurepip' 2>/dev/null || debian python3-venv
     python3 -m venv "$dir/python"
     "$dir/python/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
     touch "$dir/python/.ready-$(cksum <"$here/requirements.txt" | cut -d' ' -f1)"
