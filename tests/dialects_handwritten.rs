@@ -11,10 +11,10 @@ use dragoman::genai::translate::Batch;
 use dragoman::otlp::SpanId;
 use dragoman::otlp::traces::{self, Origin, Visitor};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
-use support::{attribute, int, spans, text};
+use support::{attribute, int, key_values, spans, text};
 
 const INTERNAL: i32 = 1;
 const SERVER: i32 = 2;
@@ -35,14 +35,7 @@ fn translate(kind: i32, attributes: &[(&str, any_value::Value)], children: bool)
             self.0.translate(span, origin, &mut self.1, &mut self.2);
         }
     }
-    let attributes = attributes
-        .iter()
-        .map(|(key, value)| KeyValue {
-            key: (*key).to_owned(),
-            value: Some(AnyValue { value: Some(value.clone()) }),
-            ..Default::default()
-        })
-        .collect();
+    let attributes = key_values(attributes);
     let span = Span { span_id: vec![7; 8], name: "ask".into(), kind, attributes, ..Default::default() };
     let scope_spans = vec![ScopeSpans { spans: vec![span], ..Default::default() }];
     let request =

@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde_json::Value;
 
 use crate::process::{Dragoman, Running, file, free_port, get, http};
-use crate::support::{cases, corpus, requests, spans};
+use crate::support::{cases, corpus, key_values, requests, spans};
 use crate::tools;
 
 pub(crate) struct Jaeger {
@@ -163,6 +163,7 @@ fn a_recorded_llama_stack_has_no_sqlite_and_no_orphans() {
 /// A request of spans of one trace: id, parent, name, whether it is sqlite.
 fn request(trace: &[u8; 16], spans: &[(u8, u8, &str, bool)]) -> Vec<u8> {
     let id = |id: u8| if id == 0 { Vec::new() } else { vec![id; 8] };
+    let mark = [("db.system", any_value::Value::StringValue("sqlite".into()))];
     let span = |&(span, parent, name, sqlite): &(u8, u8, &str, bool)| Span {
         trace_id: trace.to_vec(),
         span_id: id(span),
@@ -170,14 +171,7 @@ fn request(trace: &[u8; 16], spans: &[(u8, u8, &str, bool)]) -> Vec<u8> {
         name: name.into(),
         start_time_unix_nano: 1_760_000_000_000_000_000,
         end_time_unix_nano: 1_760_000_001_000_000_000,
-        attributes: sqlite
-            .then(|| KeyValue {
-                key: "db.system".into(),
-                value: Some(AnyValue { value: Some(any_value::Value::StringValue("sqlite".into())) }),
-                ..KeyValue::default()
-            })
-            .into_iter()
-            .collect(),
+        attributes: key_values(if sqlite { &mark } else { &[] }),
         ..Span::default()
     };
     let scope = ScopeSpans { spans: spans.iter().map(span).collect(), ..ScopeSpans::default() };

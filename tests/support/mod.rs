@@ -51,6 +51,16 @@ pub fn spans(body: &[u8]) -> Vec<Span> {
     scopes.flat_map(|scope| scope.spans).collect()
 }
 
+/// Attributes from keys and values.
+pub fn key_values(entries: &[(&str, any_value::Value)]) -> Vec<KeyValue> {
+    let entry = |(key, value): &(&str, any_value::Value)| KeyValue {
+        key: (*key).to_owned(),
+        value: Some(AnyValue { value: Some(value.clone()) }),
+        ..KeyValue::default()
+    };
+    entries.iter().map(entry).collect()
+}
+
 /// The text of a string attribute.
 pub fn text<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a str> {
     match attribute(attributes, key)? {

@@ -8,12 +8,12 @@ use dragoman::genai::settings::{Genai, Target};
 use dragoman::genai::translate::{NoBatch, Translation, Translator};
 use dragoman::otlp::traces::{self, Origin, Visitor};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value};
+use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 use serde_json::Value as Tree;
 
-use super::{attribute, int, requests, spans, text};
+use super::{attribute, cases, int, key_values, requests, spans, text};
 
 /// A span before and after its translation; `None` for what it was found to be if it is no
 /// operation.
@@ -65,14 +65,7 @@ pub fn translated(case: &Path) -> Vec<Translated> {
 
 /// A span made of a few attributes, translated; the second pass must change nothing.
 pub fn translated_span(scope: &str, version: &str, name: &str, attributes: &[(&str, any_value::Value)]) -> Span {
-    let attributes = attributes
-        .iter()
-        .map(|(key, value)| KeyValue {
-            key: (*key).to_owned(),
-            value: Some(AnyValue { value: Some(value.clone()) }),
-            ..Default::default()
-        })
-        .collect();
+    let attributes = key_values(attributes);
     let span = Span { name: name.into(), kind: 3, attributes, ..Default::default() };
     let scope = InstrumentationScope { name: scope.into(), version: version.into(), ..Default::default() };
     let scope_spans = vec![ScopeSpans { scope: Some(scope), spans: vec![span], ..Default::default() }];
@@ -305,7 +298,15 @@ fn short(text: &str) -> String {
 
 /// Compares the lines of all operations of some emitters with a file that was read by a person.
 /// With `UPDATE_EXPECTED=1` the file is written anew, to be read again.
-pub fn check_expected(file: &str, lines: &[String]) {
+pub fn check_expected(file: &str, emitters: &[&str]) {
+    let mut lines = Vec::new();
+    for emitter in emitters {
+        for case in cases(emitter) {
+            let name = format!("{emitter}/{}", case.file_name().unwrap().to_str().unwrap());
+            let operations = translated(&case).into_iter().filter(|span| span.found.is_some());
+            lines.extend(operations.map(|span| format!("{name}: {}", line(&span.after))));
+        }
+    }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/expected").join(file);
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
