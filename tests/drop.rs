@@ -1,6 +1,8 @@
 //! Dropping leaves no orphans, on recorded servers and on every order in which parents and
 //! children can arrive.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail")]
+
 mod support;
 
 use std::collections::HashSet;

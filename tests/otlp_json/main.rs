@@ -576,9 +576,9 @@ fn hostile_documents_are_answered_quickly() {
 #[test]
 fn the_official_examples_survive_the_way_to_the_wire_and_back() {
     for (signal, json) in [
-        (Signal::Traces, include_str!("trace.json")),
-        (Signal::Metrics, include_str!("metrics.json")),
-        (Signal::Logs, include_str!("logs.json")),
+        (Signal::Traces, include_str!("../corpus/otlp-examples/trace.json")),
+        (Signal::Metrics, include_str!("../corpus/otlp-examples/metrics.json")),
+        (Signal::Logs, include_str!("../corpus/otlp-examples/logs.json")),
     ] {
         let wire = decoded(signal, json);
         assert!(count(signal, &wire) > 0);

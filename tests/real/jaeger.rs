@@ -4,6 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::process::Command;
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prost::Message;
 use serde_json::Value;
 
 use crate::process::{Dragoman, Running, file, free_port, get, http};
@@ -37,6 +41,11 @@ impl Jaeger {
         let mut process = Running::start("jaeger", Command::new(binary).arg("--config").arg(config));
         process.wait_for("health", |_| get(health, "/status").ok().filter(|answer| answer.status == 200));
         Jaeger { _process: process, _folder: folder, otlp_grpc: grpc, query }
+    }
+
+    /// Whether it knows nothing of a trace.
+    fn lacks(&self, id: &str) -> bool {
+        get(self.query, &format!("/api/traces/{id}")).unwrap().status == 404
     }
 
     /// The spans of a trace, once there are `count` of them.
@@ -112,38 +121,91 @@ fn a_litellm_trace_arrives_in_current_words() {
     }
 }
 
-/// A whole recorded server: no sqlite span, and no span whose parent was dropped.
+/// Whole recorded servers: no sqlite span, and no span whose parent was dropped.
 #[test]
 fn a_recorded_llama_stack_has_no_sqlite_and_no_orphans() {
     let mut jaeger = Jaeger::start();
     let folder = tempfile::tempdir().unwrap();
     let dragoman = Dragoman::start(&file(&folder, "dragoman.yaml", &config(&jaeger)));
     let mut expected: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut dropped = BTreeSet::new();
-    for case in cases("llama-stack-0.7.2-optin") {
+    let mut dropped: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for case in ["llama-stack-0.4.4", "llama-stack-0.7.2-optin"].into_iter().flat_map(cases) {
         for body in requests(&case, "traces.pb") {
             post(&dragoman, &body);
             for span in spans(&body) {
                 let sqlite = ["db.system", "db.system.name"]
                     .iter()
                     .any(|key| crate::support::text(&span.attributes, key) == Some("sqlite"));
-                if sqlite {
-                    dropped.insert(hex(&span.span_id));
-                } else {
-                    expected.entry(hex(&span.trace_id)).or_default().insert(hex(&span.span_id));
-                }
+                let list = if sqlite { &mut dropped } else { &mut expected };
+                list.entry(hex(&span.trace_id)).or_default().insert(hex(&span.span_id));
             }
         }
     }
-    assert!(dropped.len() > 50, "the recording has its noise");
-    for (trace, ids) in expected {
-        for span in jaeger.trace(&trace, ids.len()) {
-            let id = span["spanID"].as_str().unwrap().to_owned();
-            assert!(ids.contains(&id), "{} should have been dropped", span["operationName"]);
+    assert!(dropped.values().map(BTreeSet::len).sum::<usize>() > 50, "the recording has its noise");
+    for (trace, ids) in &expected {
+        for span in jaeger.trace(trace, ids.len()) {
+            let id = span["spanID"].as_str().unwrap();
+            assert!(ids.contains(id), "{} should have been dropped", span["operationName"]);
             for reference in span["references"].as_array().unwrap() {
                 let parent = reference["spanID"].as_str().unwrap();
-                assert!(!dropped.contains(parent), "{} is an orphan", span["operationName"]);
+                let gone = dropped.get(trace).is_some_and(|ids| ids.contains(parent));
+                assert!(!gone, "{} is an orphan", span["operationName"]);
             }
         }
     }
+    let only_sqlite: Vec<_> = dropped.keys().filter(|trace| !expected.contains_key(*trace)).collect();
+    assert!(only_sqlite.len() > 50, "the recording has its lone roots");
+    for trace in only_sqlite {
+        assert!(jaeger.lacks(trace), "trace {trace} was nothing but sqlite");
+    }
+}
+
+/// A request of spans of one trace: id, parent, name, whether it is sqlite.
+fn request(trace: &[u8; 16], spans: &[(u8, u8, &str, bool)]) -> Vec<u8> {
+    let id = |id: u8| if id == 0 { Vec::new() } else { vec![id; 8] };
+    let span = |&(span, parent, name, sqlite): &(u8, u8, &str, bool)| Span {
+        trace_id: trace.to_vec(),
+        span_id: id(span),
+        parent_span_id: id(parent),
+        name: name.into(),
+        start_time_unix_nano: 1_760_000_000_000_000_000,
+        end_time_unix_nano: 1_760_000_001_000_000_000,
+        attributes: sqlite
+            .then(|| KeyValue {
+                key: "db.system".into(),
+                value: Some(AnyValue { value: Some(any_value::Value::StringValue("sqlite".into())) }),
+                ..KeyValue::default()
+            })
+            .into_iter()
+            .collect(),
+        ..Span::default()
+    };
+    let scope = ScopeSpans { spans: spans.iter().map(span).collect(), ..ScopeSpans::default() };
+    let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+    ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
+}
+
+/// No recording has a kept span under a sqlite span, so this one is made: children in the same
+/// request and in the next hang on the nearest span that was kept.
+#[test]
+fn children_of_dropped_spans_hang_on_their_nearest_kept_ancestor() {
+    let mut jaeger = Jaeger::start();
+    let folder = tempfile::tempdir().unwrap();
+    let dragoman = Dragoman::start(&file(&folder, "dragoman.yaml", &config(&jaeger)));
+    let trace = [0x7a; 16];
+    let first = [(1, 0, "GET /", false), (2, 1, "connect", true), (3, 2, "SELECT", true), (4, 3, "GET /same", false)];
+    post(&dragoman, &request(&trace, &first));
+    post(&dragoman, &request(&trace, &[(5, 3, "GET /next", false)]));
+    let mut shown: Vec<_> = jaeger
+        .trace(&hex(&trace), 3)
+        .iter()
+        .map(|span| {
+            let parents = span["references"].as_array().unwrap().iter();
+            let parents: Vec<_> = parents.map(|parent| parent["spanID"].as_str().unwrap().to_owned()).collect();
+            (span["operationName"].as_str().unwrap().to_owned(), parents)
+        })
+        .collect();
+    shown.sort();
+    let root = || vec!["01".repeat(8)];
+    assert_eq!(shown, [("GET /".into(), vec![]), ("GET /next".into(), root()), ("GET /same".into(), root())]);
 }

@@ -2,9 +2,12 @@
 //! Prometheus receive. `tests/real/install.sh` builds or installs them;
 //! `cargo test --features real --test real` runs this.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
 #[path = "../support/process.rs"]
 mod process;
 
@@ -13,6 +16,27 @@ mod prometheus;
 mod sdk;
 
 use std::path::PathBuf;
+
+/// Translated, shown on the terminal, counted; every listener on a port of its own choosing.
+const CONFIG: &str = "
+receivers:
+  otlp: { protocols: { grpc: { endpoint: 127.0.0.1:0 }, http: { endpoint: 127.0.0.1:0 } } }
+processors:
+  genai:
+connectors:
+  genai_metrics:
+exporters:
+  debug: { verbosity: detailed }
+  prometheus: { endpoint: 127.0.0.1:0 }
+extensions:
+  health_check: { endpoint: 127.0.0.1:0 }
+service:
+  extensions: [health_check]
+  telemetry: { metrics: { address: 127.0.0.1:0 } }
+  pipelines:
+    traces: { receivers: [otlp], processors: [genai], exporters: [debug, genai_metrics] }
+    metrics: { receivers: [genai_metrics], exporters: [prometheus] }
+";
 
 /// Where `install.sh` puts what it installs.
 fn tools() -> PathBuf {

@@ -4,27 +4,7 @@
 use std::process::Command;
 
 use crate::process::{Dragoman, file, get};
-use crate::tools;
-
-const CONFIG: &str = "
-receivers:
-  otlp: { protocols: { grpc: { endpoint: 127.0.0.1:0 }, http: { endpoint: 127.0.0.1:0 } } }
-processors:
-  genai:
-connectors:
-  genai_metrics:
-exporters:
-  debug: { verbosity: detailed }
-  prometheus: { endpoint: 127.0.0.1:0 }
-extensions:
-  health_check: { endpoint: 127.0.0.1:0 }
-service:
-  extensions: [health_check]
-  telemetry: { metrics: { address: 127.0.0.1:0 } }
-  pipelines:
-    traces: { receivers: [otlp], processors: [genai], exporters: [debug, genai_metrics] }
-    metrics: { receivers: [genai_metrics], exporters: [prometheus] }
-";
+use crate::{CONFIG, tools};
 
 fn send_and_check(command: &mut Command, dragoman: &mut Dragoman) {
     let output = command.output().unwrap();

@@ -1,6 +1,6 @@
 //! OTLP/JSON: straight to the wire form and back, without structs in between.
 //!
-//! [`decode`] takes what OTLP 1.11 says and what the OpenTelemetry Collector takes beyond it:
+//! [`decode()`] takes what OTLP 1.11 says and what the OpenTelemetry Collector takes beyond it:
 //!
 //! | in JSON | becomes |
 //! |---|---|
@@ -18,7 +18,7 @@
 //! | messages nested more than a hundred deep | refused, as in protobuf |
 //! | text after the document | refused |
 //!
-//! What is written by [`encode`] follows OTLP 1.11 alone. Fields that the table in
+//! What is written by [`encode()`] follows OTLP 1.11 alone. Fields that the table in
 //! [`super::schema`] does not know cannot be said in JSON and are left out there.
 
 mod decode;

@@ -1,5 +1,5 @@
 //! JSON as text (RFC 8259): strings, numbers, literals, and how to step over a value. What a value
-//! means is [`super::decode`]'s.
+//! means is [`mod@super::decode`]'s.
 
 use std::borrow::Cow;
 
