@@ -15,7 +15,7 @@ use super::field::{Field, Type};
 use super::fold::{self, Numbered, text_of};
 use super::index::{Index, piece};
 use super::operation::{Content, Offered, Operation, Scalar};
-use super::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Reading, Source, Work};
+use super::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Reading, Source, Speakers, Work};
 use super::usage;
 use super::values::{self, Mapped, ValueMap};
 use crate::otlp::value::Value;
@@ -25,6 +25,7 @@ pub(super) struct Job<'t, 's> {
     pub(super) index: &'t Index,
     pub(super) convention: &'static Convention,
     pub(super) source: &'s Source<'s>,
+    speakers: Speakers,
     /// Whether texts may hold Python literals.
     python: bool,
     pub(super) operation: Operation<'s>,
@@ -44,11 +45,17 @@ pub(super) struct Job<'t, 's> {
 }
 
 impl<'t, 's> Job<'t, 's> {
-    pub(super) fn new(index: &'t Index, convention: &'static Convention, source: &'s Source<'s>) -> Job<'t, 's> {
+    pub(super) fn new(
+        index: &'t Index,
+        convention: &'static Convention,
+        source: &'s Source<'s>,
+        speakers: Speakers,
+    ) -> Job<'t, 's> {
         Job {
             index,
             convention,
             source,
+            speakers,
             python: false,
             operation: Operation::default(),
             claims: Vec::with_capacity(source.attributes.len() + source.events.len()),
@@ -163,22 +170,19 @@ impl<'t, 's> Job<'t, 's> {
 
     /// A value in the target's word and the field's type; `None` if the map says that the word is
     /// a name for something that is no value of this field.
+    ///
+    /// A word that a key's own dialect lets pass is read once more as it would be under the current
+    /// name, where it will stand: dialects that share a span may have different words.
     fn mapped(&self, work: Work<'_>, field: Field, value: &Value<'s>) -> Option<Coerced<'s>> {
-        let Value::Str(text) = value else { return Some(coerce(field, value)) };
-        let word: Cow<'s, str> = match &work.meaning.values {
-            ValueMap::None => return Some(coerce(field, value)),
-            ValueMap::Table(table) => match values::look(table, text) {
-                Mapped::To(word) => word.into(),
-                Mapped::Nothing if values::is_nothing(text) => return Some(Coerced::Absent),
-                Mapped::Nothing => return None,
-                Mapped::Unknown => return Some(coerce(field, value)),
-            },
-            map => match map.look(text) {
-                Mapped::To(word) => word.to_owned().into(),
-                _ => return Some(coerce(field, value)),
-            },
-        };
-        Some(coerce(field, &Value::Str(word)))
+        let read = in_words(&work.meaning.values, field, value)?;
+        if let (true, Coerced::Value(Scalar::Str(word))) = (work.rank != RANK_CURRENT, &read)
+            && let Some((attribute, _)) = self.convention.name(field)
+            && let Some(words) =
+                self.index.words_of(field, attribute, |dialect| self.speakers.rank(self.index, dialect))
+        {
+            return in_words(words, field, &Value::Str(word.clone()));
+        }
+        Some(read)
     }
 
     fn field(&mut self, work: Work<'_>, field: Field, value: &Value<'s>) {
@@ -539,6 +543,25 @@ impl<'t, 's> Job<'t, 's> {
             self.operation.set(Field::ProviderName, Scalar::Str(provider.into()));
         }
     }
+}
+
+/// A value in the words of a map and the field's type; `None` as in [`Job::mapped`].
+fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coerced<'s>> {
+    let Value::Str(text) = value else { return Some(coerce(field, value)) };
+    let word: Cow<'s, str> = match words {
+        ValueMap::None => return Some(coerce(field, value)),
+        ValueMap::Table(table) => match values::look(table, text) {
+            Mapped::To(word) => word.into(),
+            Mapped::Nothing if values::is_nothing(text) => return Some(Coerced::Absent),
+            Mapped::Nothing => return None,
+            Mapped::Unknown => return Some(coerce(field, value)),
+        },
+        map => match map.look(text) {
+            Mapped::To(word) => word.to_owned().into(),
+            _ => return Some(coerce(field, value)),
+        },
+    };
+    Some(coerce(field, &Value::Str(word)))
 }
 
 /// Fields that the conventions type as `any`.
