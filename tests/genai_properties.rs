@@ -3,21 +3,47 @@
 
 mod genai_support;
 
-use dragoman::genai::coerce::{Coerced, coerce, is_of};
+use dragoman::genai::coerce::{Coerced, coerce, is_of, written};
 use dragoman::genai::content::{Direction, check_messages, check_system_instructions, check_tool_definitions};
 use dragoman::genai::convention::{self, Convention};
-use dragoman::genai::field::Field;
+use dragoman::genai::dialect::user::is_own as is_current_name;
+use dragoman::genai::field::{Field, Type};
 use dragoman::genai::operation::Scalar;
 use dragoman::genai::settings::{Genai, Originals, Target};
+use dragoman::genai::values::{self, Mapped};
+use dragoman::otlp::value::Value;
 use genai_support::mixture::{case, settings};
-use genai_support::{attributes, explain, translate};
+use genai_support::{attributes, explain, translate, value_of};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
-use serde_json::Value;
 
 /// `PROPTEST_CASES` for a long run.
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+}
+
+/// Whether a target would have written the value itself: not a word of some emitter, not a count of
+/// zero, which gives way to a count.
+fn is_valid(field: Field, kind: Type, value: &Value<'_>) -> bool {
+    let Coerced::Value(scalar) = coerce(field, value) else { return false };
+    let is_word_of_an_emitter = |words: &'static values::Table, word: &str| match values::look(words, word) {
+        Mapped::To(canonical) => canonical != word,
+        Mapped::Nothing => true,
+        Mapped::Unknown => false,
+    };
+    let is_own_word = match (field, scalar.as_str()) {
+        (Field::OperationName, Some(word)) => {
+            word.trim() == word
+                && !is_word_of_an_emitter(&values::LITELLM_CALL_TYPE, word)
+                && !is_word_of_an_emitter(&values::OPERATION, word)
+        }
+        (Field::ProviderName, Some(word)) => word.trim() == word && !is_word_of_an_emitter(&values::PROVIDER, word),
+        // A router's prefix goes if it is the provider.
+        (Field::ResponseModel, Some(model)) => !model.contains('/'),
+        _ => true,
+    };
+    is_own_word && scalar != Scalar::Int(0) && is_of(kind, value) && written(&scalar, kind) == *value
 }
 
 proptest! {
@@ -29,5 +55,90 @@ proptest! {
         let twice = translate(&once.body, &settings);
         prop_assert_eq!(&once.spans, &twice.spans);
         prop_assert!(once.body == twice.body);
+    }
+
+    #[test]
+    fn a_collector_with_the_newer_target_may_follow_one_with_the_older(case in case(), settings in settings()) {
+        let older = Genai { target: Target::V1_41, ..settings.clone() };
+        let newer = Genai { target: Target::Main, ..settings };
+        let once = translate(&translate(&case.request(), &older).body, &newer);
+        let twice = translate(&once.body, &newer);
+        prop_assert_eq!(&once.spans, &twice.spans);
+        prop_assert!(once.body == twice.body);
+    }
+
+    #[test]
+    fn a_current_value_stays_as_it_is(case in case(), settings in settings()) {
+        let done = translate(&case.clone().request(), &settings);
+        let (before, after) = (case.span(), &done.spans[0]);
+        let convention = Convention::of(settings.target);
+        for (name, kind, field) in Field::ALL.iter().filter_map(|field| {
+            convention.name(*field).map(|(name, kind)| (name, kind, *field))
+        }) {
+            // Another name for it may be the right one for the operation.
+            let is_refined = convention.refined.iter().any(|(_, name)| name.field == field);
+            if let Some(value) = value_of(before, name)
+                && !is_refined
+                && is_valid(field, kind, &value)
+            {
+                prop_assert_eq!(value_of(after, name), Some(value), "{}", name);
+            }
+        }
+        let text = |span: &Span, name: &str| value_of(span, name).and_then(|value| value.as_str().map(str::to_owned));
+        let finish_reason = convention.finish_reason_in_messages;
+        let is_current = |name: &str, text: &str| match name {
+            convention::INPUT_MESSAGES => check_messages(text, Direction::Input),
+            convention::OUTPUT_MESSAGES => check_messages(text, Direction::Output { finish_reason }),
+            convention::SYSTEM_INSTRUCTIONS => check_system_instructions(text),
+            _ => check_tool_definitions(text),
+        };
+        for name in [
+            convention::INPUT_MESSAGES,
+            convention::OUTPUT_MESSAGES,
+            convention::SYSTEM_INSTRUCTIONS,
+            convention::TOOL_DEFINITIONS,
+        ] {
+            let Some(before) = text(before, name).filter(|text| is_current(name, text)) else { continue };
+            let after = text(after, name).unwrap_or_default();
+            // Tool calls that stood beside messages without them are added.
+            let calls = r#"{"type":"tool_call""#;
+            prop_assert!(after == before || (after.contains(calls) && !before.contains(calls)), "{}: {}", name, after);
+        }
+    }
+
+    #[test]
+    fn nothing_disappears_unaccounted(case in case(), settings in settings()) {
+        let body = case.clone().request();
+        let done = translate(&body, &settings);
+        let told = explain(&body, &settings);
+        let (before, after) = (attributes(case.span()), attributes(&done.spans[0]));
+        let keys = told.map(|told| told.keys).unwrap_or_default();
+        let counted: u64 = done.tally.iter().map(|(_, _, _, count)| count).sum();
+        prop_assert_eq!(counted, keys.len() as u64);
+        if done.translations[0].is_none() {
+            prop_assert!(done.body == body);
+        }
+        for entry in &keys {
+            prop_assert_eq!(entry.outcome == "kept" && entry.removed, false, "{}", entry.key);
+            prop_assert!(entry.outcome == "expressed" || !entry.reason.is_empty(), "{}", entry.key);
+            prop_assert!(!entry.removed || settings.originals == Originals::Replace, "{}", entry.key);
+        }
+        for (key, value) in before.as_object().unwrap() {
+            let fate = keys.iter().find(|entry| !entry.event && entry.key == *key);
+            match (fate.map(|fate| fate.outcome), after.get(key)) {
+                (Some("kept") | None, now) => prop_assert_eq!(now, Some(value), "{}", key),
+                (Some(_), None) => {
+                    prop_assert_eq!(settings.originals, Originals::Replace, "{}", key);
+                    let to = fate.and_then(|fate| fate.to);
+                    prop_assert!(to.is_none_or(|to| after.get(to).is_some()), "{}", key);
+                }
+                (Some(_), Some(now)) => {
+                    prop_assert!(now == value || is_current_name(key, settings.target), "{}", key);
+                }
+            }
+        }
+        let events = |span: &Span| span.events.len();
+        let gone = keys.iter().filter(|entry| entry.event && entry.removed).count();
+        prop_assert_eq!(events(case.span()), events(&done.spans[0]) + gone);
     }
 }

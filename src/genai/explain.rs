@@ -86,7 +86,8 @@ impl Explanation {
     fn update(&mut self, later: Explanation) {
         for key in later.keys.into_iter().filter(|key| key.outcome != "kept") {
             let is_same = |known: &&mut KeyExplanation| {
-                known.outcome == "kept" && (&known.key, known.event, &known.before) == (&key.key, key.event, &key.before)
+                known.outcome == "kept"
+                    && (&known.key, known.event, &known.before) == (&key.key, key.event, &key.before)
             };
             if let Some(known) = self.keys.iter_mut().find(is_same) {
                 *known = key;

@@ -155,7 +155,8 @@ impl Index {
         }
         self.reworded.extend(dialect.keys.iter().filter_map(|rule| match rule.action {
             Action::Field(field) if rule.values.is_some() => {
-                let is_own = |convention: &&Convention| convention.name(field).is_some_and(|(name, _)| name == rule.key);
+                let is_own =
+                    |convention: &&Convention| convention.name(field).is_some_and(|(name, _)| name == rule.key);
                 convention::ALL.iter().any(is_own).then_some(field)
             }
             _ => None,

@@ -36,6 +36,9 @@ pub(super) struct Job<'t, 's> {
     opaque: [bool; Field::ALL.len()],
     totals: Vec<(usize, i64)>,
     candidates: Vec<Candidate<'s>>,
+    /// What was said otherwise first: the facts, with their claims, and the candidates.
+    other_facts: Vec<(usize, Field, Scalar<'s>)>,
+    other_candidates: Vec<Candidate<'s>>,
     /// Finish reasons that stood in pieces, with their claims.
     reasons: Vec<(usize, Cow<'s, str>)>,
     /// A prompt that was one text and not a list of messages.
@@ -63,6 +66,8 @@ impl<'t, 's> Job<'t, 's> {
             opaque: [false; Field::ALL.len()],
             totals: Vec::new(),
             candidates: Vec::new(),
+            other_facts: Vec::new(),
+            other_candidates: Vec::new(),
             reasons: Vec::new(),
             user_text: false,
             foreign: false,
@@ -115,11 +120,15 @@ impl<'t, 's> Job<'t, 's> {
                     (ValueMap::Table(table), Value::Str(word)) => values::look(table, word) != Mapped::Unknown,
                     _ => true,
                 };
-                if let (true, Some(Coerced::Value(scalar))) = (hint, self.mapped(work, field, value)) {
-                    self.offer(field, scalar, None);
-                }
-                let rule = "copied where nothing else says it; the key says more and stays";
-                self.claim(&work, About::Field(field), Outcome::Kept(Reason::SaysMore), rule);
+                let offered = match (hint, self.mapped(work, field, value)) {
+                    (true, Some(Coerced::Value(scalar))) => self.offer(field, scalar, None),
+                    _ => Offered::Equal,
+                };
+                let (reason, rule) = match offered {
+                    Offered::Conflict => (Reason::Conflict, "something else was said first; this stays"),
+                    _ => (Reason::SaysMore, "copied where nothing else says it; the key says more and stays"),
+                };
+                self.claim(&work, About::Field(field), Outcome::Kept(reason), rule);
             }
             Action::Total => self.total(work, value),
             Action::Input => self.list(work, ListOf::Input, value),
@@ -206,9 +215,13 @@ impl<'t, 's> Job<'t, 's> {
                 (Outcome::Kept(Reason::Uncoercible), "the value is not of the attribute's type; it stays")
             }
             Some(Coerced::Value(scalar)) => {
+                let other = self.operation.get(field).is_some().then(|| scalar.clone());
                 let outcome = match self.offer(field, scalar, Some(number)) {
                     Offered::Taken | Offered::Equal => Outcome::Expressed(Reason::None),
-                    Offered::Conflict => Outcome::Kept(Reason::Conflict),
+                    Offered::Conflict => {
+                        self.other_facts.extend(other.map(|scalar| (number, field, scalar)));
+                        Outcome::Kept(Reason::Conflict)
+                    }
                 };
                 self.foreign |= !current;
                 if current {
@@ -385,7 +398,8 @@ impl<'t, 's> Job<'t, 's> {
             } else if add_calls(&mut chosen.body, &other.body, list) {
                 (Outcome::Expressed(Reason::None), "tool calls that the messages lacked")
             } else {
-                (Outcome::Kept(Reason::Conflict), "other content was said first; this stays")
+                self.other_candidates.push(other);
+                continue;
             };
             self.settle(other.claims, outcome, rule);
         }
@@ -408,6 +422,41 @@ impl<'t, 's> Job<'t, 's> {
             (ListOf::Instructions, _) => self.operation.instructions = Content::Current,
             (ListOf::Tools, _) => self.operation.tools = Content::Current,
         }
+    }
+
+    /// Compares what was said otherwise with what is said in the end: a correction may agree with it.
+    pub(super) fn reconsider(&mut self) {
+        for (claim, field, scalar) in std::mem::take(&mut self.other_facts) {
+            if self.operation.get(field) == Some(&scalar)
+                && let Some(claim) = self.claims.get_mut(claim)
+            {
+                claim.outcome = Outcome::Expressed(Reason::None);
+                claim.rule = "the correction of what was said first agrees with it";
+            }
+        }
+        for other in std::mem::take(&mut self.other_candidates) {
+            let (outcome, rule) = match self.agrees(&other) {
+                true => (Outcome::Expressed(Reason::None), "the same stands in the target's words"),
+                false => (Outcome::Kept(Reason::Conflict), "other content was said first; this stays"),
+            };
+            self.settle(other.claims, outcome, rule);
+        }
+    }
+
+    fn agrees(&mut self, other: &Candidate<'s>) -> bool {
+        let messages = match other.list {
+            ListOf::Input => &mut self.operation.input,
+            ListOf::Output => &mut self.operation.output,
+            // Nothing changes these once they were compared.
+            ListOf::Instructions | ListOf::Tools => return false,
+        };
+        let Content::Read(read) = messages else { return false };
+        let mut body = Body::Messages(std::mem::take(read));
+        let agrees = covers(&body, &other.body, other.list) || add_calls(&mut body, &other.body, other.list);
+        if let (Content::Read(read), Body::Messages(body)) = (messages, body) {
+            *read = body;
+        }
+        agrees
     }
 
     /// What becomes of all expressed claims of a field.

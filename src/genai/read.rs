@@ -294,9 +294,8 @@ impl<'i> Reading<'i, '_> {
             *score = score.saturating_add(*told);
         }
         let speakers = Speakers::of(index, &tells);
-        let recognised = recognise(index, &scores, &speakers, |winner| {
-            sign.loudest(winner).or(sign_of_name.loudest(winner))
-        });
+        let recognised =
+            recognise(index, &scores, &speakers, |winner| sign.loudest(winner).or(sign_of_name.loudest(winner)));
         let rank = |dialect: u8| speakers.rank(index, dialect);
 
         let named_by_emitter = index.names_span(name, |dialect| speakers.has(dialect));
@@ -370,13 +369,18 @@ impl Standing {
     /// Whether a span that was read so and then written may be read otherwise now: what spoke for
     /// an emitter is gone, and what is left means something else without it. Spans of one emitter
     /// with a scope of its own are known not to be, before any key is looked at.
-    pub(super) fn is_unsettled(&self, index: &Index, source: &Source<'_>, span: &Span<'_>, origin: &Origin<'_>) -> bool {
+    pub(super) fn is_unsettled(
+        &self,
+        index: &Index,
+        source: &Source<'_>,
+        span: &Span<'_>,
+        origin: &Origin<'_>,
+    ) -> bool {
         if self.for_good {
             return false;
         }
-        let left = |attribute: &usize| {
-            source.attributes.get(*attribute).map(|(key, _)| *key).filter(|key| span.has(key))
-        };
+        let left =
+            |attribute: &usize| source.attributes.get(*attribute).map(|(key, _)| *key).filter(|key| span.has(key));
         let mut tells = [0u32; 256];
         let mut seen = 0;
         index.score_origin(origin, &mut tells);
@@ -426,12 +430,7 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
 }
 
 /// The dialect to be named: the one that leads or, where no emitter speaks, the one that knows most.
-fn recognise(
-    index: &Index,
-    scores: &[u32; 256],
-    speakers: &Speakers,
-    sign: impl Fn(u8) -> Option<Sign>,
-) -> Recognised {
+fn recognise(index: &Index, scores: &[u32; 256], speakers: &Speakers, sign: impl Fn(u8) -> Option<Sign>) -> Recognised {
     let mut best: Option<(u8, u32)> = None;
     let mut next = 0;
     for (number, score) in scores.iter().take(index.dialects.len()).enumerate() {

@@ -245,6 +245,7 @@ impl Translator {
             job.operation.clear(Field::UsageOutputTokens);
             job.settle_field(Field::UsageOutputTokens, Outcome::Discarded(Reason::Empty), "embeddings have no output");
         }
+        job.reconsider();
         let (name, kind) = name_and_kind(&job.operation, reading.named_by_emitter, span);
         Some(Read {
             recognised: reading.recognised,
@@ -268,9 +269,8 @@ impl Translator {
         };
         let model = says(&[Field::RequestModel, Field::ResponseModel]) || source.get("model").is_some();
         let (input, output) = (says(&[Field::UsageInputTokens]), says(&[Field::UsageOutputTokens]));
-        let known = |is: fn(Action) -> bool| {
-            reading.work.iter().any(|work| !work.meaning.guarded && is(work.meaning.action))
-        };
+        let known =
+            |is: fn(Action) -> bool| reading.work.iter().any(|work| !work.meaning.guarded && is(work.meaning.action));
         let siblings = (input && output)
             || ((input || output) && known(|action| matches!(action, Action::Total)))
             || known(|action| matches!(action, Action::Usage));
@@ -332,7 +332,7 @@ impl Translator {
                 stands(&mut read.claims, source, attribute, true);
                 continue;
             }
-            if existing.is_none() && self.says_by_absence(field, fact) {
+            if existing.is_none() && self.says_by_absence(field, fact) && !is_contested(&read.claims, field) {
                 continue;
             }
             let value = written(fact, kind);
@@ -346,7 +346,8 @@ impl Translator {
         }
     }
 
-    /// Facts that the target says by leaving the attribute out.
+    /// Facts that the target says by leaving the attribute out, unless a key that stays says
+    /// otherwise and would be taken for it.
     fn says_by_absence(&self, field: Field, fact: &Scalar<'_>) -> bool {
         match (field, fact) {
             (Field::RequestStream, Scalar::Bool(false)) => !self.convention.says_not_streaming,
@@ -394,6 +395,9 @@ impl Translator {
             set_text(span, source, TOOL_DEFINITIONS, &mut text);
         }
         for list in [ListOf::Input, ListOf::Output, ListOf::Instructions, ListOf::Tools] {
+            if is_read(operation, list) {
+                displaced(&mut read.claims, source, list_name(list));
+            }
             if is_absent(operation, list) {
                 for claim in &mut read.claims {
                     if claim.about == About::List(list)
@@ -510,6 +514,15 @@ fn is_absent(operation: &Operation<'_>, list: ListOf) -> bool {
     }
 }
 
+fn is_read(operation: &Operation<'_>, list: ListOf) -> bool {
+    match list {
+        ListOf::Input => operation.input.read().is_some(),
+        ListOf::Output => operation.output.read().is_some(),
+        ListOf::Instructions => operation.instructions.read().is_some(),
+        ListOf::Tools => operation.tools.read().is_some(),
+    }
+}
+
 fn set_text(span: &mut Span<'_>, source: &Source<'_>, attribute: &str, text: &mut String) {
     let same = source.get(attribute).and_then(Value::as_str) == Some(text.as_str());
     if !same {
@@ -528,8 +541,17 @@ fn settle(claims: &mut [Claim], field: Field, reason: Reason, rule: &'static str
     }
 }
 
+/// Whether a key that stays says something else of a field.
+fn is_contested(claims: &[Claim], field: Field) -> bool {
+    let other = Outcome::Kept(Reason::Conflict);
+    claims.iter().any(|claim| claim.about == About::Field(field) && claim.outcome == other)
+}
+
 /// The claim of the target's own attribute: it stands as it came, or it was written anew.
 fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came: bool) {
+    if !as_it_came {
+        displaced(claims, source, attribute);
+    }
     let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
     let Some(claim) = claim else { return };
     match (as_it_came, claim.outcome) {
@@ -538,11 +560,18 @@ fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came
             claim.rule = "already in the target's words";
         }
         (false, Outcome::Expressed(_)) => claim.rule = "repaired in place",
-        (false, Outcome::Kept(reason)) => {
-            claim.outcome = Outcome::Discarded(reason);
-            claim.rule = "a valid value took the place of one that was none";
-        }
         _ => {}
+    }
+}
+
+/// The claim of the target's own attribute, whose value was none and made way.
+fn displaced(claims: &mut [Claim], source: &Source<'_>, attribute: &str) {
+    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
+    if let Some(claim) = claim
+        && let Outcome::Kept(reason) = claim.outcome
+    {
+        claim.outcome = Outcome::Discarded(reason);
+        claim.rule = "a valid value took the place of one that was none";
     }
 }
 

@@ -110,7 +110,9 @@ fn subjects() -> Vec<Subject> {
             "gen_ai.tool.definitions" => &mut tools,
             _ => {
                 let named = |field: &&Field| {
-                    convention::ALL.iter().any(|convention| convention.name(**field).is_some_and(|(name, _)| name == *to))
+                    convention::ALL
+                        .iter()
+                        .any(|convention| convention.name(**field).is_some_and(|(name, _)| name == *to))
                 };
                 let field = Field::ALL.iter().find(named).unwrap();
                 fields.iter_mut().find(|(of, _)| of == field).unwrap().1.push(key.to_string());
@@ -139,15 +141,71 @@ fn subjects() -> Vec<Subject> {
 
 fn value() -> impl Strategy<Value = Value> {
     let words = select(vec![
-        "gpt-4o", "text-embedding-3", "openai", "azure", "Azure", "ollama", "ollama/codegemma", "azure/gpt-4o", "Langchain", "Unknown", "chat",
-        "completion", "acompletion", "text_completion", "embedding", "embeddings", "retrieval", "rerank",
-        "vector_store_search", "unknown", "none", "null", "agent", "tool", "workflow", "task", "json_schema", "json",
-        "user", "assistant", "thinking", "function", "ai", "stop", "tool_calls", "end_turn", "None", "True", "False",
-        "29", " 29 ", "-1", "0", "1", "0.5", "", " ", "\"\"", "[]", "{}", "[null]", "chatcmpl-1", "cmpl-1",
-        "call_1", "get_weather", "http://h:11434/v1", "https://api.openai.com/v1", "api.openai.com", "Hello",
+        "gpt-4o",
+        "text-embedding-3",
+        "openai",
+        "azure",
+        "Azure",
+        "ollama",
+        "ollama/codegemma",
+        "azure/gpt-4o",
+        "Langchain",
+        "Unknown",
+        "chat",
+        "completion",
+        "acompletion",
+        "text_completion",
+        "embedding",
+        "embeddings",
+        "retrieval",
+        "rerank",
+        "vector_store_search",
+        "unknown",
+        "none",
+        "null",
+        "agent",
+        "tool",
+        "workflow",
+        "task",
+        "json_schema",
+        "json",
+        "user",
+        "assistant",
+        "thinking",
+        "function",
+        "ai",
+        "stop",
+        "tool_calls",
+        "end_turn",
+        "None",
+        "True",
+        "False",
+        "29",
+        " 29 ",
+        "-1",
+        "0",
+        "1",
+        "0.5",
+        "",
+        " ",
+        "\"\"",
+        "[]",
+        "{}",
+        "[null]",
+        "chatcmpl-1",
+        "cmpl-1",
+        "call_1",
+        "get_weather",
+        "http://h:11434/v1",
+        "https://api.openai.com/v1",
+        "api.openai.com",
+        "Hello",
     ]);
     let texts = select(vec![
-        r#"{"a": 1}"#, r#"["stop"]"#, r#"["stop", "length"]"#, "['stop', None]",
+        r#"{"a": 1}"#,
+        r#"["stop"]"#,
+        r#"["stop", "length"]"#,
+        "['stop', None]",
         "{'prompt_tokens': 29, 'completion_tokens': 13}",
         r#"{"input_tokens": 5, "output_tokens": 0, "cache_read_input_tokens": 2}"#,
         "Usage(prompt_tokens=3, completion_tokens=0)",
@@ -161,12 +219,17 @@ fn value() -> impl Strategy<Value = Value> {
         r#"[{"role":"assistant","parts":[],"finish_reason":"end_turn"}]"#,
         r#"[{"role":"assistant","parts":[{"type":"tool_call","id":"call_1","name":"get_weather"}],"finish_reason":"tool_call"}]"#,
         r#"[{"role":"assistant","tool_calls":[{"id":"call_1","function":{"name":"get_weather","arguments":"{}"}}]}]"#,
-        r#"[{"role":"assistant","parts":[]}]"#, r#"[{"role":"thinking","content":"Hm"},{"role":"assistant","content":"Hello"}]"#,
+        r#"[{"role":"assistant","parts":[]}]"#,
+        r#"[{"role":"thinking","content":"Hm"},{"role":"assistant","content":"Hello"}]"#,
         r#"[{"role":"thinking","parts":[{"type":"text","content":"Hm"}],"finish_reason":"stop"}]"#,
         r#"[{"role":"unknown","parts":[{"type":"text","content":"Hm"}],"finish_reason":"stop"}]"#,
-        r#"[{"type":"text","content":"Be brief."}]"#, r#"[{"type":"text","text":"Be brief."}]"#, "[{'type': 'text', 'text': 'Hi'}]",
-        r#"[{"type":"function","function":{"name":"f"}}]"#, r#"[{"type":"function","name":"f"}]"#,
-        r#"[{"role":"user","content":"cut"#, r#"{"messages":[{"role":"user","content":"Hi"}]}"#,
+        r#"[{"type":"text","content":"Be brief."}]"#,
+        r#"[{"type":"text","text":"Be brief."}]"#,
+        "[{'type': 'text', 'text': 'Hi'}]",
+        r#"[{"type":"function","function":{"name":"f"}}]"#,
+        r#"[{"type":"function","name":"f"}]"#,
+        r#"[{"role":"user","content":"cut"#,
+        r#"{"messages":[{"role":"user","content":"Hi"}]}"#,
         r#"{"type":"object","properties":{}}"#,
     ]);
     let odd = select(vec![
@@ -245,12 +308,32 @@ pub fn case() -> impl Strategy<Value = Case> {
         ("opentelemetry.instrumentation.openai_v2", "", ""),
         ("app", "", ""),
     ]);
-    let name = select(vec!["mine", "litellm_request", "raw_gen_ai_request", "openai.chat", "x.completion", "chat gpt-4o", "cohere.rerank"]);
+    let name = select(vec![
+        "mine",
+        "litellm_request",
+        "raw_gen_ai_request",
+        "openai.chat",
+        "x.completion",
+        "chat gpt-4o",
+        "cohere.rerank",
+    ]);
     let kind = select(vec![SpanKind::Internal, SpanKind::Client, SpanKind::Server, SpanKind::Unspecified]);
-    let event_names: Vec<&str> =
-        BUILT_IN.iter().flat_map(|dialect| dialect.events.iter().map(|event| event.name)).chain(["exception"]).collect();
-    let event_keys =
-        vec!["gen_ai.prompt", "gen_ai.completion", "message", "content", "tool_calls", "finish_reason", "id", "role", "other"];
+    let event_names: Vec<&str> = BUILT_IN
+        .iter()
+        .flat_map(|dialect| dialect.events.iter().map(|event| event.name))
+        .chain(["exception"])
+        .collect();
+    let event_keys = vec![
+        "gen_ai.prompt",
+        "gen_ai.completion",
+        "message",
+        "content",
+        "tool_calls",
+        "finish_reason",
+        "id",
+        "role",
+        "other",
+    ];
     let event = (select(event_names), prop::collection::vec((select(event_keys), value()), 0..4));
     let keys = prop::collection::vec(any::<Index>(), 1..5).prop_flat_map(|subjects| {
         prop::collection::vec((any::<Index>(), any::<Index>(), value()), 0..14).prop_map(move |entries| {

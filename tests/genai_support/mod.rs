@@ -248,6 +248,13 @@ pub fn explain(body: &[u8], settings: &Genai) -> Option<Explanation> {
     each.1
 }
 
+/// An attribute, as the product reads it.
+pub fn value_of(span: &Span, key: &str) -> Option<dragoman::otlp::value::Value<'static>> {
+    let entry = span.attributes.iter().find(|entry| entry.key == key)?;
+    let bytes = entry.value.clone().unwrap_or_default().encode_to_vec();
+    Some(dragoman::otlp::value::Value::parse_owned(&bytes))
+}
+
 /// The attributes of a span as one JSON object.
 pub fn attributes(span: &Span) -> serde_json::Value {
     let entries = span.attributes.iter().map(|entry| (entry.key.clone(), json_of(entry.value.as_ref())));
