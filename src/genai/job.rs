@@ -258,6 +258,8 @@ impl<'t, 's> Job<'t, 's> {
         let (outcome, rule) = match coerce(Field::UsageTotalTokens, value) {
             Coerced::Value(Scalar::Int(total)) => {
                 self.totals.push((self.claims.len(), total));
+                // For quirks only: no target has a word for it.
+                self.operation.offer(Field::UsageTotalTokens, Scalar::Int(total));
                 (Outcome::Open, "")
             }
             Coerced::Absent => (Outcome::Discarded(Reason::Empty), "an empty value is no value"),
@@ -435,11 +437,19 @@ impl<'t, 's> Job<'t, 's> {
             }
         }
         for other in std::mem::take(&mut self.other_candidates) {
-            let (outcome, rule) = match self.agrees(&other) {
-                true => (Outcome::Expressed(Reason::None), "the same stands in the target's words"),
-                false => (Outcome::Kept(Reason::Conflict), "other content was said first; this stays"),
-            };
-            self.settle(other.claims, outcome, rule);
+            if self.agrees(&other) {
+                let rule = "the same stands in the target's words";
+                self.settle(other.claims, Outcome::Expressed(Reason::None), rule);
+                continue;
+            }
+            // Pieces of one list stay together, a finish reason too that is expressed: without it
+            // the rest would be another list.
+            for claim in self.claims.get_mut(other.claims).unwrap_or_default() {
+                if matches!(claim.outcome, Outcome::Open | Outcome::Expressed(_)) {
+                    claim.outcome = Outcome::Kept(Reason::Conflict);
+                    claim.rule = "other content was said first; this stays";
+                }
+            }
         }
     }
 

@@ -217,6 +217,8 @@ impl Translator {
         }
         let mut job = Job::new(&self.index, self.convention, source, reading.standing.speakers);
         job.read(&mut reading, guarded);
+        // Quirks see it, for nothing may look otherwise to them once it stands under its name.
+        job.infer_provider();
         if let Some(quirk) = reading.quirk(&self.index) {
             let seen = Seen {
                 name: span.name(),
@@ -226,6 +228,7 @@ impl Translator {
             };
             quirk(&mut job.operation, &seen);
         }
+        job.operation.clear(Field::UsageTotalTokens);
         let is_by_nature = |claim: &Claim| {
             matches!(claim.outcome, Outcome::Kept(Reason::NoHome | Reason::Copy | Reason::SaysMore | Reason::Unknown))
         };
@@ -234,7 +237,6 @@ impl Translator {
             return None;
         }
         job.infer_operation();
-        job.infer_provider();
         let embeddings = job.operation.text(Field::OperationName) == Some("embeddings");
         job.totals(embeddings);
         // Embeddings have no output; several emitters write a zero.

@@ -258,6 +258,34 @@ fn value() -> impl Strategy<Value = Value> {
     ]
 }
 
+/// A value that emitters write under such a key, out of so few that several keys agree.
+fn fit(key: &str, choice: Index) -> Option<Value> {
+    let last = key.rsplit('.').next().unwrap_or_default();
+    let texts: &[&str] = match last {
+        "role" => &["user", "assistant", "thinking", "unknown", "tool", "system"],
+        "content" | "user" | "prompt" | "completion" | "reasoning" => &["Hello", "Hm", "Hello", ""],
+        "finish_reason" | "stop_reason" => &["stop", "tool_calls", "end_turn"],
+        "name" if key.contains("call") || key.contains("functions") => &["get_weather", "f"],
+        "arguments" | "parameters" | "input_schema" => &["{}", r#"{"city":"Paris"}"#],
+        "id" | "tool_call_id" => &["call_1", "chatcmpl-1"],
+        "system" | "vendor" | "provider" => &["openai", "azure", "OpenAI", "Langchain", "ollama"],
+        "type" | "operation" => &["chat", "completion", "embedding", "rerank", "acompletion"],
+        "kind" => &["workflow", "agent", "tool", "task"],
+        "model" => &["gpt-4o", "ollama/codegemma", "azure/gpt-4o", "text-embedding-3"],
+        "messages" => &[
+            r#"[{"role":"assistant","parts":[{"type":"text","content":"Hello"}]}]"#,
+            r#"[{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"stop"}]"#,
+            r#"[{"role":"assistant","content":"Hello"}]"#,
+            r#"[{"role":"user","content":"Hello"}]"#,
+            r#"[{"role":"thinking","content":"Hm"},{"role":"assistant","content":"Hello"}]"#,
+            r#"[{"role":"assistant","tool_calls":[{"id":"call_1","function":{"name":"f","arguments":"{}"}}]}]"#,
+        ],
+        _ if last.contains("tokens") => return Some(json!(*choice.get(&[0, 5, 13, 29, 42]))),
+        _ => return None,
+    };
+    Some(json!(*choice.get(texts)))
+}
+
 /// A word of the tables.
 fn table_word() -> impl Strategy<Value = Value> {
     let tables: [&values::Table; 6] = [
@@ -336,15 +364,19 @@ pub fn case() -> impl Strategy<Value = Case> {
     ];
     let event = (select(event_names), prop::collection::vec((select(event_keys), value()), 0..4));
     let keys = prop::collection::vec(any::<Index>(), 1..5).prop_flat_map(|subjects| {
-        prop::collection::vec((any::<Index>(), any::<Index>(), value()), 0..14).prop_map(move |entries| {
-            entries
-                .into_iter()
-                .map(|(subject, key, value)| {
-                    let subject = subject.get(&subjects).get(&SUBJECTS);
-                    (key.get(&subject.keys).clone(), value)
-                })
-                .collect::<Vec<_>>()
-        })
+        prop::collection::vec((any::<Index>(), any::<Index>(), value(), any::<Option<Index>>()), 0..20).prop_map(
+            move |entries| {
+                entries
+                    .into_iter()
+                    .map(|(subject, key, value, fitting)| {
+                        let subject = subject.get(&subjects).get(&SUBJECTS);
+                        let key = key.get(&subject.keys).clone();
+                        let value = fitting.and_then(|fitting| fit(&key, fitting)).unwrap_or(value);
+                        (key, value)
+                    })
+                    .collect::<Vec<_>>()
+            },
+        )
     });
     let events = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(event, 0..3)];
     (keys, origin, name, kind, events).prop_map(|(entries, (scope, version, schema), name, kind, events)| {
