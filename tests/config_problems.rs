@@ -379,3 +379,21 @@ fn a_flood_of_mistakes_is_cut() {
     assert_eq!(lines.len(), 51);
     assert_eq!(lines[50], "and 450 more");
 }
+
+#[test]
+fn an_expiration_that_nothing_here_has_is_warned_about() {
+    let yaml = "receivers: { otlp: { protocols: { grpc: } } }
+service: { pipelines: { metrics: { receivers: [otlp], exporters: [prometheus] } } }
+exporters:
+  prometheus:
+    metric_expiration: 5m
+";
+    assert_eq!(
+        warnings_of(yaml),
+        [
+            "5:5: warning: exporters.prometheus.metric_expiration: has no effect here: it is for metrics of applications, which this version does not expose; derived metrics go after the connector's metrics_expiration"
+        ]
+    );
+    let wrong = problems_of(&yaml.replace("5m", "5"));
+    assert!(wrong.iter().any(|problem| problem.contains("metric_expiration: found 5")), "{wrong:?}");
+}

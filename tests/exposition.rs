@@ -44,6 +44,7 @@ fn families(target: Target) -> Families {
             server_address: "api.openai.com".into(),
             server_port: Some(443),
             error_type: (number == 2).then(|| "timeout".into()),
+            content: 0,
             usage: Usage { cache_read: Some(5), reasoning: Some(1), ..Usage::default() },
             start_time_unix_nano: 1_000_000_000,
             end_time_unix_nano: 1_000_000_000 + u64::from(number) * 700_000_000,

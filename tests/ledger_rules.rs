@@ -52,6 +52,7 @@ fn chat(id: u64) -> Item {
         start_time_unix_nano: 10_000_000_000,
         end_time_unix_nano: 20_000_000_000,
         time_to_first_chunk: None,
+        content: 0,
     };
     Item { call, says_call: true }
 }
@@ -340,6 +341,29 @@ fn instrumentations_without_a_link_are_told_by_usage_and_time() {
 }
 
 // --- 4: the same trace -----------------------------------------------------------------------------
+
+/// `LangChain` with a cache: the second answer is the first one again, in a trace of its own.
+#[test]
+fn an_answer_from_a_cache_is_no_call() {
+    let asked = |id: u64, trace: u64, content: u64| chat(id).trace(trace).of(|call| call.content = content);
+    let first = || asked(1, 1, 77).id("chatcmpl-000000000000000000000073").at(10, 20);
+    let again = || asked(2, 2, 77).at(30, 31);
+    assert_always(&[first(), again()], 100, 20);
+
+    // Each of what makes it a cache's answer is needed.
+    let others = [
+        asked(2, 2, 78).at(30, 31),
+        again().of(|call| call.content = 0),
+        again().at(30, 39),
+        again().service("another"),
+        again().usage(100, 21),
+        again().id("chatcmpl-000000000000000000000074"),
+    ];
+    for other in others {
+        let tokens = 20 + other.call.usage.output.unwrap();
+        assert_always(&[first(), other], 200, tokens);
+    }
+}
 
 #[test]
 fn nested_instrumentations_are_one_call() {

@@ -200,7 +200,11 @@ async fn connect(to: SocketAddr) -> Result<SendRequest<Full<Bytes>>, Failure> {
     stream.set_nodelay(true)?;
     let (sender, connection) =
         hyper::client::conn::http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            eprintln!("a connection to the sidecar ended: {error:?}");
+        }
+    });
     Ok(sender)
 }
 

@@ -1,4 +1,15 @@
-//! The command line: `dragoman`, `validate`, `explain`, `demo`, `config`.
+//! The command line: what each command does with the library below it, and how it ends.
+//!
+//! | command | does | exit code |
+//! |---|---|---|
+//! | `dragoman` | runs until a signal asks for the end | 0; 1 if it cannot start; 3 if telemetry was lost |
+//! | `validate` | says everything that is wrong with a configuration | 0; 1 if anything is |
+//! | `explain` | explains recorded spans, before and after, key by key | 0; 1 for what is no recorded OTLP |
+//! | `demo` | sends recorded traffic into a sidecar of its own | 0; 1 if a number is not what was billed |
+//! | `config` | prints the embedded default | 0 |
+//!
+//! Wrong arguments end with 2. What people read goes to standard output, what is wrong to standard
+//! error; `paint` knows columns and when colors are wanted.
 
 mod demo;
 mod explain;
@@ -15,7 +26,7 @@ use crate::config::{Source, Warning};
 use crate::genai::settings::Target;
 use crate::service::plan::Plan;
 
-/// The configuration is wrong, or the program cannot start with it.
+/// The configuration or the input is wrong, or the program cannot start with it.
 const EXIT_CONFIGURATION: u8 = 1;
 /// Telemetry was still undelivered when the program had to end.
 const EXIT_LOST: u8 = 3;

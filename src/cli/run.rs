@@ -63,22 +63,30 @@ async fn serve(plan: Plan) -> ExitCode {
     tracing::info!("{name}: taking no more requests, delivering what is queued; a second signal ends at once");
     tokio::select! {
         stopped = running.stop(DELIVER) => {
-            match stopped {
-                Stopped { lost: 0, drained: true } => {
-                    tracing::info!("stopped; everything that was accepted was delivered or counted");
-                    return ExitCode::SUCCESS;
-                }
-                Stopped { lost: 0, drained: false } => {
-                    tracing::error!("stopped; requests that did not end in {DRAIN:?} were cut off unanswered");
-                }
-                Stopped { lost, .. } => tracing::error!("stopped with {lost} items undelivered; they are lost"),
-            }
-            ExitCode::from(EXIT_LOST)
+            say(stopped);
+            ExitCode::from(code(stopped))
         }
         name = asked_to_end(&mut terminate, &mut interrupt) => {
             tracing::error!("{name} again: leaving now; what was queued is lost");
             ExitCode::from(EXIT_LOST)
         }
+    }
+}
+
+/// 0 only if all that was accepted has been delivered or counted, and every request answered.
+fn code(stopped: Stopped) -> u8 {
+    if stopped.drained && stopped.lost == 0 { 0 } else { EXIT_LOST }
+}
+
+fn say(stopped: Stopped) {
+    match stopped {
+        Stopped { lost: 0, drained: true } => {
+            tracing::info!("stopped; everything that was accepted was delivered or counted");
+        }
+        Stopped { lost: 0, drained: false } => {
+            tracing::error!("stopped; requests that did not end in {DRAIN:?} were cut off unanswered");
+        }
+        Stopped { lost, .. } => tracing::error!("stopped with {lost} items undelivered; they are lost"),
     }
 }
 
@@ -107,5 +115,17 @@ async fn asked_to_end(terminate: &mut Signal, interrupt: &mut Signal) -> &'stati
     tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lost_is_in_the_exit_code() {
+        for (drained, lost, expected) in [(true, 0, 0), (true, 1, EXIT_LOST), (false, 0, EXIT_LOST)] {
+            assert_eq!(code(Stopped { drained, lost }), expected);
+        }
     }
 }

@@ -155,6 +155,7 @@ mod tests {
             start_time_unix_nano: 0,
             end_time_unix_nano: 0,
             time_to_first_chunk: None,
+            content: 0,
         };
         families.tokens(&call, Direction::Output, 42);
         let scrape = exporter.respond(Some("application/openmetrics-text"), None);

@@ -1,10 +1,11 @@
 //! One span before and after, key by key, with the rule: the same translation as
 //! [`super::translate`] makes, told to people.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::content::write_value;
 use super::dialect::{Reason, Sign};
 use super::passes::PASSES;
 use super::read::{Claim, From, Outcome, Recognised, Source};
@@ -217,9 +218,22 @@ fn because(recognised: &Recognised) -> String {
     }
 }
 
-/// A value as JSON.
+/// A value as JSON, in the words of [`super::content::write_value`], but with every double as it is: read back from
+/// text it might be its neighbour.
 pub(crate) fn json(value: &Value<'_>) -> Json {
-    let mut text = String::new();
-    write_value(value, &mut text);
-    serde_json::from_str(&text).unwrap_or(Json::String(text))
+    match value {
+        Value::Empty => Json::Null,
+        Value::Str(text) => Json::String(text.to_string()),
+        Value::Bool(flag) => Json::Bool(*flag),
+        Value::Int(number) => Json::from(*number),
+        Value::Double(number) => match serde_json::Number::from_f64(*number) {
+            Some(number) => Json::Number(number),
+            None => Json::String(number.to_string()),
+        },
+        Value::Bytes(bytes) => Json::String(STANDARD.encode(bytes)),
+        Value::Array(array) => Json::Array(array.iter().map(|element| json(&element)).collect()),
+        Value::KvList(list) => {
+            Json::Object(list.iter().map(|(key, element)| (key.to_owned(), json(&element))).collect())
+        }
+    }
 }

@@ -1,6 +1,10 @@
 //! What the ledger and the histograms need to know of one LLM operation: read from a span that is
 //! already in a target's words, whoever wrote them.
 
+use std::hash::BuildHasher;
+
+use foldhash::quality::FixedState;
+
 use crate::otlp::span::{Kind, Span, StatusCode};
 use crate::otlp::traces::Origin;
 use crate::otlp::value::Value;
@@ -59,6 +63,9 @@ pub struct Call {
     pub end_time_unix_nano: u64,
     /// `gen_ai.response.time_to_first_chunk`, seconds.
     pub time_to_first_chunk: Option<f64>,
+    /// A hash of what was asked and answered; zero unless the span carries both. Equal within one
+    /// process for equal messages.
+    pub content: u64,
 }
 
 impl Call {
@@ -86,7 +93,9 @@ impl Call {
             start_time_unix_nano: span.start_time_unix_nano(),
             end_time_unix_nano: span.end_time_unix_nano(),
             time_to_first_chunk: None,
+            content: 0,
         };
+        let (mut asked, mut answered) = (0, 0);
         for (key, value) in span.attributes() {
             let text = || text(value.parse()).unwrap_or_default();
             let count = || value.parse().as_int().and_then(|count| u64::try_from(count).ok());
@@ -108,11 +117,16 @@ impl Call {
                     call.usage.cache_write = count();
                 }
                 "gen_ai.usage.reasoning.output_tokens" => call.usage.reasoning = count(),
+                "gen_ai.input.messages" => asked = content(value.as_bytes()),
+                "gen_ai.output.messages" => answered = content(value.as_bytes()),
                 "server.address" => call.server_address = text(),
                 "server.port" => call.server_port = count().and_then(|port| u16::try_from(port).ok()),
                 "error.type" => call.error_type = Some(text()).filter(|error| !error.is_empty()),
                 _ => {}
             }
+        }
+        if asked != 0 && answered != 0 {
+            call.content = content(&[asked, answered].map(u64::to_le_bytes).concat());
         }
         if call.error_type.is_none() && span.status_code() == StatusCode::Error {
             call.error_type = Some("_OTHER".to_owned());
@@ -140,6 +154,10 @@ impl Call {
         let said = self.usage.input.unwrap_or(0) > 0 || output.unwrap_or(0) > 0;
         said.then_some(Usage { output, ..self.usage })
     }
+}
+
+fn content(bytes: &[u8]) -> u64 {
+    FixedState::with_seed(0).hash_one(bytes).max(1)
 }
 
 /// `gen_ai.operation.name` of inference and embeddings.

@@ -473,6 +473,7 @@ mod tests {
             start_time_unix_nano: 1_000_000_000,
             end_time_unix_nano: 2_500_000_000,
             time_to_first_chunk: None,
+            content: 0,
         }
     }
 

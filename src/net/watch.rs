@@ -80,21 +80,16 @@ impl Watch {
     /// Returns when the connection has kept us waiting for too long.
     pub(super) async fn expired(&self) -> Expired {
         loop {
+            // Looked at anew each time: what was to happen at a deadline when the wait for it began
+            // says nothing, since a request may have come meanwhile.
             let (deadline, expired) = self.deadline();
-            tokio::select! {
-                biased;
-                () = self.earlier.notified() => {}
-                () = tokio::time::sleep_until(deadline) => {
-                    if let Some(expired) = expired {
-                        return expired;
-                    }
-                }
+            match expired {
+                Some(expired) if deadline <= Instant::now() => return expired,
+                _ => {}
             }
-            // Meanwhile a request may have come: only a deadline that still stands counts.
-            if let (deadline, Some(expired)) = self.deadline()
-                && deadline <= Instant::now()
-            {
-                return expired;
+            tokio::select! {
+                () = self.earlier.notified() => {}
+                () = tokio::time::sleep_until(deadline) => {}
             }
         }
     }
@@ -260,6 +255,31 @@ mod tests {
             () = begin_head_later => {}
         }
         assert_eq!(began.elapsed(), Duration::from_secs(100) + HEADER);
+    }
+
+    /// A client that was accepted, and sends one request after another, for longer than a head may take.
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_connection_outlives_the_header_timeout() {
+        for first in [&b"POST / HTTP/1.1\r\n\r\n"[..], PREFACE] {
+            let (watch, began) = watch();
+            let requests = async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                watch.received(first);
+                for _ in 0..100 {
+                    let busy = watch.begin();
+                    tokio::time::sleep(Duration::from_millis(900)).await;
+                    drop(busy);
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                biased;
+                expired = watch.expired() => assert_eq!(expired, Expired::Idle),
+                () = requests => {}
+            }
+            assert_eq!(began.elapsed(), Duration::from_millis(100_000) + IDLE);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -248,6 +248,22 @@ impl<'a> Reader<'a> {
         Ok(Some(Field { number, payload, start, end: self.at }))
     }
 
+    /// The content of the next field, if its key is this one byte and its length is whole; otherwise
+    /// nothing is read. A short cut past [`Reader::next`] for what most of a message consists of.
+    #[inline]
+    pub(super) fn next_if(&mut self, key: u8) -> Option<Field<'a>> {
+        let rest = self.bytes.get(self.at..)?;
+        let (head, length) = match *rest {
+            [first, length @ 0..0x80, ..] if first == key => (2, usize::from(length)),
+            [first, low, high @ 0..0x80, ..] if first == key => (3, usize::from(low & 0x7f) | usize::from(high) << 7),
+            _ => return None,
+        };
+        let content = rest.get(head..head + length)?;
+        let start = self.at;
+        self.at += head + length;
+        Some(Field { number: u32::from(key >> 3), payload: Payload::Bytes(content), start, end: self.at })
+    }
+
     /// The next value of a packed field, whose content this reader was made from.
     ///
     /// # Errors

@@ -328,11 +328,11 @@ fn connectors(plan: &Plan, own: &Registry) -> BTreeMap<Id, Connector> {
 fn target_of(plan: &Plan, connector: &Id) -> Target {
     let feeds = |pipeline: &&PipelinePlan| pipeline.exporters.contains(&Output::Connector(connector.clone()));
     let stages = plan.pipelines.iter().filter(feeds).flat_map(|pipeline| &pipeline.stages);
-    let target = stages.filter_map(|stage| match &stage.settings {
+    let mut target = stages.filter_map(|stage| match &stage.settings {
         ProcessorSettings::Genai(settings) => Some(settings.target),
         _ => None,
     });
-    target.last().unwrap_or_default()
+    target.next_back().unwrap_or_default()
 }
 
 /// The connectors whose metrics flow to an exporter.

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a server may take to come up on a busy machine before the test says that it did not.
@@ -22,6 +23,7 @@ pub struct Running {
     name: String,
     child: Child,
     log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -36,7 +38,7 @@ impl Running {
         let log = Arc::new(Mutex::new(String::new()));
         let pipes: [Box<dyn Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
-        for pipe in pipes {
+        let readers = pipes.into_iter().map(|pipe| {
             let log = Arc::clone(&log);
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -44,9 +46,10 @@ impl Running {
                     log.push_str(&line);
                     log.push('\n');
                 }
-            });
-        }
-        Running { name: name.to_owned(), child, log }
+            })
+        });
+        let readers = readers.collect();
+        Running { name: name.to_owned(), child, log, readers }
     }
 
     /// What it printed so far.
@@ -74,18 +77,29 @@ impl Running {
         }
     }
 
-    /// Sends SIGTERM and waits; the exit code.
-    pub fn terminate(&mut self) -> Option<i32> {
-        let pid = self.pid().to_string();
-        Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    /// Sends a signal, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill -{name}: {sent}");
+    }
+
+    /// Waits for the end; the exit code. The log is complete then.
+    pub fn wait(&mut self) -> Option<i32> {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().unwrap() {
+                self.readers.drain(..).for_each(|reader| reader.join().unwrap());
                 return status.code();
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("{} did not stop on SIGTERM:\n{}", self.name, self.log());
+        panic!("{} did not end:\n{}", self.name, self.log());
+    }
+
+    /// Sends SIGTERM and waits; the exit code.
+    pub fn terminate(&mut self) -> Option<i32> {
+        self.signal("TERM");
+        self.wait()
     }
 }
 
@@ -113,13 +127,19 @@ pub struct Dragoman {
 }
 
 impl Dragoman {
+    /// The binary, in an environment that says nothing of OTLP.
+    pub fn command() -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dragoman"));
+        command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").env("NO_COLOR", "1");
+        command
+    }
+
     /// Runs the binary on a configuration whose listeners are all on port 0, and waits until it
     /// is ready.
     pub fn start(config: &Path) -> Dragoman {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dragoman"));
-        command.arg("--config").arg(config).env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").env("NO_COLOR", "1");
-        let mut process = Running::start("dragoman", &mut command);
-        let log = process.wait_for("ready", |log| log.contains("ready").then(|| log.to_owned()));
+        let mut process = Running::start("dragoman", Dragoman::command().arg("--config").arg(config));
+        let log =
+            process.wait_for("ready", |log| log.lines().any(|line| line.ends_with(" ready")).then(|| log.to_owned()));
         let address = |what: &str| {
             let line = log.lines().find(|line| line.contains(what))?;
             line.split(|c: char| c.is_whitespace() || c == ',').find_map(|word| word.parse().ok())
@@ -178,6 +198,7 @@ pub fn http(
     stream.write_all(request.as_bytes())?;
     stream.write_all(body)?;
     let mut answer = Vec::new();
+    #[allow(clippy::disallowed_methods, reason = "limited")]
     stream.take(64 << 20).read_to_end(&mut answer)?;
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(answer.len());
     let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();

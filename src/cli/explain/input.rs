@@ -46,6 +46,7 @@ pub(super) struct Input {
 /// What is wrong with it, and where, without the file's name.
 pub(super) fn read(file: Option<&Path>) -> Result<Input, String> {
     let mut bytes = Vec::new();
+    #[allow(clippy::disallowed_methods, reason = "a limit is taken")]
     match file {
         Some(path) => File::open(path)
             .map_err(|error| format!("cannot be opened: {error}"))?

@@ -5,9 +5,9 @@
 //! [`Translator::explain`]: the one that a pipeline runs.
 
 mod input;
-mod report;
-mod text;
-mod values;
+pub(super) mod report;
+pub(super) mod text;
+pub(super) mod values;
 
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::Path;
@@ -38,8 +38,10 @@ pub(super) fn run(explain: &Explain, config: &[String]) -> ExitCode {
     }
     let name = file.map_or("standard input".to_owned(), |path| path.display().to_string());
     let report = input::read(file).and_then(|input| {
-        let report = report::report(&input, &Translator::new(&settings), explain.all);
-        report.map_err(|error| error.to_string())
+        let report = report::report(&input.traces, &Translator::new(&settings), explain.all);
+        let mut report = report.map_err(|error| error.to_string())?;
+        (report.counts.data_points, report.counts.log_records) = (input.data_points, input.log_records);
+        Ok(report)
     });
     let report = match report {
         Ok(report) => report,

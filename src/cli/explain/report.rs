@@ -28,7 +28,6 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::input::Input;
 use crate::genai::explain::{Added, Change, Explanation, KeyExplanation, json};
 use crate::genai::translate::Translator;
 use crate::otlp::id::{SpanId, TraceId};
@@ -96,12 +95,10 @@ pub(in crate::cli) struct SpanReport {
 ///
 /// # Errors
 /// Whatever prost would refuse.
-pub(in crate::cli) fn report(input: &Input, translator: &Translator, all: bool) -> Result<Report, WireError> {
+pub(in crate::cli) fn report(traces: &[Bytes], translator: &Translator, all: bool) -> Result<Report, WireError> {
     let mut report =
         Report { version: 1, target: translator.target().name(), spans: Vec::new(), counts: Counts::default() };
-    report.counts.data_points = input.data_points;
-    report.counts.log_records = input.log_records;
-    for body in &input.traces {
+    for body in traces {
         let mut each = Each { translator, body, parents: None, all, report: &mut report };
         edit(body, &mut each)?;
     }

@@ -225,10 +225,14 @@ fn write_rows(out: &mut String, keys: &[&KeyExplanation], paint: Paint) {
     let (keys, times): (Vec<&KeyExplanation>, Vec<usize>) = distinct.into_iter().unzip();
     let column = keys.iter().map(|key| width(&key_text(&key.key, key.event))).max().unwrap_or_default();
     let targets: Vec<Option<String>> = keys.iter().map(|key| target_text(key)).collect();
-    let behind = targets.iter().flatten().map(|target| 3 + width(target)).max().unwrap_or_default();
     let room = COLUMNS.saturating_sub(INDENT + column + 2);
-    let beside = room >= behind + LEAST_VALUE;
-    let most = if beside { room - behind } else { room }.min(if behind > 0 { MOST_VALUE } else { COLUMNS });
+    let fits = |target: &str| 3 + width(target) + LEAST_VALUE <= room;
+    let behind = targets.iter().flatten().filter(|target| fits(target)).map(|target| 3 + width(target)).max();
+    let most = match behind {
+        Some(behind) => MOST_VALUE.min(room - behind),
+        None if targets.iter().any(Option::is_some) => MOST_VALUE.min(room),
+        None => room,
+    };
     let values = keys.iter().zip(&times).map(|(key, times)| match times {
         1 => one_line(&key.before, most),
         _ => format!("{} ({times} times)", one_line(&key.before, most.saturating_sub(14))),
@@ -237,16 +241,15 @@ fn write_rows(out: &mut String, keys: &[&KeyExplanation], paint: Paint) {
     let value_column = values.iter().map(|value| width(value)).max().unwrap_or_default();
     for ((key, target), value) in keys.iter().zip(&targets).zip(&values) {
         let name = pad(&key_text(&key.key, key.event), column);
-        let value = match key.removed && key.to.is_none() {
-            true => paint.bad(value),
-            false => format!(
-                "{value}{}",
-                if target.is_some() && beside { pad("", value_column - width(value)) } else { String::new() }
-            ),
-        };
         match target {
-            Some(target) if beside => writeln!(out, "{:INDENT$}{name}  {value} → {}", "", paint.good(target)),
-            Some(target) => writeln!(out, "{:INDENT$}{name}  {value}\n{:INDENT$}  → {}", "", "", paint.good(target)),
+            Some(target) if fits(target) => {
+                let value = pad(value, value_column);
+                writeln!(out, "{:INDENT$}{name}  {value} → {}", "", paint.good(target))
+            }
+            Some(target) => {
+                writeln!(out, "{:INDENT$}{name}  {value}\n{:INDENT$}  → {}", "", "", paint.good(target))
+            }
+            None if key.removed => writeln!(out, "{:INDENT$}{name}  {}", "", paint.bad(value)),
             None => writeln!(out, "{:INDENT$}{name}  {value}", ""),
         }
         .ok();
