@@ -31,7 +31,9 @@ fn number(key: &str, value: i64) -> KeyValue {
 }
 
 fn prose(length: usize, seed: u64) -> String {
-    const WORDS: [&str; 12] = [
+    // English as prompts have it: mostly plain words, a line break and a quotation now and then, a
+    // letter beyond ASCII once in a while.
+    const WORDS: [&str; 48] = [
         "the",
         "quarterly",
         "figures",
@@ -41,9 +43,45 @@ fn prose(length: usize, seed: u64) -> String {
         "reads",
         "long",
         "prompts,",
-        "\"quoted\"",
-        "twice.\n",
-        "Naïve",
+        "and",
+        "so",
+        "we",
+        "ask",
+        "for",
+        "a",
+        "summary",
+        "of",
+        "every",
+        "open",
+        "order",
+        "with",
+        "its",
+        "customer,",
+        "amount",
+        "due",
+        "date",
+        "in",
+        "one",
+        "table;",
+        "then",
+        "name",
+        "three",
+        "reasons",
+        "why",
+        "payment",
+        "is",
+        "late.\n",
+        "Answer",
+        "in",
+        "plain",
+        "words",
+        "without",
+        "\"legalese\"",
+        "or",
+        "footnotes.",
+        "Café",
+        "thank",
+        "you.",
     ];
     let mut random = fastrand::Rng::with_seed(seed);
     let mut prose = String::with_capacity(length + 12);

@@ -24,6 +24,8 @@ pub struct Recent<K, V> {
     max: usize,
     ttl: Duration,
     began: Instant,
+    /// Milliseconds from `began` to the last tick.
+    now: u32,
 }
 
 #[derive(Debug)]
@@ -48,7 +50,14 @@ impl<K: Hash + Eq, V> Recent<K, V> {
             max: max.clamp(1, u32::MAX as usize / 2),
             ttl,
             began: Instant::now(),
+            now: 0,
         }
+    }
+
+    /// Looks at the clock. Everything else is as of the last tick: a request asks hundreds of times,
+    /// and a look at the clock costs as much as the answer.
+    pub fn tick(&mut self) {
+        self.now = self.began.elapsed().as_millis() as u32;
     }
 
     /// Entries that are held now, expired ones that were not yet swept included.
@@ -63,18 +72,8 @@ impl<K: Hash + Eq, V> Recent<K, V> {
 
     /// The value under `key`, unless it was forgotten.
     pub fn get(&self, key: &K) -> Option<&V> {
-        let now = self.now();
         let entry = self.find(key)?;
-        (!self.expired(entry, now)).then_some(&entry.value)
-    }
-
-    /// As [`Recent::get`], to change the value in place.
-    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        let now = self.now();
-        let index = self.index(key)?;
-        let ttl = self.ttl;
-        let entry = self.ring.get_mut(index)?;
-        (now.wrapping_sub(entry.at) as u128 <= ttl.as_millis()).then_some(&mut entry.value)
+        (!self.expired(entry)).then_some(&entry.value)
     }
 
     /// Whether `key` is remembered.
@@ -85,11 +84,10 @@ impl<K: Hash + Eq, V> Recent<K, V> {
     /// Remembers `value` under `key` from now on, in place of an earlier value. Returns how many
     /// entries had to be forgotten before their time to make room.
     pub fn insert(&mut self, key: K, value: V) -> usize {
-        let now = self.now();
         self.forget(&key);
         let mut evicted = 0;
         while let Some(oldest) = self.ring.front() {
-            let due = !oldest.live || self.expired(oldest, now);
+            let due = !oldest.live || self.expired(oldest);
             if !due && self.table.len() < self.max && self.ring.len() < self.max.saturating_mul(2) {
                 break;
             }
@@ -98,18 +96,14 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         }
         let serial = self.first.wrapping_add(self.ring.len() as u32);
         let hash = self.hasher.hash_one(&key);
-        self.ring.push_back(Entry { key, value, at: now, live: true });
+        self.ring.push_back(Entry { key, value, at: self.now, live: true });
         let (ring, hasher, first) = (&self.ring, &self.hasher, self.first);
         self.table.insert_unique(hash, serial, |serial| rehash(ring, hasher, first, *serial));
         evicted
     }
 
-    fn now(&self) -> u32 {
-        self.began.elapsed().as_millis() as u32
-    }
-
-    fn expired(&self, entry: &Entry<K, V>, now: u32) -> bool {
-        now.wrapping_sub(entry.at) as u128 > self.ttl.as_millis()
+    fn expired(&self, entry: &Entry<K, V>) -> bool {
+        self.now.wrapping_sub(entry.at) as u128 > self.ttl.as_millis()
     }
 
     fn index(&self, key: &K) -> Option<usize> {
@@ -189,8 +183,10 @@ mod tests {
         let mut recent = Recent::new(10, MINUTE);
         recent.insert(1, ());
         tokio::time::advance(MINUTE).await;
+        recent.tick();
         assert!(recent.contains(&1));
         tokio::time::advance(Duration::from_millis(1)).await;
+        recent.tick();
         assert!(!recent.contains(&1));
         assert_eq!(recent.insert(2, ()), 0, "an expired entry makes room without being counted");
         assert_eq!(recent.len(), 1);

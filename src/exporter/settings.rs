@@ -86,7 +86,8 @@ pub struct Retry {
 /// `sending_queue`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Queue {
-    /// `enabled`: without a queue a request waits for its export.
+    /// `enabled`: without a queue nothing waits; what `num_consumers` cannot take at once is refused,
+    /// retryably.
     pub enabled: bool,
     /// `num_consumers`: exports under way at once.
     pub num_consumers: usize,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::dialect::{Reason, Sign};
+use super::passes::PASSES;
 use super::read::{Claim, From, Outcome, Recognised, Source};
 use super::translate::{Batch, Translator, key_of};
 use crate::otlp::span::Span;
@@ -81,6 +82,22 @@ pub struct Added {
     pub value: Json,
 }
 
+impl Explanation {
+    /// What a later pass made of keys that were kept.
+    fn update(&mut self, later: Explanation) {
+        for key in later.keys.into_iter().filter(|key| key.outcome != "kept") {
+            let is_same = |known: &&mut KeyExplanation| {
+                known.outcome == "kept"
+                    && (&known.key, known.event, &known.before) == (&key.key, key.event, &key.before)
+            };
+            if let Some(known) = self.keys.iter_mut().find(is_same) {
+                *known = key;
+            }
+        }
+        self.added.extend(later.added);
+    }
+}
+
 impl Translator {
     /// Translates a span in place, and tells what was done. `None` for a span that is no LLM
     /// operation; it is not touched.
@@ -88,6 +105,28 @@ impl Translator {
         if !self.may_concern(span) {
             return None;
         }
+        let (name, kind) = (span.name().to_owned(), span.kind().name());
+        let (mut told, mut again) = self.explain_pass(span, origin, batch)?;
+        for _ in 1..PASSES {
+            if !again {
+                break;
+            }
+            let Some((later, more)) = self.explain_pass(span, origin, batch) else { break };
+            told.update(later);
+            again = more;
+        }
+        told.name = Change { before: name, after: span.name().to_owned() };
+        told.kind = Change { before: kind, after: span.kind().name() };
+        Some(told)
+    }
+
+    /// One pass, and whether there has to be another (see [`super::passes`]).
+    fn explain_pass(
+        &self,
+        span: &mut Span<'_>,
+        origin: &Origin<'_>,
+        batch: &mut dyn Batch,
+    ) -> Option<(Explanation, bool)> {
         let (name, kind) = (span.name().to_owned(), span.kind().name());
         self.with_source(span, |source, span| {
             let mut read = self.read(source, span, origin, batch)?;
@@ -108,7 +147,7 @@ impl Translator {
                 .filter(|(key, _)| source.get(key).is_none() && !keys.iter().any(|entry| entry.to == Some(*key)))
                 .map(|(key, value)| Added { key: key.to_owned(), value: json(&value.parse()) })
                 .collect();
-            Some(Explanation {
+            let explanation = Explanation {
                 dialect: self.index.dialects.get(usize::from(read.recognised.winner)).copied().unwrap_or_default(),
                 margin: read.recognised.margin,
                 because: because(&read.recognised),
@@ -117,7 +156,8 @@ impl Translator {
                 kind: Change { before: kind, after: span.kind().name() },
                 keys,
                 added,
-            })
+            };
+            Some((explanation, self.is_unsettled(&read, source, span, origin)))
         })
     }
 

@@ -90,6 +90,8 @@ pub(super) struct Index {
     prefix_tells: Vec<(&'static str, u8, u16)>,
     origin_tells: Vec<(Sign, u8, u16)>,
     kept: Vec<(&'static str, u8, Reason)>,
+    /// Fields whose current names hold some emitter's own words.
+    reworded: Vec<Field>,
     pub(super) events: Vec<(u8, EventRule)>,
 }
 
@@ -118,6 +120,7 @@ impl Index {
             prefix_tells: Vec::new(),
             origin_tells: Vec::new(),
             kept: Vec::new(),
+            reworded: Vec::new(),
             events: Vec::new(),
         };
         if !user.is_empty() {
@@ -150,6 +153,14 @@ impl Index {
             let order = order.min(usize::from(u16::MAX) - 100) as u16;
             self.add(rule.key, Meaning { dialect: number, order, action: rule.action, values, guarded: rule.guarded });
         }
+        self.reworded.extend(dialect.keys.iter().filter_map(|rule| match rule.action {
+            Action::Field(field) if rule.values.is_some() => {
+                let is_own =
+                    |convention: &&Convention| convention.name(field).is_some_and(|(name, _)| name == rule.key);
+                convention::ALL.iter().any(is_own).then_some(field)
+            }
+            _ => None,
+        }));
         if dialect.name == super::dialect::otel::NAME {
             convention::ALL.iter().for_each(|convention| self.add_convention(number, convention));
         }
@@ -239,6 +250,16 @@ impl Index {
         }
     }
 
+    /// The words in which a field's current name is read, if they are not its own. `rank` says whose
+    /// meaning counts.
+    pub(super) fn words_of(&self, field: Field, attribute: &str, rank: impl Fn(u8) -> u32) -> Option<&ValueMap> {
+        if !self.reworded.contains(&field) {
+            return None;
+        }
+        let meaning = self.exact.get(attribute)?.meanings.iter().min_by_key(|meaning| rank(meaning.dialect))?;
+        (!matches!(meaning.values, ValueMap::None)).then_some(&meaning.values)
+    }
+
     /// Whether any dialect means something like this by a key.
     pub(super) fn says(&self, key: &str, wanted: impl Fn(Action) -> bool) -> bool {
         self.exact.get(key).is_some_and(|entry| entry.meanings.iter().any(|meaning| wanted(meaning.action)))
@@ -280,51 +301,68 @@ impl Index {
         None
     }
 
-    /// Adds what a key says for dialects. `seen` notes which prefixes spoke already, for each
-    /// speaks once.
-    pub(super) fn score(&self, key: &str, scores: &mut [u32], seen: &mut u128) {
+    /// Adds what a key says for dialects, and returns whether it says anything. `seen` notes which
+    /// prefixes spoke already, for each counts once.
+    pub(super) fn score(&self, key: &str, scores: &mut [u32], seen: &mut u128) -> bool {
+        let mut tells = false;
         if let Some(entry) = self.exact.get(key) {
+            tells = !entry.tells.is_empty();
             for (dialect, weight) in &entry.tells {
                 add(scores, *dialect, u32::from(*weight));
             }
         }
         for (number, (prefix, dialect, weight)) in self.prefix_tells.iter().enumerate() {
             let bit = 1u128.checked_shl(number as u32).unwrap_or(0);
-            if key.starts_with(prefix) && *seen & bit == 0 {
-                *seen |= bit;
-                add(scores, *dialect, u32::from(*weight));
-            }
-        }
-    }
-
-    /// Adds what a span's name, scope and resource say for dialects. Returns what spoke loudest
-    /// for a given one.
-    pub(super) fn score_origin<'s>(
-        &'s self,
-        name: &'s str,
-        origin: &'s Origin<'_>,
-        scores: &mut [u32],
-    ) -> impl Fn(u8) -> Option<Sign> + use<'s> {
-        let mut shown = [None::<(u8, u16, Sign)>; 4];
-        let mut count = 0;
-        for (sign, dialect, weight) in &self.origin_tells {
-            if shows(*sign, name, origin) {
-                add(scores, *dialect, u32::from(*weight));
-                if let Some(place) = shown.get_mut(count) {
-                    *place = Some((*dialect, *weight, *sign));
-                    count += 1;
+            if key.starts_with(prefix) {
+                tells = true;
+                if *seen & bit == 0 {
+                    *seen |= bit;
+                    add(scores, *dialect, u32::from(*weight));
                 }
             }
         }
-        move |winner| {
-            let mine = shown.iter().flatten().filter(|(dialect, _, _)| *dialect == winner);
-            mine.max_by_key(|(_, weight, _)| *weight).map(|(_, _, sign)| *sign)
+        tells
+    }
+
+    /// Adds what a scope and a resource say for dialects.
+    pub(super) fn score_origin(&self, origin: &Origin<'_>, scores: &mut [u32]) -> Shown {
+        self.score_signs(|sign| shows(sign, origin), scores)
+    }
+
+    /// As [`Index::score_origin`]: what a span's name says.
+    pub(super) fn score_name(&self, name: &str, scores: &mut [u32]) -> Shown {
+        self.score_signs(|sign| matches!(sign, Sign::SpanName(exact) if exact == name), scores)
+    }
+
+    fn score_signs(&self, shows: impl Fn(Sign) -> bool, scores: &mut [u32]) -> Shown {
+        let mut shown = Shown::default();
+        let mut places = shown.0.iter_mut();
+        for (sign, dialect, weight) in &self.origin_tells {
+            if shows(*sign) {
+                add(scores, *dialect, u32::from(*weight));
+                if let Some(place) = places.next() {
+                    *place = Some((*dialect, *weight, *sign));
+                }
+            }
         }
+        shown
     }
 }
 
-/// Whether a scope, a resource or a span's name shows a sign; keys are looked at elsewhere.
-fn shows(sign: Sign, name: &str, origin: &Origin<'_>) -> bool {
+/// Signs that a span's origin or name shows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Shown([Option<(u8, u16, Sign)>; 4]);
+
+impl Shown {
+    /// What spoke loudest for a dialect.
+    pub(super) fn loudest(&self, dialect: u8) -> Option<Sign> {
+        let signs = self.0.iter().flatten().filter(|(of, _, _)| *of == dialect);
+        signs.max_by_key(|(_, weight, _)| *weight).map(|(_, _, sign)| *sign)
+    }
+}
+
+/// Whether a scope or a resource shows a sign; names and keys are looked at elsewhere.
+fn shows(sign: Sign, origin: &Origin<'_>) -> bool {
     match sign {
         Sign::Scope(scope) => origin.scope_name == scope,
         Sign::ScopePrefix(prefix) => origin.scope_name.starts_with(prefix),
@@ -335,8 +373,7 @@ fn shows(sign: Sign, name: &str, origin: &Origin<'_>) -> bool {
         }
         Sign::SchemaScopePrefix(prefix) => origin.scope_name.starts_with(prefix) && !origin.schema_url.is_empty(),
         Sign::Resource(key, value) => origin.resource.get(key).is_some_and(|found| found.as_str() == Some(value)),
-        Sign::SpanName(exact) => name == exact,
-        Sign::Key(_) | Sign::KeyPrefix(_) => false,
+        Sign::SpanName(_) | Sign::Key(_) | Sign::KeyPrefix(_) => false,
     }
 }
 

@@ -15,7 +15,7 @@ use super::field::{Field, Type};
 use super::fold::{self, Numbered, text_of};
 use super::index::{Index, piece};
 use super::operation::{Content, Offered, Operation, Scalar};
-use super::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Reading, Source, Work};
+use super::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Reading, Source, Speakers, Work};
 use super::usage;
 use super::values::{self, Mapped, ValueMap};
 use crate::otlp::value::Value;
@@ -25,6 +25,7 @@ pub(super) struct Job<'t, 's> {
     pub(super) index: &'t Index,
     pub(super) convention: &'static Convention,
     pub(super) source: &'s Source<'s>,
+    speakers: Speakers,
     /// Whether texts may hold Python literals.
     python: bool,
     pub(super) operation: Operation<'s>,
@@ -35,6 +36,9 @@ pub(super) struct Job<'t, 's> {
     opaque: [bool; Field::ALL.len()],
     totals: Vec<(usize, i64)>,
     candidates: Vec<Candidate<'s>>,
+    /// What was said otherwise first: the facts, with their claims, and the candidates.
+    other_facts: Vec<(usize, Field, Scalar<'s>)>,
+    other_candidates: Vec<Candidate<'s>>,
     /// Finish reasons that stood in pieces, with their claims.
     reasons: Vec<(usize, Cow<'s, str>)>,
     /// A prompt that was one text and not a list of messages.
@@ -44,11 +48,17 @@ pub(super) struct Job<'t, 's> {
 }
 
 impl<'t, 's> Job<'t, 's> {
-    pub(super) fn new(index: &'t Index, convention: &'static Convention, source: &'s Source<'s>) -> Job<'t, 's> {
+    pub(super) fn new(
+        index: &'t Index,
+        convention: &'static Convention,
+        source: &'s Source<'s>,
+        speakers: Speakers,
+    ) -> Job<'t, 's> {
         Job {
             index,
             convention,
             source,
+            speakers,
             python: false,
             operation: Operation::default(),
             claims: Vec::with_capacity(source.attributes.len() + source.events.len()),
@@ -56,6 +66,8 @@ impl<'t, 's> Job<'t, 's> {
             opaque: [false; Field::ALL.len()],
             totals: Vec::new(),
             candidates: Vec::new(),
+            other_facts: Vec::new(),
+            other_candidates: Vec::new(),
             reasons: Vec::new(),
             user_text: false,
             foreign: false,
@@ -108,11 +120,15 @@ impl<'t, 's> Job<'t, 's> {
                     (ValueMap::Table(table), Value::Str(word)) => values::look(table, word) != Mapped::Unknown,
                     _ => true,
                 };
-                if let (true, Some(Coerced::Value(scalar))) = (hint, self.mapped(work, field, value)) {
-                    self.offer(field, scalar, None);
-                }
-                let rule = "copied where nothing else says it; the key says more and stays";
-                self.claim(&work, About::Field(field), Outcome::Kept(Reason::SaysMore), rule);
+                let offered = match (hint, self.mapped(work, field, value)) {
+                    (true, Some(Coerced::Value(scalar))) => self.offer(field, scalar, None),
+                    _ => Offered::Equal,
+                };
+                let (reason, rule) = match offered {
+                    Offered::Conflict => (Reason::Conflict, "something else was said first; this stays"),
+                    _ => (Reason::SaysMore, "copied where nothing else says it; the key says more and stays"),
+                };
+                self.claim(&work, About::Field(field), Outcome::Kept(reason), rule);
             }
             Action::Total => self.total(work, value),
             Action::Input => self.list(work, ListOf::Input, value),
@@ -163,22 +179,19 @@ impl<'t, 's> Job<'t, 's> {
 
     /// A value in the target's word and the field's type; `None` if the map says that the word is
     /// a name for something that is no value of this field.
+    ///
+    /// A word that a key's own dialect lets pass is read once more as it would be under the current
+    /// name, where it will stand: dialects that share a span may have different words.
     fn mapped(&self, work: Work<'_>, field: Field, value: &Value<'s>) -> Option<Coerced<'s>> {
-        let Value::Str(text) = value else { return Some(coerce(field, value)) };
-        let word: Cow<'s, str> = match &work.meaning.values {
-            ValueMap::None => return Some(coerce(field, value)),
-            ValueMap::Table(table) => match values::look(table, text) {
-                Mapped::To(word) => word.into(),
-                Mapped::Nothing if values::is_nothing(text) => return Some(Coerced::Absent),
-                Mapped::Nothing => return None,
-                Mapped::Unknown => return Some(coerce(field, value)),
-            },
-            map => match map.look(text) {
-                Mapped::To(word) => word.to_owned().into(),
-                _ => return Some(coerce(field, value)),
-            },
-        };
-        Some(coerce(field, &Value::Str(word)))
+        let read = in_words(&work.meaning.values, field, value)?;
+        if let (true, Coerced::Value(Scalar::Str(word))) = (work.rank != RANK_CURRENT, &read)
+            && let Some((attribute, _)) = self.convention.name(field)
+            && let Some(words) =
+                self.index.words_of(field, attribute, |dialect| self.speakers.rank(self.index, dialect))
+        {
+            return in_words(words, field, &Value::Str(word.clone()));
+        }
+        Some(read)
     }
 
     fn field(&mut self, work: Work<'_>, field: Field, value: &Value<'s>) {
@@ -202,9 +215,13 @@ impl<'t, 's> Job<'t, 's> {
                 (Outcome::Kept(Reason::Uncoercible), "the value is not of the attribute's type; it stays")
             }
             Some(Coerced::Value(scalar)) => {
+                let other = self.operation.get(field).is_some().then(|| scalar.clone());
                 let outcome = match self.offer(field, scalar, Some(number)) {
                     Offered::Taken | Offered::Equal => Outcome::Expressed(Reason::None),
-                    Offered::Conflict => Outcome::Kept(Reason::Conflict),
+                    Offered::Conflict => {
+                        self.other_facts.extend(other.map(|scalar| (number, field, scalar)));
+                        Outcome::Kept(Reason::Conflict)
+                    }
                 };
                 self.foreign |= !current;
                 if current {
@@ -241,6 +258,8 @@ impl<'t, 's> Job<'t, 's> {
         let (outcome, rule) = match coerce(Field::UsageTotalTokens, value) {
             Coerced::Value(Scalar::Int(total)) => {
                 self.totals.push((self.claims.len(), total));
+                // For quirks only: no target has a word for it.
+                self.operation.offer(Field::UsageTotalTokens, Scalar::Int(total));
                 (Outcome::Open, "")
             }
             Coerced::Absent => (Outcome::Discarded(Reason::Empty), "an empty value is no value"),
@@ -381,7 +400,8 @@ impl<'t, 's> Job<'t, 's> {
             } else if add_calls(&mut chosen.body, &other.body, list) {
                 (Outcome::Expressed(Reason::None), "tool calls that the messages lacked")
             } else {
-                (Outcome::Kept(Reason::Conflict), "other content was said first; this stays")
+                self.other_candidates.push(other);
+                continue;
             };
             self.settle(other.claims, outcome, rule);
         }
@@ -404,6 +424,49 @@ impl<'t, 's> Job<'t, 's> {
             (ListOf::Instructions, _) => self.operation.instructions = Content::Current,
             (ListOf::Tools, _) => self.operation.tools = Content::Current,
         }
+    }
+
+    /// Compares what was said otherwise with what is said in the end: a correction may agree with it.
+    pub(super) fn reconsider(&mut self) {
+        for (claim, field, scalar) in std::mem::take(&mut self.other_facts) {
+            if self.operation.get(field) == Some(&scalar)
+                && let Some(claim) = self.claims.get_mut(claim)
+            {
+                claim.outcome = Outcome::Expressed(Reason::None);
+                claim.rule = "the correction of what was said first agrees with it";
+            }
+        }
+        for other in std::mem::take(&mut self.other_candidates) {
+            if self.agrees(&other) {
+                let rule = "the same stands in the target's words";
+                self.settle(other.claims, Outcome::Expressed(Reason::None), rule);
+                continue;
+            }
+            // Pieces of one list stay together, a finish reason too that is expressed: without it
+            // the rest would be another list.
+            for claim in self.claims.get_mut(other.claims).unwrap_or_default() {
+                if matches!(claim.outcome, Outcome::Open | Outcome::Expressed(_)) {
+                    claim.outcome = Outcome::Kept(Reason::Conflict);
+                    claim.rule = "other content was said first; this stays";
+                }
+            }
+        }
+    }
+
+    fn agrees(&mut self, other: &Candidate<'s>) -> bool {
+        let messages = match other.list {
+            ListOf::Input => &mut self.operation.input,
+            ListOf::Output => &mut self.operation.output,
+            // Nothing changes these once they were compared.
+            ListOf::Instructions | ListOf::Tools => return false,
+        };
+        let Content::Read(read) = messages else { return false };
+        let mut body = Body::Messages(std::mem::take(read));
+        let agrees = covers(&body, &other.body, other.list) || add_calls(&mut body, &other.body, other.list);
+        if let (Content::Read(read), Body::Messages(body)) = (messages, body) {
+            *read = body;
+        }
+        agrees
     }
 
     /// What becomes of all expressed claims of a field.
@@ -539,6 +602,25 @@ impl<'t, 's> Job<'t, 's> {
             self.operation.set(Field::ProviderName, Scalar::Str(provider.into()));
         }
     }
+}
+
+/// A value in the words of a map and the field's type; `None` as in [`Job::mapped`].
+fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coerced<'s>> {
+    let Value::Str(text) = value else { return Some(coerce(field, value)) };
+    let word: Cow<'s, str> = match words {
+        ValueMap::None => return Some(coerce(field, value)),
+        ValueMap::Table(table) => match values::look(table, text) {
+            Mapped::To(word) => word.into(),
+            Mapped::Nothing if values::is_nothing(text) => return Some(Coerced::Absent),
+            Mapped::Nothing => return None,
+            Mapped::Unknown => return Some(coerce(field, value)),
+        },
+        map => match map.look(text) {
+            Mapped::To(word) => word.to_owned().into(),
+            _ => return Some(coerce(field, value)),
+        },
+    };
+    Some(coerce(field, &Value::Str(word)))
 }
 
 /// Fields that the conventions type as `any`.

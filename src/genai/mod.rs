@@ -15,6 +15,7 @@ mod index;
 mod job;
 pub mod message;
 pub mod operation;
+mod passes;
 mod read;
 pub mod settings;
 mod tally;

@@ -143,9 +143,87 @@ pub(super) struct Recognised {
     pub(super) sign: Option<Sign>,
 }
 
+/// Who speaks on a span. The order in which dialects are believed follows from it, and from nothing
+/// else: how many keys a dialect knows changes as soon as legacy keys are replaced, and must not
+/// change what the kept ones mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Speakers {
+    /// What speaks loudest, if anything speaks for anybody but official OpenTelemetry.
+    leader: Option<u8>,
+    /// All others that something speaks for, without official OpenTelemetry, which comes after them
+    /// and before those that nothing speaks for, whether its own names stand there yet or not.
+    told: [u64; 4],
+}
+
+impl Speakers {
+    fn of(index: &Index, tells: &[u32; 256]) -> Speakers {
+        let mut speakers = Speakers::default();
+        let mut loudest = 0;
+        for (number, told) in tells.iter().enumerate().take(index.dialects.len()).filter(|(_, told)| **told > 0) {
+            let number = number as u8;
+            // Of two equally loud ones the first in the list leads.
+            if *told > loudest {
+                loudest = *told;
+                speakers.leader = Some(number);
+            }
+            if !index.is_otel(number)
+                && let Some(word) = speakers.told.get_mut(usize::from(number / 64))
+            {
+                *word |= 1 << (number % 64);
+            }
+        }
+        if speakers.told == [0; 4] {
+            return Speakers::default();
+        }
+        speakers
+    }
+
+    fn has(&self, dialect: u8) -> bool {
+        self.leader == Some(dialect)
+            || self.told.get(usize::from(dialect / 64)).is_some_and(|word| word & (1 << (dialect % 64)) != 0)
+    }
+
+    fn is_nobody(&self) -> bool {
+        self.leader.is_none()
+    }
+
+    /// Whether a single emitter speaks.
+    fn is_one(&self) -> bool {
+        self.told.iter().map(|word| word.count_ones()).sum::<u32>() == 1
+    }
+
+    /// The smaller, the sooner the dialect is believed.
+    pub(super) fn rank(&self, index: &Index, dialect: u8) -> u32 {
+        if index.table(dialect).is_none() {
+            RANK_USER
+        } else if self.leader == Some(dialect) {
+            RANK_WINNER
+        } else if self.has(dialect) {
+            RANK_OTHERS + u32::from(dialect)
+        } else if index.is_otel(dialect) {
+            // Nothing but shared keys speaks for the others, and those are the conventions' first.
+            RANK_UNTOLD
+        } else {
+            RANK_UNTOLD + 1 + u32::from(dialect)
+        }
+    }
+}
+
+/// Who speaks on a span, and what makes it so.
+#[derive(Debug, Clone)]
+pub(super) struct Standing {
+    pub(super) speakers: Speakers,
+    /// The attributes that speak for somebody.
+    telling: Vec<usize>,
+    /// Whether one emitter speaks, and its scope or resource does: nothing that a translation
+    /// removes can silence it or put another in its place.
+    for_good: bool,
+}
+
 /// All that is known of a span's keys.
 pub(super) struct Reading<'i, 'k> {
     pub(super) recognised: Recognised,
+    pub(super) standing: Standing,
     /// Whether the span has a name that an emitter gives, of those that something speaks for.
     pub(super) named_by_emitter: bool,
     pub(super) work: Vec<Work<'i>>,
@@ -178,10 +256,14 @@ impl<'i> Reading<'i, '_> {
         is_current: impl Fn(Field, &str) -> bool,
     ) -> Reading<'i, 'k> {
         let mut tells = [0u32; 256];
+        let sign = index.score_origin(origin, &mut tells);
+        let by_origin = Speakers::of(index, &tells);
+        let sign_of_name = index.score_name(name, &mut tells);
         let mut scores = [0u32; 256];
         let mut seen = 0;
+        let mut telling = Vec::new();
         let mut found = Vec::with_capacity(source.attributes.len());
-        for (key, _) in &source.attributes {
+        for (attribute, (key, _)) in source.attributes.iter().enumerate() {
             let what = index.find(key);
             match what {
                 Found::Entry(entry) => {
@@ -196,7 +278,9 @@ impl<'i> Reading<'i, '_> {
                 }
                 Found::Kept(..) | Found::Foreign => {}
             }
-            index.score(key, &mut tells, &mut seen);
+            if index.score(key, &mut tells, &mut seen) {
+                telling.push(attribute);
+            }
             found.push(what);
         }
         for event in &source.events {
@@ -206,27 +290,22 @@ impl<'i> Reading<'i, '_> {
                 }
             }
         }
-        let sign = index.score_origin(name, origin, &mut tells);
         for (score, told) in scores.iter_mut().zip(&tells) {
             *score = score.saturating_add(*told);
         }
-        let recognised = recognise(index, &scores, sign);
-        let rank = |dialect: u8| -> u32 {
-            if index.table(dialect).is_none() {
-                RANK_USER
-            } else if tells[usize::from(dialect)] == 0 {
-                // Nothing but shared keys speaks for it, and those are the conventions' first.
-                if index.is_otel(dialect) { RANK_UNTOLD } else { RANK_UNTOLD + 1 + u32::from(dialect) }
-            } else if dialect == recognised.winner {
-                RANK_WINNER
-            } else {
-                RANK_OTHERS + u32::from(dialect)
-            }
-        };
+        let speakers = Speakers::of(index, &tells);
+        let recognised =
+            recognise(index, &scores, &speakers, |winner| sign.loudest(winner).or(sign_of_name.loudest(winner)));
+        let rank = |dialect: u8| speakers.rank(index, dialect);
 
-        let named_by_emitter = index.names_span(name, |dialect| tells[usize::from(dialect)] > 0);
+        let named_by_emitter = index.names_span(name, |dialect| speakers.has(dialect));
         let mut reading = Reading {
             recognised,
+            standing: Standing {
+                speakers,
+                telling,
+                for_good: speakers.is_nobody() || (speakers == by_origin && speakers.is_one()),
+            },
             named_by_emitter,
             work: Vec::with_capacity(found.len()),
             members: Vec::new(),
@@ -280,9 +359,58 @@ impl<'i> Reading<'i, '_> {
         self.work.iter().any(|work| work.meaning.guarded)
     }
 
-    /// The winner's quirk.
+    /// The leader's quirk.
     pub(super) fn quirk(&self, index: &Index) -> Option<Quirk> {
-        index.table(self.recognised.winner).and_then(|table| table.quirk)
+        self.standing.speakers.leader.and_then(|leader| index.table(leader)).and_then(|table| table.quirk)
+    }
+}
+
+impl Standing {
+    /// Whether a span that was read so and then written may be read otherwise now: what spoke for
+    /// an emitter is gone, and what is left means something else without it. Spans of one emitter
+    /// with a scope of its own are known not to be, before any key is looked at.
+    pub(super) fn is_unsettled(
+        &self,
+        index: &Index,
+        source: &Source<'_>,
+        span: &Span<'_>,
+        origin: &Origin<'_>,
+    ) -> bool {
+        if self.for_good {
+            return false;
+        }
+        let left =
+            |attribute: &usize| source.attributes.get(*attribute).map(|(key, _)| *key).filter(|key| span.has(key));
+        let mut tells = [0u32; 256];
+        let mut seen = 0;
+        index.score_origin(origin, &mut tells);
+        index.score_name(span.name(), &mut tells);
+        for key in self.telling.iter().filter_map(left) {
+            index.score(key, &mut tells, &mut seen);
+        }
+        let now = Speakers::of(index, &tells);
+        if now == self.speakers {
+            return false;
+        }
+        // Somebody else leads, whose quirk and whose words for current names count now.
+        if !now.is_nobody() || !source.events.is_empty() {
+            return true;
+        }
+        let first = |dialects: &mut dyn Iterator<Item = u8>, speakers: &Speakers| {
+            dialects.min_by_key(|dialect| speakers.rank(index, *dialect))
+        };
+        (0..source.attributes.len()).filter_map(|attribute| left(&attribute)).any(|key| match index.find(key) {
+            Found::Entry(entry) => {
+                let mut dialects = entry.meanings.iter().map(|meaning| meaning.dialect);
+                first(&mut dialects.clone(), &self.speakers) != first(&mut dialects, &now)
+            }
+            Found::Member(member) => {
+                let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
+                let mut dialects = families.iter().map(|(dialect, _)| *dialect);
+                first(&mut dialects.clone(), &self.speakers) != first(&mut dialects, &now)
+            }
+            Found::Kept(..) | Found::Foreign => false,
+        })
     }
 }
 
@@ -301,7 +429,8 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
     }
 }
 
-fn recognise(index: &Index, scores: &[u32; 256], sign: impl Fn(u8) -> Option<Sign>) -> Recognised {
+/// The dialect to be named: the one that leads or, where no emitter speaks, the one that knows most.
+fn recognise(index: &Index, scores: &[u32; 256], speakers: &Speakers, sign: impl Fn(u8) -> Option<Sign>) -> Recognised {
     let mut best: Option<(u8, u32)> = None;
     let mut next = 0;
     for (number, score) in scores.iter().take(index.dialects.len()).enumerate() {
@@ -317,6 +446,12 @@ fn recognise(index: &Index, scores: &[u32; 256], sign: impl Fn(u8) -> Option<Sig
                 best = Some((number, *score));
             }
         }
+    }
+    if let Some(leader) = speakers.leader
+        && let (Some((winner, best)), Some(score)) = (best, scores.get(usize::from(leader)))
+        && leader != winner
+    {
+        return Recognised { winner: leader, margin: score.saturating_sub(best), sign: sign(leader) };
     }
     match best {
         Some((winner, score)) => Recognised { winner, margin: score - next, sign: sign(winner) },

@@ -13,7 +13,8 @@ use super::field::{Field, Type};
 use super::index::Index;
 use super::job::Job;
 use super::operation::{Content, Operation, Scalar, Seen};
-use super::read::{About, Claim, From, ListOf, Outcome, Reading, Recognised, Source};
+use super::passes::{Fates, PASSES};
+use super::read::{About, Claim, From, ListOf, Outcome, Reading, Recognised, Source, Standing};
 use super::settings::{Genai, Originals, Target};
 use super::tally::Tally;
 use crate::otlp::id::SpanId;
@@ -68,6 +69,7 @@ pub struct Translator {
 /// A span that was read and is ready to be written.
 pub(super) struct Read<'s> {
     pub(super) recognised: Recognised,
+    standing: Standing,
     pub(super) operation: Operation<'s>,
     pub(super) claims: Vec<Claim>,
     pub(super) said_by: [Option<usize>; Field::ALL.len()],
@@ -78,11 +80,12 @@ pub(super) struct Read<'s> {
 
 impl Translator {
     /// A translator to the target that `settings` names. Mappings whose target attribute no
-    /// convention knows are left out; a configuration refuses them (see [`dialect::user::meaning`]).
+    /// convention knows, or whose key is the target's own, are left out; a configuration refuses
+    /// them (see [`dialect::user::meaning`] and [`dialect::user::is_own`]).
     pub fn new(settings: &Genai) -> Translator {
         let convention = Convention::of(settings.target);
         Translator {
-            index: Index::new(dialect::user::rules(&settings.mappings), dialect::BUILT_IN),
+            index: Index::new(dialect::user::rules(&settings.mappings, convention), dialect::BUILT_IN),
             convention,
             names: Field::ALL.iter().map(|field| convention.name(*field)).collect(),
             originals: settings.originals,
@@ -110,14 +113,56 @@ impl Translator {
         if !self.may_concern(span) {
             return None;
         }
-        self.with_source(span, |source, span| {
+        let mut fates = None;
+        let mut translation = self.with_source(span, |source, span| {
             let mut read = self.read(source, span, origin, batch)?;
             self.write(&mut read, source, span);
-            for claim in &read.claims {
-                tally.count(claim);
+            match self.is_unsettled(&read, source, span, origin) {
+                true => fates = Some(Fates::new(&read.claims, source)),
+                false => read.claims.iter().for_each(|claim| tally.count(claim)),
             }
             Some(self.translation(&read))
-        })
+        })?;
+        if let Some(mut fates) = fates {
+            self.settle(span, origin, batch, &mut fates, &mut translation);
+            fates.count(tally);
+        }
+        Some(translation)
+    }
+
+    /// Reads a span again until nothing more comes of it; the dialect that won first is named.
+    #[cold]
+    fn settle(
+        &self,
+        span: &mut Span<'_>,
+        origin: &Origin<'_>,
+        batch: &mut dyn Batch,
+        fates: &mut Fates,
+        translation: &mut Translation,
+    ) {
+        for _ in 1..PASSES {
+            let again = self.with_source(span, |source, span| {
+                let mut read = self.read(source, span, origin, batch)?;
+                self.write(&mut read, source, span);
+                fates.update(&read.claims, source);
+                *translation = Translation { dialect: translation.dialect, ..self.translation(&read) };
+                Some(self.is_unsettled(&read, source, span, origin))
+            });
+            if again != Some(true) {
+                return;
+            }
+        }
+    }
+
+    /// Whether a span would be read otherwise now that it is written.
+    pub(super) fn is_unsettled(
+        &self,
+        read: &Read<'_>,
+        source: &Source<'_>,
+        span: &Span<'_>,
+        origin: &Origin<'_>,
+    ) -> bool {
+        read.standing.is_unsettled(&self.index, source, span, origin)
     }
 
     /// Whether a span may be an LLM operation; `false` is certain and costs some tens of
@@ -170,8 +215,10 @@ impl Translator {
         if !reading.starts && !guarded {
             return None;
         }
-        let mut job = Job::new(&self.index, self.convention, source);
+        let mut job = Job::new(&self.index, self.convention, source, reading.standing.speakers);
         job.read(&mut reading, guarded);
+        // Quirks see it, for nothing may look otherwise to them once it stands under its name.
+        job.infer_provider();
         if let Some(quirk) = reading.quirk(&self.index) {
             let seen = Seen {
                 name: span.name(),
@@ -181,6 +228,7 @@ impl Translator {
             };
             quirk(&mut job.operation, &seen);
         }
+        job.operation.clear(Field::UsageTotalTokens);
         let is_by_nature = |claim: &Claim| {
             matches!(claim.outcome, Outcome::Kept(Reason::NoHome | Reason::Copy | Reason::SaysMore | Reason::Unknown))
         };
@@ -189,7 +237,6 @@ impl Translator {
             return None;
         }
         job.infer_operation();
-        job.infer_provider();
         let embeddings = job.operation.text(Field::OperationName) == Some("embeddings");
         job.totals(embeddings);
         // Embeddings have no output; several emitters write a zero.
@@ -200,9 +247,11 @@ impl Translator {
             job.operation.clear(Field::UsageOutputTokens);
             job.settle_field(Field::UsageOutputTokens, Outcome::Discarded(Reason::Empty), "embeddings have no output");
         }
+        job.reconsider();
         let (name, kind) = name_and_kind(&job.operation, reading.named_by_emitter, span);
         Some(Read {
             recognised: reading.recognised,
+            standing: reading.standing,
             operation: job.operation,
             claims: job.claims,
             said_by: job.said_by,
@@ -212,7 +261,8 @@ impl Translator {
     }
 
     /// A bare key counts with a model or its sibling, on a span that is not SERVER and none of whose
-    /// children says usage (an estimate or a sum, then).
+    /// children says usage (an estimate or a sum, then). A total or a usage object under a name that
+    /// says what it is is a sibling: what follows from it will stand there as one.
     fn guard(&self, reading: &Reading<'_, '_>, source: &Source<'_>, span: &Span<'_>, batch: &mut dyn Batch) -> bool {
         let says = |wanted: &[Field]| {
             reading.work.iter().any(
@@ -220,7 +270,12 @@ impl Translator {
             )
         };
         let model = says(&[Field::RequestModel, Field::ResponseModel]) || source.get("model").is_some();
-        let siblings = says(&[Field::UsageInputTokens]) && says(&[Field::UsageOutputTokens]);
+        let (input, output) = (says(&[Field::UsageInputTokens]), says(&[Field::UsageOutputTokens]));
+        let known =
+            |is: fn(Action) -> bool| reading.work.iter().any(|work| !work.meaning.guarded && is(work.meaning.action));
+        let siblings = (input && output)
+            || ((input || output) && known(|action| matches!(action, Action::Total)))
+            || known(|action| matches!(action, Action::Usage));
         span.kind() != Kind::Server
             && (model || siblings)
             && !span.span_id().is_some_and(|id| batch.children_have_usage(id))
@@ -279,7 +334,7 @@ impl Translator {
                 stands(&mut read.claims, source, attribute, true);
                 continue;
             }
-            if existing.is_none() && self.says_by_absence(field, fact) {
+            if existing.is_none() && self.says_by_absence(field, fact) && !is_contested(&read.claims, field) {
                 continue;
             }
             let value = written(fact, kind);
@@ -293,7 +348,8 @@ impl Translator {
         }
     }
 
-    /// Facts that the target says by leaving the attribute out.
+    /// Facts that the target says by leaving the attribute out, unless a key that stays says
+    /// otherwise and would be taken for it.
     fn says_by_absence(&self, field: Field, fact: &Scalar<'_>) -> bool {
         match (field, fact) {
             (Field::RequestStream, Scalar::Bool(false)) => !self.convention.says_not_streaming,
@@ -341,6 +397,9 @@ impl Translator {
             set_text(span, source, TOOL_DEFINITIONS, &mut text);
         }
         for list in [ListOf::Input, ListOf::Output, ListOf::Instructions, ListOf::Tools] {
+            if is_read(operation, list) {
+                displaced(&mut read.claims, source, list_name(list));
+            }
             if is_absent(operation, list) {
                 for claim in &mut read.claims {
                     if claim.about == About::List(list)
@@ -457,6 +516,15 @@ fn is_absent(operation: &Operation<'_>, list: ListOf) -> bool {
     }
 }
 
+fn is_read(operation: &Operation<'_>, list: ListOf) -> bool {
+    match list {
+        ListOf::Input => operation.input.read().is_some(),
+        ListOf::Output => operation.output.read().is_some(),
+        ListOf::Instructions => operation.instructions.read().is_some(),
+        ListOf::Tools => operation.tools.read().is_some(),
+    }
+}
+
 fn set_text(span: &mut Span<'_>, source: &Source<'_>, attribute: &str, text: &mut String) {
     let same = source.get(attribute).and_then(Value::as_str) == Some(text.as_str());
     if !same {
@@ -475,8 +543,17 @@ fn settle(claims: &mut [Claim], field: Field, reason: Reason, rule: &'static str
     }
 }
 
+/// Whether a key that stays says something else of a field.
+fn is_contested(claims: &[Claim], field: Field) -> bool {
+    let other = Outcome::Kept(Reason::Conflict);
+    claims.iter().any(|claim| claim.about == About::Field(field) && claim.outcome == other)
+}
+
 /// The claim of the target's own attribute: it stands as it came, or it was written anew.
 fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came: bool) {
+    if !as_it_came {
+        displaced(claims, source, attribute);
+    }
     let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
     let Some(claim) = claim else { return };
     match (as_it_came, claim.outcome) {
@@ -485,11 +562,18 @@ fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came
             claim.rule = "already in the target's words";
         }
         (false, Outcome::Expressed(_)) => claim.rule = "repaired in place",
-        (false, Outcome::Kept(reason)) => {
-            claim.outcome = Outcome::Discarded(reason);
-            claim.rule = "a valid value took the place of one that was none";
-        }
         _ => {}
+    }
+}
+
+/// The claim of the target's own attribute, whose value was none and made way.
+fn displaced(claims: &mut [Claim], source: &Source<'_>, attribute: &str) {
+    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
+    if let Some(claim) = claim
+        && let Outcome::Kept(reason) = claim.outcome
+    {
+        claim.outcome = Outcome::Discarded(reason);
+        claim.rule = "a valid value took the place of one that was none";
     }
 }
 

@@ -8,7 +8,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::otlp::span::Kind as SpanKind;
-use crate::processor::settings::Target;
+use crate::genai::settings::Target;
 
 use super::call::Call;
 use super::histogram::{Accumulator, Histogram, Total, Witness};

@@ -38,7 +38,7 @@ pub struct LedgerWindow {
 
 impl Default for LedgerWindow {
     fn default() -> Self {
-        LedgerWindow { ttl: Duration::from_secs(600), max_spans: 65_536 }
+        LedgerWindow { ttl: Duration::from_secs(600), max_spans: 32_768 }
     }
 }
 
@@ -355,8 +355,13 @@ impl Memory {
 
     fn remember_links(&mut self, sightings: &[Sighting], news: &[(Entry, Call)], now: Seconds) {
         let with_call: HashSet<Key> = news.iter().map(|(entry, _)| entry.trace).filter(|trace| *trace != 0).collect();
+        // The spans of a trace stand together; asking once is enough for them.
+        let mut last = (0, false);
         for link in sightings {
-            let ours = with_call.contains(&link.trace) || self.calls.has_trace(link.trace);
+            if last.0 != link.trace {
+                last = (link.trace, with_call.contains(&link.trace) || self.calls.has_trace(link.trace));
+            }
+            let (_, ours) = last;
             let links = if ours { &mut self.links } else { &mut self.passing };
             links.insert(link.span, link.parent, link.remote, now);
         }

@@ -80,7 +80,7 @@ impl Reason {
             Reason::QueueFull => row("queue_full", 14, 503, Retry::Later),
             Reason::MemoryLimit => row("memory_limit", 14, 503, Retry::Later),
             Reason::Unavailable => row("unavailable", 14, 503, Retry::Later),
-            Reason::Timeout => row("timeout", 4, 408, Retry::Never),
+            Reason::Timeout => row("timeout", 14, 503, Retry::Later),
             Reason::Internal => row("internal", 13, 500, Retry::Never),
         }
     }

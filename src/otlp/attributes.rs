@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use super::value::{KeyValue, RawValue, Value, fields};
-use super::wire::{Field, Payload, WireError, WireType, put_bytes, put_key, put_varint};
+use super::wire::{Field, Payload, WireError, WireType, delimited_len, put_bytes, put_key, put_varint};
 
 /// The number of `Span.attributes`.
 pub(super) const NUMBER: u32 = 9;
@@ -132,7 +132,7 @@ impl<'a> AttributeList<'a> {
     fn at(&self, place: usize) -> Option<(&str, RawValue<'_>)> {
         let written = match self.source.get(place) {
             Some(attribute) => match attribute.state {
-                State::Kept => return Some((attribute.entry.key, RawValue::new(&attribute.entry.value))),
+                State::Kept => return Some((attribute.entry.key, attribute.entry.raw_value())),
                 State::Removed => return None,
                 State::Replaced(number) => self.written.get(number as usize)?,
             },
@@ -159,11 +159,10 @@ impl<'a> AttributeList<'a> {
 
     /// Returns whether anything changed.
     pub(super) fn set(&mut self, key: &str, value: &Value<'_>) -> bool {
-        let place = self.position(key);
-        self.value.clear();
-        value.encode(&mut self.value);
-        match place {
+        match self.position(key) {
             Some(place) => {
+                self.value.clear();
+                value.encode(&mut self.value);
                 let same = self.at(place).is_some_and(|(_, old)| {
                     // An equal value in other bytes (a longer varint, say) is no change either.
                     *old.as_bytes() == *self.value || encoded(&old.parse()) == *self.value
@@ -174,7 +173,7 @@ impl<'a> AttributeList<'a> {
                 !same
             }
             None => {
-                let written = self.write(key, NewValue::Buffer, &[]);
+                let written = self.write_new(key, value);
                 let place = self.source.len() + self.added.len();
                 self.added.push(Some(written));
                 match &mut self.index {
@@ -260,6 +259,22 @@ impl<'a> AttributeList<'a> {
         } else if let Some(slot) = self.added.get_mut(place - sources) {
             *slot = Some(written);
         }
+    }
+
+    /// Writes a whole new field to the scratch buffer, each byte once: a message list has kilobytes.
+    fn write_new(&mut self, key: &str, value: &Value<'_>) -> Written {
+        let length = value.encoded_len();
+        let out = &mut self.scratch;
+        let start = out.len();
+        put_key(out, NUMBER, WireType::Bytes);
+        put_varint(out, (delimited_len(1, key.len()) + delimited_len(2, length)) as u64);
+        put_bytes(out, 1, key.as_bytes());
+        let key = out.len() - key.len()..out.len();
+        put_key(out, 2, WireType::Bytes);
+        put_varint(out, length as u64);
+        let value_start = out.len();
+        value.encode(out);
+        Written { field: start..out.len(), key, value: Some(value_start..out.len()) }
     }
 
     /// Writes a whole field to the scratch buffer. What `base`, the attribute's content as it

@@ -348,13 +348,7 @@ impl<'a> Span<'a> {
     /// The attributes as they came, whatever was changed since. The borrow is the request's, so
     /// that what a dialect reads here may be held while the span is edited.
     pub fn source_attributes(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        self.attributes.source().map(|entry| {
-            let value = match &entry.value {
-                Cow::Borrowed(bytes) => Value::parse(bytes),
-                Cow::Owned(bytes) => Value::parse_owned(bytes),
-            };
-            (entry.key, value)
-        })
+        self.attributes.source().map(|entry| (entry.key, entry.parse_value()))
     }
 
     /// The keys of the attributes as they came. Cheaper than [`Span::source_attributes`].

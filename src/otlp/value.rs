@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::wire::{
-    Field, Payload, Reader, WireError, WireType, delimited_len, put_bytes, put_key, put_uint, put_varint,
+    Field, Payload, Reader, WireError, WireType, delimited_len, put_bytes, put_key, put_uint, put_varint, varint_len,
 };
 
 /// A borrowed `AnyValue`.
@@ -117,6 +117,20 @@ impl<'a> Value<'a> {
             put_bytes(&mut array, 1, &element);
         }
         Value::Array(Array(Cow::Owned(array)))
+    }
+
+    /// Bytes that [`Value::encode`] appends.
+    pub(super) fn encoded_len(&self) -> usize {
+        match self {
+            Value::Empty => 0,
+            Value::Str(text) => delimited_len(1, text.len()),
+            Value::Bool(_) => 2,
+            Value::Int(number) => 1 + varint_len(*number as u64),
+            Value::Double(_) => 9,
+            Value::Array(Array(bytes)) => delimited_len(5, bytes.len()),
+            Value::KvList(KvList(bytes)) => delimited_len(6, bytes.len()),
+            Value::Bytes(bytes) => delimited_len(7, bytes.len()),
+        }
     }
 
     /// Appends the content of the `AnyValue` message.
@@ -235,25 +249,38 @@ pub struct KeyValue<'a> {
     /// The encoded `AnyValue`; owned only when it came in several pieces.
     pub value: Cow<'a, [u8]>,
     source: &'a [u8],
+    /// The value's text if it is a long one, so that kilobytes are not validated again each time
+    /// that somebody looks at them; empty otherwise.
+    text: &'a str,
 }
+
+/// Text from this many bytes on is remembered as text.
+const LONG_TEXT: usize = 256;
 
 /// The encoded value of an attribute; parsed only when asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct RawValue<'s>(&'s [u8]);
+pub struct RawValue<'s> {
+    bytes: &'s [u8],
+    /// As in [`KeyValue`].
+    text: &'s str,
+}
 
 impl<'s> RawValue<'s> {
     pub(super) fn new(bytes: &'s [u8]) -> Self {
-        RawValue(bytes)
+        RawValue { bytes, text: "" }
     }
 
     /// The value.
     pub fn parse(self) -> Value<'s> {
-        Value::parse(self.0)
+        match self.text {
+            "" => Value::parse(self.bytes),
+            text => Value::Str(Cow::Borrowed(text)),
+        }
     }
 
     /// The `AnyValue`'s encoded content.
     pub fn as_bytes(self) -> &'s [u8] {
-        self.0
+        self.bytes
     }
 }
 
@@ -279,20 +306,27 @@ impl<'a> KeyValue<'a> {
         let (key, rest) = rest.split_at_checked(usize::from(*length))?;
         let [0x12, rest @ ..] = rest else { return None };
         let value = whole(rest)?;
+        let mut long = "";
         let is_right = match value {
-            [0x0a, text @ ..] => is_text(whole(text)?),
+            [0x0a, text @ ..] => match whole(text)? {
+                text if text.len() < LONG_TEXT => text.is_ascii() || std::str::from_utf8(text).is_ok(),
+                text => {
+                    long = std::str::from_utf8(text).ok()?;
+                    true
+                }
+            },
             [0x10, 0 | 1] => true,
             [0x18, number @ .., 0..0x80] => number.len() < 9 && number.iter().all(|byte| *byte >= 0x80),
             [0x21, double @ ..] => double.len() == 8,
             _ => false,
         };
         let key = std::str::from_utf8(key).ok()?;
-        is_right.then_some(KeyValue { key, value: Cow::Borrowed(value), source: bytes })
+        is_right.then_some(KeyValue { key, value: Cow::Borrowed(value), source: bytes, text: long })
     }
 
     fn check_any(bytes: &'a [u8], depth: Option<u32>) -> Result<KeyValue<'a>, WireError> {
         let mut reader = Reader::at_depth(bytes, depth)?;
-        let mut entry = KeyValue { key: "", value: Cow::Borrowed(&[]), source: bytes };
+        let mut entry = KeyValue { key: "", value: Cow::Borrowed(&[]), source: bytes, text: "" };
         while let Some(field) = reader.next()? {
             match field.number {
                 1 => entry.key = field.string("KeyValue", "key")?,
@@ -310,7 +344,7 @@ impl<'a> KeyValue<'a> {
 
     /// Reads a `KeyValue` that was checked before.
     pub(crate) fn parse_checked(bytes: &'a [u8]) -> KeyValue<'a> {
-        let mut entry = KeyValue { key: "", value: Cow::Borrowed(&[]), source: bytes };
+        let mut entry = KeyValue { key: "", value: Cow::Borrowed(&[]), source: bytes, text: "" };
         for field in fields(bytes) {
             match (field.number, field.payload) {
                 (1, Payload::Bytes(key)) => entry.key = std::str::from_utf8(key).unwrap_or_default(),
@@ -327,6 +361,20 @@ impl<'a> KeyValue<'a> {
             Cow::Borrowed(&[]) => Cow::Borrowed(bytes),
             first => concat(first, bytes),
         };
+    }
+
+    /// The value, to be parsed when asked for.
+    pub(super) fn raw_value(&self) -> RawValue<'_> {
+        RawValue { bytes: &self.value, text: self.text }
+    }
+
+    /// The value.
+    pub(super) fn parse_value(&self) -> Value<'a> {
+        match (self.text, &self.value) {
+            ("", Cow::Borrowed(bytes)) => Value::parse(bytes),
+            ("", Cow::Owned(bytes)) => Value::parse_owned(bytes),
+            (text, _) => Value::Str(Cow::Borrowed(text)),
+        }
     }
 
     /// The `KeyValue`'s encoded content as it came.
@@ -348,12 +396,6 @@ fn whole(bytes: &[u8]) -> Option<&[u8]> {
         _ => return None,
     };
     (content.len() == length).then_some(content)
-}
-
-/// Most text is ASCII, and seeing that is quicker than validating UTF-8.
-#[inline]
-fn is_text(bytes: &[u8]) -> bool {
-    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
 
 /// Checks an `AnyValue`'s encoded content as prost would.

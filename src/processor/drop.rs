@@ -6,7 +6,6 @@
 //! say: an extra span is noise, an orphan breaks the tree.
 
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -116,6 +115,8 @@ impl Pass for DropPass<'_> {
     // cannot both miss what the other one did. Nothing after this can refuse the batch.
     fn finish(&mut self, spans: &mut Spans) {
         let mut memory = self.stage.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.dropped.tick();
+        memory.awaited.tick();
         mend(spans, &mut memory, &self.stage.counts, self.candidates);
     }
 }
@@ -143,8 +144,14 @@ fn mend(spans: &mut Spans, memory: &mut Memory, counts: &Counts, candidates: boo
     let mut mended = Vec::new();
     let mut unmended = 0;
     if !dropped_here.is_empty() || !memory.dropped.is_empty() {
+        // Siblings stand together; asking once is enough for them.
+        let mut last = (None, Ancestor::Same);
         for (index, record) in spans.records().iter().enumerate().filter(|(_, record)| !record.dropped) {
-            match ancestor(record, &dropped_here, memory) {
+            let Some(key) = key(record, record.parent_span_id) else { continue };
+            if last.0 != Some(key) {
+                last = (Some(key), ancestor(record, &dropped_here, memory));
+            }
+            match last.1 {
                 Ancestor::Same => {}
                 Ancestor::Changed { parent, remembered } => mended.push((index, parent, remembered)),
                 Ancestor::Lost => unmended += 1,
@@ -180,6 +187,7 @@ fn spare_awaited(spans: &mut Spans, memory: &Memory, counts: &Counts) {
     }
 }
 
+#[derive(Debug, Clone, Copy)]
 enum Ancestor {
     Same,
     Changed { parent: Option<SpanId>, remembered: bool },
@@ -226,19 +234,29 @@ fn remember(
     for (key, parent) in dropped_here {
         forgotten += memory.dropped.insert(key, parent);
     }
-    let here: HashSet<SpanId, RandomState> = spans.records().iter().filter_map(|record| record.span_id).collect();
+    // A request has far fewer parents than spans, so it is the parents that are put into a table.
+    let mut parents: HashMap<Key, bool, RandomState> = HashMap::default();
     let mut last = None;
     for record in spans.records().iter().filter(|record| !record.dropped) {
         let remote = record.flags & HAS_IS_REMOTE != 0 && record.flags & IS_REMOTE != 0;
-        let Some(parent) = record.parent_span_id else { continue };
-        // Siblings stand together; asking once is enough.
-        if remote || last == Some(parent) || here.contains(&parent) {
-            continue;
+        let key = key(record, record.parent_span_id).filter(|_| !remote);
+        if key != last {
+            last = key;
+            if let Some(key) = key {
+                parents.entry(key).or_insert(false);
+            }
         }
-        last = Some(parent);
-        if let Some(key) = key(record, Some(parent)) {
-            forgotten += memory.awaited.insert(key, ());
+    }
+    if parents.is_empty() {
+        return add(&counts.forgotten, forgotten);
+    }
+    for key in spans.records().iter().filter_map(|record| key(record, record.span_id)) {
+        if let Some(is_here) = parents.get_mut(&key) {
+            *is_here = true;
         }
+    }
+    for (key, _) in parents.into_iter().filter(|(_, is_here)| !is_here) {
+        forgotten += memory.awaited.insert(key, ());
     }
     add(&counts.forgotten, forgotten);
 }

@@ -47,7 +47,7 @@ pub struct DropMemory {
 
 impl Default for DropMemory {
     fn default() -> Self {
-        DropMemory { max_spans: 65_536, ttl: Duration::from_secs(120) }
+        DropMemory { max_spans: 32_768, ttl: Duration::from_secs(120) }
     }
 }
 

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a helper of tests may fail")]
 #![allow(unreachable_pub, reason = "a module of test files")]
 
+pub mod mixture;
+
+use dragoman::genai::explain::Explanation;
 use dragoman::genai::settings::{Genai, Originals, Target};
 use dragoman::genai::translate::{NoBatch, Translation};
 use dragoman::genai::{Tally, Translator};
@@ -42,6 +45,8 @@ pub fn all_settings() -> [Genai; 4] {
 pub struct Case {
     span: Span,
     scope: &'static str,
+    version: &'static str,
+    schema_url: &'static str,
 }
 
 /// A translated span.
@@ -62,11 +67,23 @@ impl Case {
             kind: SpanKind::Internal.into(),
             ..Span::default()
         };
-        Case { span, scope: "" }
+        Case { span, scope: "", version: "", schema_url: "" }
     }
 
     pub fn scope(mut self, scope: &'static str) -> Case {
         self.scope = scope;
+        self
+    }
+
+    /// The scope's version.
+    pub fn version(mut self, version: &'static str) -> Case {
+        self.version = version;
+        self
+    }
+
+    /// The schema URL of the scope's spans.
+    pub fn schema_url(mut self, schema_url: &'static str) -> Case {
+        self.schema_url = schema_url;
         self
     }
 
@@ -140,8 +157,12 @@ impl Case {
 
     /// The encoded request that holds the span.
     pub fn request(self) -> Vec<u8> {
-        let scope = InstrumentationScope { name: self.scope.into(), ..InstrumentationScope::default() };
-        let scope = ScopeSpans { scope: Some(scope), spans: vec![self.span], ..ScopeSpans::default() };
+        let scope = InstrumentationScope {
+            name: self.scope.into(),
+            version: self.version.into(),
+            ..InstrumentationScope::default()
+        };
+        let scope = ScopeSpans { scope: Some(scope), spans: vec![self.span], schema_url: self.schema_url.into() };
         let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
         ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
     }
@@ -212,6 +233,26 @@ impl Done {
     pub fn reason(&self, reason: &str) -> bool {
         self.tally.iter().any(|(_, outcome, because, _)| outcome == "kept" && because == reason)
     }
+}
+
+/// The first span's explanation.
+pub fn explain(body: &[u8], settings: &Genai) -> Option<Explanation> {
+    struct Each(Translator, Option<Explanation>);
+    impl Visitor for Each {
+        fn span(&mut self, span: &mut dragoman::otlp::span::Span<'_>, origin: &Origin<'_>) {
+            self.1 = self.0.explain(span, origin, &mut NoBatch);
+        }
+    }
+    let mut each = Each(Translator::new(settings), None);
+    edit(&bytes::Bytes::copy_from_slice(body), &mut each).unwrap();
+    each.1
+}
+
+/// An attribute, as the product reads it.
+pub fn value_of(span: &Span, key: &str) -> Option<dragoman::otlp::value::Value<'static>> {
+    let entry = span.attributes.iter().find(|entry| entry.key == key)?;
+    let bytes = entry.value.clone().unwrap_or_default().encode_to_vec();
+    Some(dragoman::otlp::value::Value::parse_owned(&bytes))
 }
 
 /// The attributes of a span as one JSON object.

@@ -218,7 +218,7 @@ fn queue(section: &mut Section<'_>) -> Queue {
         ("storage", "the durable queue is not available in this version; leave it out: the queue is in memory"),
         (
             "wait_for_result",
-            "leave it out, or switch the queue off (enabled: false): then a request waits for its export",
+            "leave it out, or switch the queue off (enabled: false): then nothing waits, and what num_consumers cannot take at once is refused",
         ),
     ]);
     section.without_effect(&[

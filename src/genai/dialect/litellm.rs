@@ -134,7 +134,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     // Releases before `llm.request.type` write embeddings as calls without an answer.
     let is_embedding = operation.get(Field::OperationName).is_none()
         && operation.output.is_absent()
-        && operation.int(Field::UsageInputTokens).is_some()
+        && [Field::UsageInputTokens, Field::UsageTotalTokens].iter().any(|field| operation.int(*field).is_some())
         && operation.int(Field::UsageOutputTokens).is_none_or(|count| count == 0)
         && operation.text(Field::RequestModel).is_some_and(|model| model.contains("embed"));
     if is_embedding {
@@ -142,15 +142,20 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     }
 }
 
-/// `ollama/codegemma` answered: the router's prefix goes if it is the provider of this very span.
+/// `ollama/codegemma` answered: the router's prefix goes if it is the provider of this very span, in
+/// LiteLLM's word or in the conventions'.
 fn strip_slug<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
-    let slug = ["gen_ai.system", "gen_ai.provider.name"]
-        .iter()
-        .find_map(|key| seen.get(key).and_then(|value| value.as_str()).filter(|slug| !slug.is_empty()));
-    let (Some(slug), Some(model)) = (slug, operation.text(Field::ResponseModel)) else { return };
-    if let Some(model) =
+    let Some(answered) = operation.text(Field::ResponseModel) else { return };
+    let said = ["gen_ai.system", "gen_ai.provider.name"].map(|key| seen.get(key).and_then(|value| value.as_str()));
+    let slugs = [said[0], said[1], operation.text(Field::ProviderName)];
+    let mut model = answered;
+    // All of them at once, for nothing may be left to be stripped another time.
+    while let Some(rest) = slugs.iter().flatten().filter(|slug| !slug.is_empty()).find_map(|slug| {
         model.strip_prefix(slug).and_then(|rest| rest.strip_prefix('/')).filter(|rest| !rest.is_empty())
-    {
+    }) {
+        model = rest;
+    }
+    if model.len() < answered.len() {
         let model = model.to_owned();
         operation.set(Field::ResponseModel, Scalar::Str(model.into()));
     }

@@ -42,7 +42,9 @@
 //!
 //! What a table cannot say goes into [`Action::Read`] (one key) or [`Dialect::quirk`] (the whole
 //! operation, after all keys were read). Two dialects may know the same key: where they mean
-//! different things by it the winner's meaning counts, then the order of the list.
+//! different things by it the meaning counts of the dialect for which a [`Tell`] speaks loudest,
+//! then of others that something speaks for, then official OpenTelemetry's, then the order of the
+//! list. A value map must map its own results to themselves.
 
 pub mod handwritten;
 pub mod litellm;
@@ -177,8 +179,8 @@ pub struct Rule {
     /// Translates the value's text first; words that are not in the map pass through.
     pub values: Option<&'static Table>,
     /// The key says too little by itself (`prompt_tokens`): it counts only on a span that is not
-    /// SERVER, that has a model or the sibling count, and none of whose children in the batch has
-    /// usage.
+    /// SERVER, that has a model, the sibling count or a total under a longer name, and none of whose
+    /// children in the batch has usage.
     pub guarded: bool,
 }
 

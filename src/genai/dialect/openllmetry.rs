@@ -25,7 +25,8 @@ pub static OPENLLMETRY: Dialect = Dialect {
         Tell::scope_prefix("@traceloop/", 100),
         Tell { sign: Sign::UnversionedScopePrefix("opentelemetry.instrumentation."), weight: 50 },
         Tell::key_prefix("traceloop.", 20),
-        Tell::key("llm.request.type", 3),
+        // Louder than all current names together, which a translation adds.
+        Tell::key("llm.request.type", 5),
     ],
     keys: &[
         // 0.48 and later, package by package: current names with words of its own.

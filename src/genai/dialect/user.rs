@@ -1,14 +1,21 @@
 //! `processors.genai.mappings`: what a user says about keys of the user's own, a dialect like the
 //! others. It stands before all of them.
 
-use crate::genai::convention;
+use crate::genai::convention::{self, Convention};
 use crate::genai::dialect::Action;
 use crate::genai::field::Field;
-use crate::genai::settings::Mapping;
+use crate::genai::settings::{Mapping, Target};
 use crate::genai::values::ValueMap;
 
 /// The dialect's name.
 pub const NAME: &str = "user";
+
+const LISTS: [&str; 4] = [
+    convention::INPUT_MESSAGES,
+    convention::OUTPUT_MESSAGES,
+    convention::SYSTEM_INSTRUCTIONS,
+    convention::TOOL_DEFINITIONS,
+];
 
 /// A rule whose key and words are the user's.
 #[derive(Debug, Clone)]
@@ -41,22 +48,29 @@ pub fn targets() -> Vec<&'static str> {
     let mut names: Vec<&str> = convention::ALL
         .iter()
         .flat_map(|convention| convention.all_names().filter_map(|name| name.attribute))
-        .chain([
-            convention::INPUT_MESSAGES,
-            convention::OUTPUT_MESSAGES,
-            convention::SYSTEM_INSTRUCTIONS,
-            convention::TOOL_DEFINITIONS,
-        ])
+        .chain(LISTS)
         .collect();
     names.sort_unstable();
     names.dedup();
     names
 }
 
-/// The rules of a configuration; entries whose target no convention knows are left out.
-pub(crate) fn rules(mappings: &[Mapping]) -> Vec<UserRule> {
+/// Whether a key is one of the target's own names, which no mapping may have: a current value stays
+/// as it is, and what other keys say would be mapped once it stands there.
+pub fn is_own(key: &str, target: Target) -> bool {
+    is_name_of(key, Convention::of(target))
+}
+
+fn is_name_of(key: &str, convention: &Convention) -> bool {
+    LISTS.contains(&key) || convention.all_names().any(|name| name.attribute == Some(key))
+}
+
+/// The rules of a configuration; entries whose target attribute no convention knows, or whose key is
+/// the target's own, are left out.
+pub(crate) fn rules(mappings: &[Mapping], convention: &Convention) -> Vec<UserRule> {
     mappings
         .iter()
+        .filter(|mapping| !is_name_of(&mapping.key, convention))
         .filter_map(|mapping| {
             let values = match mapping.values.is_empty() {
                 true => ValueMap::None,

@@ -1,0 +1,146 @@
+//! Spans on which two emitters spoke, one for each way in which a second pass once made something
+//! else of what the first had left. What holds for all of them is in `genai_properties`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail")]
+
+mod genai_support;
+
+use dragoman::genai::settings::{Genai, Mapping};
+use genai_support::{Case, Done, all_settings, explain, keep, main, replace, translate};
+use serde_json::json;
+
+/// The span after one pass, and after another one that must not change it.
+fn settled(case: Case, settings: &Genai) -> Done {
+    let body = case.clone().request();
+    let once = translate(&body, settings);
+    assert!(translate(&once.body, settings).body == once.body, "a second pass changes {:?}", once.spans);
+    case.run(settings)
+}
+
+fn litellm_beside_openllmetry() -> Case {
+    Case::new("openai.chat")
+        .scope("opentelemetry.instrumentation.openai.v1")
+        .version("0.40.0")
+        .text("SpanAttributes.LLM_COMPLETIONS.0.content", "Hello")
+        .text("gen_ai.completion.10.tool_calls.1.arguments", "{}")
+        .int("llm.openai.seed", 42)
+}
+
+#[test]
+fn what_is_left_is_read_without_the_emitter_whose_keys_are_gone() {
+    for settings in all_settings() {
+        settled(litellm_beside_openllmetry(), &settings);
+    }
+    let done = settled(litellm_beside_openllmetry(), &replace());
+    // LiteLLM's copy of a raw request becomes the draft's key again once LiteLLM is silent.
+    assert_eq!(done.json()["gen_ai.request.seed"], json!(42));
+    assert_eq!(done.translation.unwrap().dialect, "litellm", "the dialect that spoke first is named");
+}
+
+#[test]
+fn a_scopes_own_correction_is_made_at_once() {
+    let case = Case::new("x").scope("opentelemetry.instrumentation.bedrock").version("0.40.0");
+    let done = settled(case.text("SpanAttributes.LLM_PROMPTS.0.content", "Hi"), &replace());
+    assert_eq!(done.json()["gen_ai.provider.name"], json!("aws.bedrock"));
+}
+
+#[test]
+fn every_key_is_counted_and_told_once_however_often_the_span_is_read() {
+    let body = litellm_beside_openllmetry().request();
+    let told = explain(&body, &replace()).unwrap();
+    let keys: Vec<(&str, &str)> = told.keys.iter().map(|key| (key.key.as_str(), key.outcome)).collect();
+    assert_eq!(
+        keys,
+        [
+            ("SpanAttributes.LLM_COMPLETIONS.0.content", "expressed"),
+            ("gen_ai.completion.10.tool_calls.1.arguments", "expressed"),
+            ("llm.openai.seed", "expressed"),
+        ]
+    );
+    let counted: u64 = translate(&body, &replace()).tally.iter().map(|(_, _, _, count)| count).sum();
+    assert_eq!(counted, 3);
+}
+
+#[test]
+fn a_word_that_its_own_dialect_lets_pass_is_read_as_under_the_current_name() {
+    let done = settled(Case::new("litellm_request").text("llm.operation", "acompletion"), &replace());
+    assert_eq!(done.json(), json!({"gen_ai.operation.name": "chat"}));
+}
+
+#[test]
+fn a_named_total_is_a_sibling_of_bare_counts() {
+    let case = Case::new("x").int("gen_ai.usage.total_tokens", 13).text("prompt_tokens", "null");
+    let done = settled(case.int("usage.prompt_tokens", 1), &replace());
+    assert_eq!(done.json(), json!({"gen_ai.usage.input_tokens": 1, "gen_ai.usage.output_tokens": 12}));
+}
+
+#[test]
+fn a_correction_that_agrees_with_another_key_expresses_it() {
+    let case = Case::new("x").scope("opentelemetry.instrumentation.bedrock").version("0.40.0");
+    let case = case.text("gen_ai.system", "anthropic").text("langtrace.service.name", "aws.bedrock");
+    assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "aws.bedrock"}));
+}
+
+#[test]
+fn what_is_said_by_absence_is_said_where_a_kept_key_says_otherwise() {
+    let case = || Case::new("x").text("gen_ai.request.model", "m").bool("llm.is_streaming", false);
+    assert!(settled(case(), &main()).json().get("gen_ai.request.stream").is_none());
+    let done = settled(case().bool("litellm.request.streaming", true), &main());
+    assert_eq!(done.json()["gen_ai.request.stream"], json!(false));
+    assert_eq!(done.json()["litellm.request.streaming"], json!(true));
+}
+
+#[test]
+fn pieces_of_a_list_that_says_otherwise_stay_together() {
+    let pieces =
+        [("llm.completions.0.tool_calls.0.arguments", "{}"), ("llm.completions.10.finish_reason", "tool_calls")];
+    let case = Case::new("x").text("SpanAttributes.LLM_COMPLETIONS.0.finish_reason", "tool_calls");
+    let done = settled(pieces.iter().fold(case, |case, (key, text)| case.text(key, text)), &replace());
+    let json = done.json();
+    assert!(pieces.iter().all(|(key, text)| json[key] == json!(text)), "{json}");
+}
+
+#[test]
+fn a_routers_prefix_goes_whoever_said_the_provider() {
+    let case = Case::new("litellm_request").text("gen_ai.llm.system", "ollama");
+    let done = settled(case.text("gen_ai.llm.response.model", "ollama/codegemma"), &replace());
+    assert_eq!(done.json()["gen_ai.response.model"], json!("codegemma"));
+}
+
+#[test]
+fn an_embedding_is_known_by_its_total_too() {
+    let case = Case::new("x").scope("litellm").text("gen_ai.request.model", "text-embedding-3");
+    let done = settled(case.int("llm.usage.completion_tokens", 0).int("llm.usage.total_tokens", 13), &replace());
+    assert_eq!(
+        done.json(),
+        json!({
+            "gen_ai.operation.name": "embeddings", "gen_ai.request.model": "text-embedding-3",
+            "gen_ai.usage.input_tokens": 13,
+        })
+    );
+}
+
+#[test]
+fn a_mapping_does_not_apply_to_a_current_name() {
+    let mapping = |key: &str, to: &str, values: &[(&str, &str)]| Mapping {
+        key: key.to_owned(),
+        to: to.to_owned(),
+        values: values.iter().map(|(from, to)| (from.to_string(), to.to_string())).collect(),
+    };
+    let settings = Genai {
+        mappings: vec![
+            mapping("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", &[]),
+            mapping("gen_ai.provider.name", "gen_ai.provider.name", &[("openai", "mine")]),
+        ],
+        ..Genai::default()
+    };
+    let done = settled(Case::new("x").int("llm.tokens.input", 13).text("llm.provider", "openai"), &settings);
+    assert_eq!(done.json(), json!({"gen_ai.usage.input_tokens": 13, "gen_ai.provider.name": "openai"}));
+}
+
+#[test]
+fn content_that_makes_way_is_counted() {
+    let case = Case::new("x").strings("gen_ai.input.messages", &[""]).text("gen_ai.prompt.0.content", "Hi");
+    let done = settled(case, &keep());
+    assert_eq!(done.messages("gen_ai.input.messages")[0]["role"], json!("user"));
+    assert!(done.counted("otel", "discarded", "shape", 1));
+}
