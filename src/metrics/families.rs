@@ -1,34 +1,29 @@
-//! The metrics that are derived from LLM calls: which there are under each target, what they are
-//! labelled with, and how a call is recorded into them.
+//! The metrics that are derived from LLM calls: which there are under each target, and how a call is
+//! recorded into them. One metric is `metric`'s, what its series are labelled with is `labels`'.
 //!
 //! Whether a call counts is the ledger's decision; this file records what it is told to. Names,
 //! units, bounds and attributes: GenAI semantic conventions, "Generative AI metrics" (core 1.41,
 //! and the GenAI repository as of October 2026 for `main`).
 
+mod labels;
+mod metric;
+
 use std::time::{Duration, SystemTime};
 
-use crate::otlp::span::Kind as SpanKind;
 use crate::genai::settings::Target;
+use crate::otlp::span::Kind as SpanKind;
 
 use super::call::Call;
-use super::histogram::{Accumulator, Histogram, Total, Witness};
+use super::histogram::{Histogram, Total, Witness};
 use super::ledger::{Direction, Recorder, Suppressed};
 use super::otlp::{self, Encoded};
 use super::own;
-use super::series::{LabelRefs, SeriesMap};
-use super::snapshot::{Family, Kind, Scope, Source, unix_nano};
+use super::snapshot::{Family, Scope, Source, unix_nano};
+use labels::{operation, service, token_type, with_error, with_modality};
+use metric::{AnyMetric, Bounds, Metric};
 
 /// The scope of everything that is derived here.
 pub const SCOPE: Scope = Scope { name: "dragoman", version: env!("CARGO_PKG_VERSION") };
-
-/// Bounds of token histograms.
-const TOKENS: &[f64] = &[
-    1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0, 65536.0, 262144.0, 1048576.0, 4194304.0, 16777216.0,
-    67108864.0,
-];
-
-/// Bounds of durations, in seconds.
-const SECONDS: &[f64] = &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92];
 
 /// The operations that the conventions call inference.
 const INFERENCE: [&str; 3] = ["chat", "generate_content", "text_completion"];
@@ -36,41 +31,6 @@ const INFERENCE: [&str; 3] = ["chat", "generate_content", "text_completion"];
 /// Operations that no client metric covers: they run inside the application, and `main` gives them
 /// metrics of their own.
 const NOT_CLIENT: [&str; 3] = ["execute_tool", "invoke_workflow", "plan"];
-
-/// One metric and its series.
-#[derive(Debug)]
-struct Metric<A> {
-    name: &'static str,
-    help: &'static str,
-    unit: &'static str,
-    kind: Kind,
-    series: SeriesMap<A>,
-}
-
-impl<A: Accumulator> Metric<A> {
-    fn family(&self) -> Family {
-        Family {
-            name: self.name.into(),
-            help: self.help.into(),
-            unit: self.unit.into(),
-            kind: self.kind,
-            scope: Some(SCOPE),
-            series: self.series.snapshot(),
-        }
-    }
-}
-
-impl Metric<Histogram> {
-    fn observe(&self, labels: &LabelRefs<'_>, value: f64, witness: Option<Witness>) {
-        self.series.record(labels, |histogram| histogram.observe(value, witness));
-    }
-}
-
-impl Metric<Total> {
-    fn add(&self, labels: &LabelRefs<'_>, amount: u64, witness: Option<Witness>) {
-        self.series.record(labels, |total| total.add(amount, witness));
-    }
-}
 
 /// How a target says how many tokens there were.
 #[derive(Debug)]
@@ -315,102 +275,6 @@ impl Source for Families {
             }
         });
     }
-}
-
-/// A metric of either kind, to be listed.
-trait AnyMetric {
-    fn name(&self) -> &'static str;
-    fn len(&self) -> usize;
-    fn snapshot(&self) -> Family;
-}
-
-impl<A: Accumulator> AnyMetric for Metric<A> {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn len(&self) -> usize {
-        self.series.len()
-    }
-
-    fn snapshot(&self) -> Family {
-        self.family()
-    }
-}
-
-/// How many series a metric may have and for how long.
-#[derive(Clone, Copy)]
-struct Bounds {
-    max_series: usize,
-    expiration: Duration,
-}
-
-impl Bounds {
-    fn metric<A: Accumulator>(
-        self,
-        name: &'static str,
-        help: &'static str,
-        unit: &'static str,
-        kind: Kind,
-        new: fn() -> A,
-    ) -> Metric<A> {
-        Metric { name, help, unit, kind, series: SeriesMap::new(self.max_series, self.expiration, new) }
-    }
-
-    fn tokens(self, name: &'static str, help: &'static str) -> Metric<Histogram> {
-        self.metric(name, help, "{token}", Kind::Histogram, || Histogram::new(TOKENS))
-    }
-
-    fn seconds(self, name: &'static str, help: &'static str) -> Metric<Histogram> {
-        self.metric(name, help, "s", Kind::Histogram, || Histogram::new(SECONDS))
-    }
-
-    fn total(self, name: &'static str, help: &'static str) -> Metric<Total> {
-        self.metric(name, help, "{token}", Kind::Counter, Total::default)
-    }
-}
-
-/// The value of `gen_ai.token.type`.
-const fn token_type(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Input => "input",
-        Direction::Output => "output",
-    }
-}
-
-fn service(call: &Call) -> LabelRefs<'_> {
-    let mut labels = LabelRefs::new();
-    labels.text("service.name", &call.service);
-    labels
-}
-
-/// The attributes that every client metric has.
-fn operation<'c>(labels: &mut LabelRefs<'c>, call: &'c Call) {
-    labels
-        .text("gen_ai.operation.name", &call.operation)
-        .text("gen_ai.provider.name", &call.provider)
-        .text("gen_ai.request.model", &call.request_model)
-        .text("gen_ai.response.model", &call.response_model)
-        .text("server.address", &call.server_address);
-    // "Conditionally required: if server.address is set", and of no use without it.
-    if let (false, Some(port)) = (call.server_address.is_empty(), call.server_port) {
-        labels.integer("server.port", i64::from(port));
-    }
-}
-
-fn with_error(call: &Call) -> LabelRefs<'_> {
-    let mut labels = service(call);
-    operation(&mut labels, call);
-    labels.text("error.type", call.error_type.as_deref().unwrap_or_default());
-    labels
-}
-
-/// A span's usage does not say how its tokens divide into text, image and audio.
-fn with_modality(call: &Call) -> LabelRefs<'_> {
-    let mut labels = service(call);
-    labels.text("gen_ai.token.modality", "unknown");
-    operation(&mut labels, call);
-    labels
 }
 
 /// Whether the operation's duration is a client's: an agent that runs in the application's own
