@@ -397,3 +397,25 @@ exporters:
     let wrong = problems_of(&yaml.replace("5m", "5"));
     assert!(wrong.iter().any(|problem| problem.contains("metric_expiration: found 5")), "{wrong:?}");
 }
+
+#[test]
+fn a_mapping_of_a_current_name() {
+    let load = |mappings: &str| {
+        problems_of(&format!(
+            "receivers:\n  otlp: {{ protocols: {{ grpc: }} }}\n\
+             exporters:\n  otlp: {{ endpoint: http://backend:4317 }}\n\
+             processors:\n  genai:\n    mappings: {mappings}\n\
+             service:\n  pipelines:\n    traces: {{ receivers: [otlp], processors: [genai], exporters: [otlp] }}\n"
+        ))
+    };
+    let lines = load("{ gen_ai.provider.name: gen_ai.agent.name }");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(
+        lines[0].contains("gen_ai.provider.name is a name of target 1.41 itself, whose values stay as they are"),
+        "{lines:?}"
+    );
+    assert_eq!(load("[ { key: gen_ai.input.messages, to: gen_ai.output.messages } ]").len(), 1);
+    // A legacy name, and a name that only the other target has.
+    assert_eq!(load("{ gen_ai.prompt: gen_ai.system_instructions }"), [""; 0]);
+    assert_eq!(load("{ gen_ai.usage.cache_write.input_tokens: gen_ai.usage.output_tokens }"), [""; 0]);
+}

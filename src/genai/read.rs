@@ -150,8 +150,9 @@ pub(super) struct Recognised {
 pub(super) struct Speakers {
     /// What speaks loudest, if anything speaks for anybody but official OpenTelemetry.
     leader: Option<u8>,
-    /// All others that something speaks for, without official OpenTelemetry, which comes after them
-    /// and before those that nothing speaks for, whether its own names stand there yet or not.
+    /// All that something of their own speaks for; of a mere habit, such as `llm.request.type`, which
+    /// LiteLLM has too, only the leader may live. Without official OpenTelemetry, which comes after
+    /// them and before those that nothing speaks for, whether its own names stand there yet or not.
     told: [u64; 4],
 }
 
@@ -159,14 +160,17 @@ impl Speakers {
     fn of(index: &Index, tells: &[u32; 256]) -> Speakers {
         let mut speakers = Speakers::default();
         let mut loudest = 0;
-        for (number, told) in tells.iter().enumerate().take(index.dialects.len()).filter(|(_, told)| **told > 0) {
-            let number = number as u8;
+        let numbered = || tells.iter().zip(0u8..=u8::MAX).take(index.dialects.len());
+        for (told, number) in numbered() {
             // Of two equally loud ones the first in the list leads.
             if *told > loudest {
                 loudest = *told;
                 speakers.leader = Some(number);
             }
-            if !index.is_otel(number)
+        }
+        for (told, number) in numbered() {
+            if (*told >= OWN || speakers.leader == Some(number))
+                && !index.is_otel(number)
                 && let Some(word) = speakers.told.get_mut(usize::from(number / 64))
             {
                 *word |= 1 << (number % 64);
@@ -244,6 +248,9 @@ const RANK_UNTOLD: u32 = 300;
 /// Facts that are only copied, or found within something larger.
 pub(super) const RANK_COPY: u32 = 1000;
 const RANK_GUARDED: u32 = 2000;
+
+/// What a key weighs that only one emitter writes (see [`super::dialect::Tell`]); less is a habit.
+const OWN: u32 = 20;
 
 impl<'i> Reading<'i, '_> {
     /// Looks every key up and decides whose meaning counts. `is_current` says whether a key is the

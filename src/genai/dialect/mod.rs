@@ -106,7 +106,8 @@ impl Dialect {
 }
 
 /// Something about a span that speaks for a dialect, and how loudly. Use 100 for what nobody else
-/// does (the emitter's scope), 20 for a key that is only its own, 1 to 5 for a mere habit.
+/// does (the emitter's scope), 20 for a key that is only its own, 1 to 5 for a mere habit, which
+/// counts only where nothing louder speaks for another dialect.
 #[derive(Debug, Clone, Copy)]
 pub struct Tell {
     /// What must be seen.

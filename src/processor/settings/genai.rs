@@ -2,6 +2,7 @@
 
 use super::{Genai, Mapping, Originals, Target};
 use crate::config::{Field, Section};
+use crate::genai::dialect::user::is_own;
 
 /// More mappings than this are a mistake; each is looked up for every LLM span.
 const MAX_MAPPINGS: usize = 1000;
@@ -11,10 +12,11 @@ const ORIGINALS: &[(&str, Originals)] = &[("replace", Originals::Replace), ("kee
 
 /// Reads the section.
 pub fn read(section: &mut Section<'_>) -> Genai {
+    let target = section.choice("target", TARGETS).unwrap_or_default();
     let genai = Genai {
-        target: section.choice("target", TARGETS).unwrap_or_default(),
+        target,
         originals: section.choice("originals", ORIGINALS).unwrap_or_default(),
-        mappings: section.field("mappings").map(|field| mappings(&field)).unwrap_or_default(),
+        mappings: section.field("mappings").map(|field| mappings(&field, target)).unwrap_or_default(),
     };
     section.not_supported(&[
         ("sources", "leave it out: dialects are recognised span by span"),
@@ -25,15 +27,16 @@ pub fn read(section: &mut Section<'_>) -> Genai {
 }
 
 /// `{ my.key: gen_ai.request.model }`, or a list of `{ key: ..., to: ..., values: { ... } }`.
-fn mappings(field: &Field<'_>) -> Vec<Mapping> {
+fn mappings(field: &Field<'_>, target: Target) -> Vec<Mapping> {
     if field.is_null() {
         return Vec::new();
     }
     let mappings: Vec<Mapping> = if field.is_list() {
-        field.list().unwrap_or_default().iter().filter_map(mapping).collect()
+        field.list().unwrap_or_default().iter().filter_map(|item| mapping(item, target)).collect()
     } else {
         let Some(mut section) = field.section() else { return Vec::new() };
         let short = |(key, to): (&str, Field<'_>)| {
+            refuse_own(key, target, &to);
             Some(Mapping { key: key.to_owned(), to: attribute(&to)?, values: Vec::new() })
         };
         section.entries().into_iter().filter_map(short).collect()
@@ -44,7 +47,7 @@ fn mappings(field: &Field<'_>) -> Vec<Mapping> {
     mappings
 }
 
-fn mapping(item: &Field<'_>) -> Option<Mapping> {
+fn mapping(item: &Field<'_>, target: Target) -> Option<Mapping> {
     let mut section = item.section()?;
     let key = section.required("key", "the attribute that the application writes");
     let to = section.required("to", "the attribute to write instead, such as gen_ai.request.model");
@@ -52,7 +55,19 @@ fn mapping(item: &Field<'_>) -> Option<Mapping> {
         let pair = |(from, to): (&str, Field<'_>)| Some((from.to_owned(), to.text()?));
         values.entries().into_iter().filter_map(pair).collect()
     });
-    Some(Mapping { key: key?.text()?, to: attribute(&to?)?, values: values.unwrap_or_default() })
+    let (field, key) = key.and_then(|field| field.text().map(|key| (field, key)))?;
+    refuse_own(&key, target, &field);
+    Some(Mapping { key, to: attribute(&to?)?, values: values.unwrap_or_default() })
+}
+
+/// A value that is current already stays, so such a mapping would never apply.
+fn refuse_own(key: &str, target: Target, at: &Field<'_>) {
+    if is_own(key, target) {
+        at.refuse_key(
+            format!("{key} is a name of target {} itself, whose values stay as they are", target.name()),
+            "map the key of an application, or of an emitter",
+        );
+    }
 }
 
 fn attribute(field: &Field<'_>) -> Option<String> {
