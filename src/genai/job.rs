@@ -1,7 +1,10 @@
 //! The reading half of a translation: one span's claims become one [`Operation`].
 //!
 //! Facts are offered in the order of their rank; lists come as candidates, of which the first that
-//! holds anything is taken and the others are compared with it. Writing is in [`super::translate`].
+//! holds anything is taken and the others are compared with it. What nothing says and the rest tells
+//! is in [`infer`]; writing is in [`super::translate`].
+
+mod infer;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -520,86 +523,6 @@ impl<'t, 's> Job<'t, 's> {
                     message.finish_reason = Some(reason);
                 }
             }
-        }
-    }
-
-    // --- what follows from what was said -------------------------------------------------------
-
-    /// Total tokens: no target has a word for them, but they may say the missing side.
-    pub(super) fn totals(&mut self, embeddings: bool) {
-        for (claim, total) in std::mem::take(&mut self.totals) {
-            let input = self.operation.int(Field::UsageInputTokens);
-            let output = self.operation.int(Field::UsageOutputTokens);
-            let (outcome, rule) = match (input, output) {
-                (Some(input), Some(output)) => match total.cmp(&input.saturating_add(output)) {
-                    std::cmp::Ordering::Equal => {
-                        (Outcome::Discarded(Reason::Redundant), "the total is the sum of input and output")
-                    }
-                    std::cmp::Ordering::Greater => {
-                        (Outcome::Kept(Reason::AboveSum), "the total is above the sum: it counts something else too")
-                    }
-                    std::cmp::Ordering::Less => {
-                        (Outcome::Kept(Reason::BelowSum), "the total is below the sum: one of them is wrong")
-                    }
-                },
-                (Some(side), None) | (None, Some(side)) if total == side => {
-                    (Outcome::Discarded(Reason::Redundant), "the total is the one side that was said")
-                }
-                (Some(input), None) if total > input && !embeddings => {
-                    self.operation.offer(Field::UsageOutputTokens, Scalar::Int(total - input));
-                    (Outcome::Expressed(Reason::None), "output is the total without input")
-                }
-                (None, Some(output)) if total > output => {
-                    self.operation.offer(Field::UsageInputTokens, Scalar::Int(total - output));
-                    (Outcome::Expressed(Reason::None), "input is the total without output")
-                }
-                (None, None) if embeddings => {
-                    self.operation.offer(Field::UsageInputTokens, Scalar::Int(total));
-                    (Outcome::Expressed(Reason::None), "embeddings have input only")
-                }
-                (None, None) => (Outcome::Kept(Reason::NoHome), "no target has a word for a total"),
-                _ => (Outcome::Kept(Reason::BelowSum), "the total is below the one side that was said"),
-            };
-            if let Some(claim) = self.claims.get_mut(claim) {
-                (claim.outcome, claim.rule) = (outcome, rule);
-            }
-        }
-    }
-
-    /// The operation's name from its shape, where nothing says it.
-    pub(super) fn infer_operation(&mut self) {
-        if !self.foreign || self.operation.get(Field::OperationName).is_some() {
-            return;
-        }
-        let id = self.operation.text(Field::ResponseId).unwrap_or_default();
-        let said = !self.operation.input.is_absent() || !self.operation.output.is_absent();
-        let name = match () {
-            () if self.user_text || id.starts_with("cmpl-") => "text_completion",
-            () if said || id.starts_with("chatcmpl-") => "chat",
-            () => return,
-        };
-        self.operation.set(Field::OperationName, Scalar::Str(name.into()));
-    }
-
-    /// The provider from the host that was called or the model's name, where nothing says it; the
-    /// host also corrects `openai`, which clients call every server that speaks its protocol.
-    pub(super) fn infer_provider(&mut self) {
-        if !self.foreign || self.operation.is_current(Field::ProviderName) {
-            return;
-        }
-        let said = self.operation.text(Field::ProviderName);
-        let host = self
-            .operation
-            .text(Field::ServerAddress)
-            .and_then(|host| values::provider_of_host(host, self.operation.int(Field::ServerPort)));
-        let model = self.operation.text(Field::RequestModel).or(self.operation.text(Field::ResponseModel));
-        let provider = match (said, host) {
-            (Some("openai") | None, Some(host)) => Some(host),
-            (None, None) => model.and_then(values::provider_of_model),
-            _ => None,
-        };
-        if let Some(provider) = provider {
-            self.operation.set(Field::ProviderName, Scalar::Str(provider.into()));
         }
     }
 }
