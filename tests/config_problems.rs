@@ -418,4 +418,9 @@ fn a_mapping_of_a_current_name() {
     // A legacy name, and a name that only the other target has.
     assert_eq!(load("{ gen_ai.prompt: gen_ai.system_instructions }"), [""; 0]);
     assert_eq!(load("{ gen_ai.usage.cache_write.input_tokens: gen_ai.usage.output_tokens }"), [""; 0]);
+    // A name that nothing can be written to would be left out in silence.
+    let lines = load("{ acme.model: gen_ai.request.modle }");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("\"gen_ai.request.modle\" is no attribute of the GenAI conventions"), "{lines:?}");
+    assert!(lines[0].contains("did you mean gen_ai.request.model?"), "{lines:?}");
 }

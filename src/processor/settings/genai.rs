@@ -1,8 +1,8 @@
 //! Reads `processors.genai`.
 
 use super::{Genai, Mapping, Originals, Target};
-use crate::config::{Field, Section};
-use crate::genai::dialect::user::is_own;
+use crate::config::{Field, Section, nearest};
+use crate::genai::dialect::user::{is_own, meaning, targets};
 
 /// More mappings than this are a mistake; each is looked up for every LLM span.
 const MAX_MAPPINGS: usize = 1000;
@@ -74,6 +74,15 @@ fn attribute(field: &Field<'_>) -> Option<String> {
     let name = field.text()?;
     if name.is_empty() || name.contains(char::is_whitespace) {
         field.refuse("is not the name of an attribute", "a name such as gen_ai.request.model");
+        return None;
+    }
+    // The translation has nowhere to put what it does not know, and would leave it out.
+    if meaning(&name).is_none() {
+        let near = nearest(&name, targets()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        field.refuse(
+            "is no attribute of the GenAI conventions",
+            format!("one of theirs, such as gen_ai.request.model{near}"),
+        );
         return None;
     }
     Some(name)
