@@ -36,16 +36,7 @@ impl<'a> Source<'a> {
             .map(|(number, (_, event))| SourceEvent {
                 index: number,
                 name: event.name,
-                attributes: event
-                    .attributes()
-                    .map(|entry| {
-                        let value = match entry.value {
-                            std::borrow::Cow::Borrowed(bytes) => Value::parse(bytes),
-                            std::borrow::Cow::Owned(bytes) => Value::parse_owned(&bytes),
-                        };
-                        (entry.key, value)
-                    })
-                    .collect(),
+                attributes: event.attributes().map(|entry| (entry.key, entry.parse_value())).collect(),
             })
             .collect();
         Source { attributes: read.source_attributes().collect(), events }

@@ -27,7 +27,6 @@
 //! span.write(&mut written);
 //! ```
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use super::attributes::{self, AttributeList};
@@ -138,14 +137,7 @@ impl<'a> Event<'a> {
 
     /// The value of the first attribute named `key`.
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.attributes().find(|entry| entry.key == key).map(|entry| value_of(entry.value))
-    }
-}
-
-fn value_of(bytes: Cow<'_, [u8]>) -> Value<'_> {
-    match bytes {
-        Cow::Borrowed(bytes) => Value::parse(bytes),
-        Cow::Owned(bytes) => Value::parse_owned(&bytes),
+        self.attributes().find(|entry| entry.key == key).map(|entry| entry.parse_value())
     }
 }
 

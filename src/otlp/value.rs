@@ -369,7 +369,7 @@ impl<'a> KeyValue<'a> {
     }
 
     /// The value.
-    pub(super) fn parse_value(&self) -> Value<'a> {
+    pub fn parse_value(&self) -> Value<'a> {
         match (self.text, &self.value) {
             ("", Cow::Borrowed(bytes)) => Value::parse(bytes),
             ("", Cow::Owned(bytes)) => Value::parse_owned(bytes),

@@ -2,7 +2,8 @@
 //!
 //! A [`Stage`] is configured once and lives as long as its pipeline; for each batch it opens a
 //! [`Pass`], which sees every span before any pass sees the next one, and which takes effect on the
-//! stage's memory (counters, remembered ids, the ledger) only when the whole batch was accepted.
+//! stage's memory (counters, the ledger) only when the whole batch was accepted. The drop stage is
+//! the exception: it files its ids in `finish`, under the lock under which it looked them up.
 
 pub mod run;
 
