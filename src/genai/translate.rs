@@ -60,10 +60,10 @@ pub struct Translation {
 #[derive(Debug)]
 pub struct Translator {
     pub(super) index: Index,
-    convention: &'static Convention,
+    pub(super) convention: &'static Convention,
     /// The convention's names by field, so that none is searched for.
     names: Vec<Option<(&'static str, Type)>>,
-    originals: Originals,
+    pub(super) originals: Originals,
 }
 
 /// A span that was read and is ready to be written.
