@@ -13,6 +13,7 @@ pub mod field;
 mod fold;
 mod index;
 mod job;
+pub mod log;
 pub mod message;
 pub mod operation;
 mod passes;
