@@ -10,6 +10,7 @@ pub mod compression;
 mod envelope;
 pub mod id;
 pub mod json;
+pub mod metrics;
 mod patch;
 pub mod response;
 pub mod schema;

@@ -15,6 +15,7 @@ use bytes::Bytes;
 
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
+use crate::otlp::metrics::Metric;
 use crate::otlp::span::Span;
 use crate::otlp::traces::{Origin, Spans};
 
@@ -63,8 +64,13 @@ pub struct Context<'p, 'a> {
 
 /// A processor, or a connector's tap at the end of a pipeline.
 pub trait Stage: Send + Sync {
-    /// Begins a batch.
+    /// Begins a batch of spans.
     fn pass(&self) -> Box<dyn Pass + Send + '_>;
+
+    /// Begins a batch of metrics; `None` for a stage that has nothing to do with them.
+    fn metrics_pass(&self) -> Option<Box<dyn MetricsPass + Send + '_>> {
+        None
+    }
 }
 
 /// A stage's work on one batch.
@@ -78,6 +84,16 @@ pub trait Pass {
     }
 
     /// The batch was accepted: what was learned may take effect. Not called for a refused batch.
+    fn commit(self: Box<Self>) {}
+}
+
+/// A stage's work on one batch of metrics.
+pub trait MetricsPass {
+    /// One metric. Metrics that an earlier stage dropped are not shown. `body` is the whole request
+    /// as it came, for the rare question that only other metrics can answer.
+    fn metric(&mut self, metric: &mut Metric<'_>, origin: &Origin<'_>, body: &Bytes);
+
+    /// As [`Pass::commit`].
     fn commit(self: Box<Self>) {}
 }
 

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Pass, Permit, Stage};
+use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, MetricsPass, Pass, Permit, Stage};
 use crate::metrics::own::{Counter, known};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::check;
+use crate::otlp::metrics::{self, Metric};
 use crate::otlp::span::Span;
-use crate::otlp::traces::{self, Origin, Spans, Visitor};
+use crate::otlp::traces::{self, Origin, Outcome, Spans, Visitor};
 
 /// Says whether a request may come in now.
 pub trait Admission: Send + Sync {
@@ -72,10 +73,28 @@ struct Processed<'p> {
 
 /// One step of one batch.
 struct Walk<'p> {
-    pass: Option<Box<dyn Pass + Send + 'p>>,
+    work: Work<'p>,
     books: Option<&'p known::Processor>,
     /// Items that the step was given.
     shown: usize,
+}
+
+/// What a step does with a batch of its pipeline's signal.
+enum Work<'p> {
+    /// It passes everything on.
+    Nothing,
+    Spans(Box<dyn Pass + Send + 'p>),
+    Metrics(Box<dyn MetricsPass + Send + 'p>),
+}
+
+impl Work<'_> {
+    fn commit(self) {
+        match self {
+            Work::Nothing => {}
+            Work::Spans(pass) => pass.commit(),
+            Work::Metrics(pass) => pass.commit(),
+        }
+    }
 }
 
 impl Pipeline {
@@ -97,33 +116,44 @@ impl Pipeline {
     }
 
     fn process<'p>(&'p self, body: &'p Bytes) -> Result<Processed<'p>, Refusal> {
-        if self.signal != Signal::Traces {
-            let items = check::check(self.signal, body).map_err(|error| malformed(self.signal, &error))?;
-            let walk = |step: &'p Step| Walk { pass: None, books: step.books.as_ref(), shown: items };
-            return Ok(Processed {
-                pipeline: self,
-                body: body.clone(),
-                received: items,
-                kept: items,
-                calls: Arc::default(),
-                walks: self.steps.iter().map(walk).collect(),
-            });
-        }
-        let begin = |step: &'p Step| Walk {
-            pass: step.stage.as_ref().map(|stage| stage.pass()),
-            books: step.books.as_ref(),
-            shown: 0,
-        };
-        let mut visitor = Fused { body, walks: self.steps.iter().map(begin).collect(), calls: Vec::new() };
-        let outcome = traces::edit(body, &mut visitor).map_err(|error| malformed(self.signal, &error))?;
-        Ok(Processed {
+        let mut processed = Processed {
             pipeline: self,
-            body: outcome.body,
-            received: outcome.received,
-            kept: outcome.kept,
-            calls: visitor.calls.into(),
-            walks: visitor.walks,
-        })
+            body: Bytes::new(),
+            received: 0,
+            kept: 0,
+            calls: Arc::default(),
+            walks: self.steps.iter().map(|step| step.begin(self.signal)).collect(),
+        };
+        let has_work = processed.walks.iter().any(|walk| !matches!(walk.work, Work::Nothing));
+        let outcome = match self.signal {
+            Signal::Traces => {
+                let mut fused = Fused { body, walks: &mut processed.walks, calls: Vec::new() };
+                let outcome = traces::edit(body, &mut fused);
+                processed.calls = fused.calls.into();
+                outcome
+            }
+            Signal::Metrics if has_work => metrics::edit(body, &mut FusedMetrics { body, walks: &mut processed.walks }),
+            Signal::Metrics | Signal::Logs => check::check(self.signal, body).map(|items| {
+                processed.walks.iter_mut().for_each(|walk| walk.shown = items);
+                Outcome { body: body.clone(), received: items, kept: items }
+            }),
+        };
+        let outcome = outcome.map_err(|error| malformed(self.signal, &error))?;
+        processed.body = outcome.body;
+        processed.received = outcome.received;
+        processed.kept = outcome.kept;
+        Ok(processed)
+    }
+}
+
+impl Step {
+    fn begin(&self, signal: Signal) -> Walk<'_> {
+        let work = match (&self.stage, signal) {
+            (Some(stage), Signal::Traces) => Work::Spans(stage.pass()),
+            (Some(stage), Signal::Metrics) => stage.metrics_pass().map_or(Work::Nothing, Work::Metrics),
+            (Some(_), Signal::Logs) | (None, _) => Work::Nothing,
+        };
+        Walk { work, books: self.books.as_ref(), shown: 0 }
     }
 }
 
@@ -133,9 +163,7 @@ impl Processed<'_> {
         // What a step passes on is what the next one is shown, and in the end what is kept.
         let passed_on: Vec<usize> = self.walks.iter().skip(1).map(|walk| walk.shown).chain([self.kept]).collect();
         for (walk, passed_on) in std::mem::take(&mut self.walks).into_iter().zip(passed_on) {
-            if let Some(pass) = walk.pass {
-                pass.commit();
-            }
+            walk.work.commit();
             if let Some(books) = walk.books {
                 books.incoming.add_items(walk.shown);
                 books.outgoing.add_items(passed_on);
@@ -166,21 +194,21 @@ fn malformed(signal: Signal, error: &crate::otlp::wire::WireError) -> Refusal {
 }
 
 /// All stages as one visitor: each span passes every stage before the next span is read.
-struct Fused<'s> {
+struct Fused<'s, 'p> {
     body: &'s Bytes,
-    walks: Vec<Walk<'s>>,
+    walks: &'s mut [Walk<'p>],
     calls: Vec<CallNote>,
 }
 
-impl Visitor for Fused<'_> {
+impl Visitor for Fused<'_, '_> {
     fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
         let mut context = Context { origin, body: self.body, call: None };
-        for walk in &mut self.walks {
+        for walk in self.walks.iter_mut() {
             if span.is_dropped() {
                 return;
             }
             walk.shown += 1;
-            if let Some(pass) = &mut walk.pass {
+            if let Work::Spans(pass) = &mut walk.work {
                 pass.span(span, &mut context);
             }
         }
@@ -192,8 +220,30 @@ impl Visitor for Fused<'_> {
     }
 
     fn finish(&mut self, spans: &mut Spans) {
-        for pass in self.walks.iter_mut().filter_map(|walk| walk.pass.as_mut()) {
-            pass.finish(spans);
+        for walk in self.walks.iter_mut() {
+            if let Work::Spans(pass) = &mut walk.work {
+                pass.finish(spans);
+            }
+        }
+    }
+}
+
+/// As [`Fused`], for metrics. What is counted are data points.
+struct FusedMetrics<'s, 'p> {
+    body: &'s Bytes,
+    walks: &'s mut [Walk<'p>],
+}
+
+impl metrics::Visitor for FusedMetrics<'_, '_> {
+    fn metric(&mut self, metric: &mut Metric<'_>, origin: &Origin<'_>) {
+        for walk in self.walks.iter_mut() {
+            if metric.is_dropped() {
+                return;
+            }
+            walk.shown += metric.live_points();
+            if let Work::Metrics(pass) = &mut walk.work {
+                pass.metric(metric, origin, self.body);
+            }
         }
     }
 }
