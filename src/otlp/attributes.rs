@@ -330,6 +330,35 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     // --- writing -------------------------------------------------------------------------------
 
+    /// The encoded `KeyValue` of every attribute as it stands now.
+    pub(super) fn contents(&self) -> impl Iterator<Item = &[u8]> {
+        let source = self.source.iter().filter_map(|attribute| match attribute.state {
+            State::Kept => Some(attribute.entry.source()),
+            State::Removed => None,
+            State::Replaced(number) => self.written.get(number as usize).map(|written| self.content(written)),
+        });
+        source.chain(self.added.iter().flatten().map(|written| self.content(written)))
+    }
+
+    fn content(&self, written: &Written) -> &[u8] {
+        let only = fields(self.field(written)).next();
+        only.map_or(&[], |field| if let Payload::Bytes(content) = field.payload { content } else { &[] })
+    }
+
+    /// Puts these encoded `KeyValue`s, which were checked before, in the place of all attributes.
+    pub(super) fn replace_all(&mut self, contents: &[&[u8]]) {
+        for place in 0..self.source.len() + self.added.len() {
+            self.take_out(place);
+        }
+        for content in contents {
+            let entry = KeyValue::parse_checked(content);
+            let written = self.write(entry.key, NewValue::AsItIs, content);
+            self.added.push(Some(written));
+        }
+        self.index = None;
+        self.settle();
+    }
+
     /// Puts what changed in the place of what came; added attributes stand after the last one of the
     /// source.
     pub(super) fn patch<'s>(&'s self, patch: &mut Patch<'s>) {

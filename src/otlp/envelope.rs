@@ -1,8 +1,8 @@
 //! The two levels around the items of a request, resources and scopes, which are alike for every
 //! signal: walked once, item by item, and written once, afterwards, by copying what nobody changed.
 //!
-//! What an item is, who sees it and what may be done to all of them in the end is its signal's, as in
-//! [`super::traces`].
+//! What an item is, who sees it and what may be done to all of them in the end is its signal's:
+//! [`super::traces`], [`super::logs`].
 
 use std::collections::HashMap;
 use std::ops::Range;

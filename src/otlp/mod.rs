@@ -10,6 +10,8 @@ pub mod compression;
 mod envelope;
 pub mod id;
 pub mod json;
+pub mod log_record;
+pub mod logs;
 pub mod metrics;
 mod patch;
 pub mod response;

@@ -37,7 +37,7 @@ use super::value::{KeyValue, Value, fields};
 use super::wire::{DEPTH, Payload, Reader, WireError, put_bytes, put_uint};
 
 /// The number of `Span.attributes`.
-const NUMBER: u32 = 9;
+pub(super) const NUMBER: u32 = 9;
 
 /// Numbers of the other fields of `Span` that can be edited.
 mod number {

@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, MetricsPass, Pass, Permit, Stage};
+use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Pass, Permit, Stage};
 use crate::metrics::own::{Counter, known};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::check;
+use crate::otlp::log_record::LogRecord;
+use crate::otlp::logs;
 use crate::otlp::metrics::{self, Metric};
 use crate::otlp::span::Span;
-use crate::otlp::traces::{self, Origin, Outcome, Spans, Visitor};
+use crate::otlp::traces::{self, Origin, Outcome, Spans};
 
 /// Says whether a request may come in now.
 pub trait Admission: Send + Sync {
@@ -73,28 +75,10 @@ struct Processed<'p> {
 
 /// One step of one batch.
 struct Walk<'p> {
-    work: Work<'p>,
+    pass: Option<Box<dyn Pass + Send + 'p>>,
     books: Option<&'p known::Processor>,
     /// Items that the step was given.
     shown: usize,
-}
-
-/// What a step does with a batch of its pipeline's signal.
-enum Work<'p> {
-    /// It passes everything on.
-    Nothing,
-    Spans(Box<dyn Pass + Send + 'p>),
-    Metrics(Box<dyn MetricsPass + Send + 'p>),
-}
-
-impl Work<'_> {
-    fn commit(self) {
-        match self {
-            Work::Nothing => {}
-            Work::Spans(pass) => pass.commit(),
-            Work::Metrics(pass) => pass.commit(),
-        }
-    }
 }
 
 impl Pipeline {
@@ -116,44 +100,31 @@ impl Pipeline {
     }
 
     fn process<'p>(&'p self, body: &'p Bytes) -> Result<Processed<'p>, Refusal> {
-        let mut processed = Processed {
-            pipeline: self,
-            body: Bytes::new(),
-            received: 0,
-            kept: 0,
-            calls: Arc::default(),
-            walks: self.steps.iter().map(|step| step.begin(self.signal)).collect(),
+        let begin = |step: &'p Step| Walk {
+            pass: step.stage.as_ref().map(|stage| stage.pass()),
+            books: step.books.as_ref(),
+            shown: 0,
         };
-        let has_work = processed.walks.iter().any(|walk| !matches!(walk.work, Work::Nothing));
+        let mut visitor = Fused { body, walks: self.steps.iter().map(begin).collect(), calls: Vec::new() };
+        let is_looked_at = visitor.walks.iter().any(|walk| walk.pass.is_some());
         let outcome = match self.signal {
-            Signal::Traces => {
-                let mut fused = Fused { body, walks: &mut processed.walks, calls: Vec::new() };
-                let outcome = traces::edit(body, &mut fused);
-                processed.calls = fused.calls.into();
-                outcome
-            }
-            Signal::Metrics if has_work => metrics::edit(body, &mut FusedMetrics { body, walks: &mut processed.walks }),
+            Signal::Traces => traces::edit(body, &mut visitor),
+            Signal::Metrics if is_looked_at => metrics::edit(body, &mut visitor),
+            Signal::Logs if is_looked_at => logs::edit(body, &mut visitor),
             Signal::Metrics | Signal::Logs => check::check(self.signal, body).map(|items| {
-                processed.walks.iter_mut().for_each(|walk| walk.shown = items);
+                visitor.walks.iter_mut().for_each(|walk| walk.shown = items);
                 Outcome { body: body.clone(), received: items, kept: items }
             }),
-        };
-        let outcome = outcome.map_err(|error| malformed(self.signal, &error))?;
-        processed.body = outcome.body;
-        processed.received = outcome.received;
-        processed.kept = outcome.kept;
-        Ok(processed)
-    }
-}
-
-impl Step {
-    fn begin(&self, signal: Signal) -> Walk<'_> {
-        let work = match (&self.stage, signal) {
-            (Some(stage), Signal::Traces) => Work::Spans(stage.pass()),
-            (Some(stage), Signal::Metrics) => stage.metrics_pass().map_or(Work::Nothing, Work::Metrics),
-            (Some(_), Signal::Logs) | (None, _) => Work::Nothing,
-        };
-        Walk { work, books: self.books.as_ref(), shown: 0 }
+        }
+        .map_err(|error| malformed(self.signal, &error))?;
+        Ok(Processed {
+            pipeline: self,
+            body: outcome.body,
+            received: outcome.received,
+            kept: outcome.kept,
+            calls: visitor.calls.into(),
+            walks: visitor.walks,
+        })
     }
 }
 
@@ -163,7 +134,9 @@ impl Processed<'_> {
         // What a step passes on is what the next one is shown, and in the end what is kept.
         let passed_on: Vec<usize> = self.walks.iter().skip(1).map(|walk| walk.shown).chain([self.kept]).collect();
         for (walk, passed_on) in std::mem::take(&mut self.walks).into_iter().zip(passed_on) {
-            walk.work.commit();
+            if let Some(pass) = walk.pass {
+                pass.commit();
+            }
             if let Some(books) = walk.books {
                 books.incoming.add_items(walk.shown);
                 books.outgoing.add_items(passed_on);
@@ -193,58 +166,72 @@ fn malformed(signal: Signal, error: &crate::otlp::wire::WireError) -> Refusal {
     Refusal::new(Reason::Malformed, format!("not a valid OTLP {signal} request: {error}"))
 }
 
-/// All stages as one visitor: each span passes every stage before the next span is read.
-struct Fused<'s, 'p> {
+/// All stages as one visitor: each item passes every stage before the next item is read.
+struct Fused<'s> {
     body: &'s Bytes,
-    walks: &'s mut [Walk<'p>],
+    walks: Vec<Walk<'s>>,
     calls: Vec<CallNote>,
 }
 
-impl Visitor for Fused<'_, '_> {
-    fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
+impl Fused<'_> {
+    /// Shows an item to every step as long as none has dropped it: as long as there is something left
+    /// of what is counted.
+    fn show<I>(
+        &mut self,
+        item: &mut I,
+        origin: &Origin<'_>,
+        left: impl Fn(&I) -> Option<usize>,
+        look: impl Fn(&mut dyn Pass, &mut I, &mut Context<'_, '_>),
+    ) {
         let mut context = Context { origin, body: self.body, call: None };
-        for walk in self.walks.iter_mut() {
-            if span.is_dropped() {
-                return;
-            }
-            walk.shown += 1;
-            if let Work::Spans(pass) = &mut walk.work {
-                pass.span(span, &mut context);
+        for walk in &mut self.walks {
+            let Some(left) = left(item) else { return };
+            walk.shown += left;
+            if let Some(pass) = &mut walk.pass {
+                look(&mut **pass, item, &mut context);
             }
         }
-        if !span.is_dropped()
+        if left(item).is_some()
             && let Some(call) = context.call
         {
             self.calls.push(call);
         }
     }
+}
+
+impl traces::Visitor for Fused<'_> {
+    fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
+        self.show(
+            span,
+            origin,
+            |span| (!span.is_dropped()).then_some(1),
+            |pass, span, context| pass.span(span, context),
+        );
+    }
 
     fn finish(&mut self, spans: &mut Spans) {
-        for walk in self.walks.iter_mut() {
-            if let Work::Spans(pass) = &mut walk.work {
-                pass.finish(spans);
-            }
+        for pass in self.walks.iter_mut().filter_map(|walk| walk.pass.as_mut()) {
+            pass.finish(spans);
         }
     }
 }
 
-/// As [`Fused`], for metrics. What is counted are data points.
-struct FusedMetrics<'s, 'p> {
-    body: &'s Bytes,
-    walks: &'s mut [Walk<'p>],
+impl logs::Visitor for Fused<'_> {
+    fn log_record(&mut self, record: &mut LogRecord<'_>, origin: &Origin<'_>) {
+        let look = |pass: &mut dyn Pass, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>| {
+            pass.log_record(record, context);
+        };
+        self.show(record, origin, |record| (!record.is_dropped()).then_some(1), look);
+    }
 }
 
-impl metrics::Visitor for FusedMetrics<'_, '_> {
+impl metrics::Visitor for Fused<'_> {
     fn metric(&mut self, metric: &mut Metric<'_>, origin: &Origin<'_>) {
-        for walk in self.walks.iter_mut() {
-            if metric.is_dropped() {
-                return;
-            }
-            walk.shown += metric.live_points();
-            if let Work::Metrics(pass) = &mut walk.work {
-                pass.metric(metric, origin, self.body);
-            }
-        }
+        let left = |metric: &Metric<'_>| (!metric.is_dropped()).then(|| metric.live_points());
+        let look = |pass: &mut dyn Pass, metric: &mut Metric<'_>, context: &mut Context<'_, '_>| {
+            pass.metric(metric, context);
+        };
+        self.show(metric, origin, left, look);
     }
 }
 
