@@ -212,6 +212,7 @@ fn because(recognised: &Recognised) -> String {
         }
         Some(Sign::Resource(key, value)) => format!("the resource says {key} = {value}"),
         Some(Sign::SpanName(name)) => format!("the span is called {name}"),
+        Some(Sign::SpanNamePrefix(prefix)) => format!("the span's name begins with {prefix}"),
         Some(Sign::Key(key)) => format!("there is a key {key}"),
         Some(Sign::KeyPrefix(prefix)) => format!("there are keys {prefix}*"),
         None => "it knows the most of the keys".to_owned(),

@@ -23,6 +23,7 @@ pub mod translate;
 mod usage;
 
 pub mod values;
+mod write;
 
 pub use tally::Tally;
 pub use translate::Translator;
