@@ -14,6 +14,7 @@ mod fold;
 mod index;
 mod job;
 pub mod message;
+pub mod metric;
 pub mod operation;
 mod passes;
 mod read;

@@ -69,11 +69,14 @@ pub enum Suppressed {
     CachedAnswer,
     /// A call that succeeded and does not say its usage. Nothing is invented.
     NoUsage,
+    /// The application sends the metric by itself, and the derived one gives way
+    /// (`native_metrics: defer`).
+    NativeMetrics,
 }
 
 impl Suppressed {
     /// All reasons.
-    pub const ALL: [Suppressed; 7] = [
+    pub const ALL: [Suppressed; 8] = [
         Suppressed::ReExport,
         Suppressed::NotACall,
         Suppressed::SameResponse,
@@ -81,6 +84,7 @@ impl Suppressed {
         Suppressed::Stacked,
         Suppressed::CachedAnswer,
         Suppressed::NoUsage,
+        Suppressed::NativeMetrics,
     ];
 
     /// The value of the self-metric's label `reason`.
@@ -93,6 +97,7 @@ impl Suppressed {
             Suppressed::Stacked => "stacked_instrumentation",
             Suppressed::CachedAnswer => "cached_answer",
             Suppressed::NoUsage => "no_usage",
+            Suppressed::NativeMetrics => "native_metrics",
         }
     }
 }

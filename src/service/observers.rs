@@ -10,6 +10,7 @@ use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
 use crate::processor::drop::DropSpans;
 use crate::processor::genai::Genai;
+use crate::processor::own_metrics::OwnMetrics;
 use crate::receiver::{Observer as ReceiverObserver, Transport};
 
 /// The books of one receiver.
@@ -92,6 +93,27 @@ impl Source for GenaiKeys {
         families.push(family(
             "dragoman_genai_keys_total",
             "Attributes and events that a dialect claimed, by what became of them",
+            series.collect(),
+        ));
+    }
+}
+
+/// What the `genai` stages of metrics pipelines did with data points.
+pub(super) struct OwnMetricPoints(pub(super) Vec<Arc<OwnMetrics>>);
+
+impl Source for OwnMetricPoints {
+    fn collect(&self, families: &mut Vec<Family>) {
+        let mut totals = std::collections::BTreeMap::new();
+        for ((dialect, outcome, reason), points) in self.0.iter().flat_map(|stage| stage.fates()) {
+            *totals.entry((dialect, outcome, reason.name())).or_insert(0u64) += points;
+        }
+        let series = totals.into_iter().map(|((dialect, outcome, reason), count)| {
+            let labels = [("dialect", dialect), ("outcome", outcome), ("reason", reason)];
+            counter(labels.map(|(key, value)| Label::text(key, value)).into(), count)
+        });
+        families.push(family(
+            "dragoman_genai_metrics_total",
+            "Data points of GenAI metrics that applications sent, by what became of them",
             series.collect(),
         ));
     }
