@@ -138,6 +138,10 @@ pub static PROVIDER: [(&str, Option<&str>); 69] = [
     ("null", None),
 ];
 
+/// `gen_ai.token.type`. A total is neither.
+pub static TOKEN_TYPE: [(&str, Option<&str>); 4] =
+    [("input", Some("input")), ("output", Some("output")), ("prompt", Some("input")), ("completion", Some("output"))];
+
 /// `gen_ai.operation.name`. `rerank`, `image`, ... are custom operations and pass through.
 pub static OPERATION: [(&str, Option<&str>); 11] = [
     ("chat", Some("chat")),
