@@ -186,6 +186,41 @@ impl ToolDefinition<'_> {
     }
 }
 
+/// `gen_ai.retrieval.documents[]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Document<'a> {
+    /// The document's id; a number that the source gave is its text, as the schema asks for text.
+    pub id: Option<Cow<'a, str>>,
+    /// How relevant it is: a JSON number as the source wrote it.
+    pub score: Option<Json<'a>>,
+    /// What it says: a text, or JSON where the source holds it in pieces. No schema names it.
+    pub content: Option<Json<'a>>,
+    /// What is known of it: a JSON object, or a text where it is none. No schema names it.
+    pub metadata: Option<Json<'a>>,
+    /// Everything else that the source said of it, as the members of a JSON object without braces
+    /// (`"index":0`); empty if nothing.
+    pub more: Cow<'a, str>,
+}
+
+impl Document<'_> {
+    /// Without borrowing from the source.
+    pub fn into_owned(self) -> Document<'static> {
+        Document {
+            id: self.id.map(owned),
+            score: self.score.map(Json::into_owned),
+            content: self.content.map(Json::into_owned),
+            metadata: self.metadata.map(Json::into_owned),
+            more: owned(self.more),
+        }
+    }
+
+    /// Whether it has all that the schema of 1.41 requires: an id and a score. The newer target
+    /// requires neither. Many retrievers know no score, and none is made up.
+    pub fn is_complete(&self) -> bool {
+        self.id.is_some() && self.score.is_some()
+    }
+}
+
 fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
     Cow::Owned(text.into_owned())
 }

@@ -24,6 +24,7 @@ pub mod translate;
 mod usage;
 
 pub mod values;
+mod write;
 
-pub use tally::Tally;
+pub use tally::{Capped, Tally};
 pub use translate::Translator;

@@ -39,6 +39,9 @@ pub struct Genai {
     pub originals: Originals,
     /// `mappings`.
     pub mappings: Vec<Mapping>,
+    /// `provenance`: whether a translated span says which dialect it spoke, the target, and which keys
+    /// were not expressed.
+    pub provenance: bool,
 }
 
 /// One entry of `processors.genai.mappings`.

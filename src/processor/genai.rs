@@ -5,15 +5,15 @@
 //! of keys.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use super::settings::Genai as Settings;
 use crate::genai::log::{Became, Records};
 use crate::genai::translate::{Batch, Translation, Translator};
-use crate::genai::{Tally, settings::Target};
+use crate::genai::{Capped, Tally, settings::Target};
 use crate::metrics::own::Counter;
 use crate::otlp::id::{SpanId, TraceId};
 use crate::otlp::log_record::LogRecord;
@@ -27,8 +27,18 @@ pub struct Genai {
     translator: Translator,
     /// In the order of [`Tally::counts`].
     counts: Arc<[AtomicU64]>,
+    named: Mutex<Named>,
     /// Log records that other records of their calls carry now.
     folded: Counter,
+}
+
+/// Counts by names that emitters write.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// `dragoman_genai_operations_total`: by the operation's name.
+    pub operations: Capped<String>,
+    /// `dragoman_unmapped_keys_total`: by scope and key.
+    pub unmapped: Capped<(String, String)>,
 }
 
 impl Genai {
@@ -36,7 +46,12 @@ impl Genai {
     pub fn new(settings: &Settings) -> Genai {
         let translator = Translator::new(settings);
         let counts = translator.tally().counts().iter().map(|_| AtomicU64::new(0)).collect();
-        Genai { translator, counts, folded: Counter::default() }
+        Genai { translator, counts, named: Mutex::default(), folded: Counter::default() }
+    }
+
+    /// Operations and unknown keys of all accepted batches.
+    pub fn named(&self) -> Named {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The target.
@@ -107,6 +122,9 @@ impl Pass for GenaiPass<'_> {
                 total.fetch_add(*count, Ordering::Relaxed);
             }
         }
+        let mut named = self.stage.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.operations.append(self.tally.operations);
+        named.unmapped.append(self.tally.unmapped);
     }
 }
 

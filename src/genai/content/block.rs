@@ -176,14 +176,15 @@ pub(super) fn tool_call(mut rest: Rest<'_>) -> Option<Part<'_>> {
     }
     // The place in its list, which the part's own place says.
     rest.take_kind("index", Kind::Number);
-    let id = match rest.take_str("call_id") {
+    let id = match ["call_id", "tool_call_id", "toolCallId", "toolUseId"].into_iter().find_map(|key| rest.take_str(key))
+    {
         Some(id) => {
             rest.rename("id", "item_id");
             Some(id)
         }
         None => rest.take_str("id"),
     };
-    let name = rest.take_str("name")?;
+    let name = ["name", "toolName", "tool_name"].into_iter().find_map(|key| rest.take_str(key))?;
     let arguments = ["arguments", "args", "input"].into_iter().find_map(|key| rest.take(key)).and_then(arguments);
     extended(Part::ToolCall { id, name, arguments }, rest)
 }

@@ -57,6 +57,27 @@ pub fn check_tool_definitions(text: &str) -> bool {
     })
 }
 
+/// Whether `text` is a list of target-shaped documents. What 1.41 requires beyond that is said by
+/// [`Document::is_complete`](crate::genai::message::Document::is_complete).
+pub fn check_documents(text: &str) -> bool {
+    is_list_of(text, |document| {
+        document.is_object()
+            && document.members().all(|(name, value)| match &*name {
+                "id" => value.kind() == Kind::String,
+                "score" => value.kind() == Kind::Number,
+                "metadata" => match value.as_str() {
+                    // Text is not forbidden, but text that holds an object is the object.
+                    Some(text) => !json::parse(&text).is_some_and(Node::is_object),
+                    None => true,
+                },
+                // Other names of the same.
+                "page_content" | "document_id" | "id_" | "node" | "relevance_score" => false,
+                _ => true,
+            })
+            && ["id", "score", "content"].iter().any(|name| document.get(name).is_some())
+    })
+}
+
 fn is_list_of(text: &str, is_good: impl Fn(Node<'_>) -> bool) -> bool {
     json::parse(text).is_some_and(|node| node.is_array() && node.elements().all(is_good))
 }

@@ -38,6 +38,23 @@ pub fn reasoning_from_text(text: Cow<'_, str>) -> Vec<Part<'_>> {
     }
 }
 
+/// The parts of a JSON list of content blocks or parts, or of a single one. `None` if an element is
+/// no object with a type that is known, nor a text beside such objects.
+pub fn parts_from_json(text: &str, allow_python: bool) -> Option<Vec<Part<'_>>> {
+    blocks_from_text(text, allow_python)
+}
+
+/// The calls of a JSON list of tool calls in any spelling (or of a single one): ids, names and
+/// arguments together or under a `function`. `None` if any element is no call.
+pub fn tool_calls_from_json(text: &str, allow_python: bool) -> Option<Vec<Part<'_>>> {
+    if let Some(node) = json::parse(text) {
+        return calls(node, UNWRAP);
+    }
+    let repaired = repaired(text, allow_python)?;
+    let parts = calls(json::parse(&repaired)?, UNWRAP)?;
+    Some(parts.into_iter().map(Part::into_owned).collect())
+}
+
 /// The messages of a JSON text: OpenAI chat messages, choices and response items, Anthropic messages
 /// and blocks, or target-shaped messages whether well or badly made. `default_role` is for what says
 /// no role.
@@ -128,6 +145,27 @@ fn known_blocks(node: Node<'_>) -> Option<Vec<Part<'_>>> {
     }
     let parts: Vec<_> = node.elements().map(known).collect::<Option<_>>()?;
     (!parts.is_empty()).then_some(parts)
+}
+
+fn calls(node: Node<'_>, unwrap: usize) -> Option<Vec<Part<'_>>> {
+    match node.kind() {
+        Kind::Array => {
+            let lists: Vec<_> =
+                node.elements().map(|call| calls(call, unwrap.checked_sub(1)?)).collect::<Option<_>>()?;
+            Some(lists.into_iter().flatten().collect())
+        }
+        Kind::Object => {
+            let mut rest = Rest::of(node);
+            rest.take("type");
+            Some(vec![block::tool_call(rest)?])
+        }
+        Kind::String => {
+            let text = node.as_str()?;
+            let parts = calls(json::parse(&text)?, unwrap.checked_sub(1)?)?;
+            Some(parts.into_iter().map(Part::into_owned).collect())
+        }
+        _ => None,
+    }
 }
 
 struct Reader<'r> {
