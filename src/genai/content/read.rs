@@ -331,7 +331,10 @@ impl Reader<'_> {
                 for element in content.elements() {
                     match element.as_str() {
                         Some(text) => parts.push(Part::Text(text)),
-                        None => parts.push(block::read(element)?.into_part()),
+                        None => match blocks_of_text(element) {
+                            Some(blocks) => self.content(blocks, parts)?,
+                            None => parts.push(block::read(element)?.into_part()),
+                        },
                     }
                 }
             }
@@ -440,6 +443,12 @@ fn tool_call_id<'p>(part: &'p Part<'_>) -> Option<&'p str> {
         Part::Extended { part, .. } => tool_call_id(part),
         _ => None,
     }
+}
+
+/// The blocks of a text part that has a list of them where its text should be (OpenLIT).
+fn blocks_of_text(part: Node<'_>) -> Option<Node<'_>> {
+    let is_text = part.get("type").and_then(Node::as_str).is_some_and(|kind| kind == "text");
+    (is_text && part.members().count() == 2).then(|| part.get("content")).flatten().filter(|content| content.is_array())
 }
 
 /// Whether a list of parts already holds a tool's answer as one.
