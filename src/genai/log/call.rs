@@ -204,6 +204,10 @@ impl Call {
 
     /// Says the call on a span, in the target's own attributes.
     pub(super) fn write(&self, span: &mut Span<'_>, convention: &Convention) {
+        if !span.has(OPERATION_NAME) && !(self.input.is_empty() && self.output.is_empty()) {
+            // Roles and choices are a chat's.
+            span.set(OPERATION_NAME, "chat");
+        }
         let mut text = String::new();
         let mut set = |key: &str, text: &mut String| {
             span.set(key, text.as_str());
@@ -234,8 +238,9 @@ impl Call {
     }
 }
 
-/// The same in both targets.
+/// The same in both targets, as the next one.
 const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
+const OPERATION_NAME: &str = "gen_ai.operation.name";
 
 /// Adds what an event said of its message, unless the message says it.
 fn add_member(more: &mut Cow<'static, str>, key: &str, value: &Value<'_>) {
