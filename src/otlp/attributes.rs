@@ -3,6 +3,7 @@
 //! file's; how the whole is written, which is [`super::patch`]'s; what a value is, which is
 //! [`super::value`]'s.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
@@ -361,18 +362,50 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     /// Puts what changed in the place of what came; added attributes stand after the last one of the
     /// source.
     pub(super) fn patch<'s>(&'s self, patch: &mut Patch<'s>) {
+        self.patch_as(NUMBER, patch);
+    }
+
+    /// As [`AttributeList::patch`], for a list whose message decides only when it is read which
+    /// number its field has.
+    pub(super) fn patch_as<'s>(&'s self, number: u32, patch: &mut Patch<'s>) {
         for attribute in &self.source {
             let field = match attribute.state {
                 State::Kept => continue,
-                State::Removed => &[],
-                State::Replaced(number) => self.written.get(number as usize).map_or(&[][..], |new| self.field(new)),
+                State::Removed => Cow::Borrowed(&[][..]),
+                State::Replaced(place) => {
+                    self.written.get(place as usize).map_or(Cow::Borrowed(&[][..]), |new| self.field_as(number, new))
+                }
             };
             patch.replace(attribute.field.clone(), field);
         }
         let end = self.source.last().map(|attribute| attribute.field.end);
         for written in self.added.iter().flatten() {
-            patch.insert(end, self.field(written));
+            patch.insert(end, self.field_as(number, written));
         }
+    }
+
+    fn field_as(&self, number: u32, written: &Written) -> Cow<'_, [u8]> {
+        let field = self.field(written);
+        if number == NUMBER {
+            return Cow::Borrowed(field);
+        }
+        let mut renumbered = Vec::with_capacity(field.len());
+        for only in fields(field) {
+            if let Payload::Bytes(content) = only.payload {
+                put_bytes(&mut renumbered, number, content);
+            }
+        }
+        Cow::Owned(renumbered)
+    }
+
+    /// Takes every change back.
+    pub(super) fn restore(&mut self) {
+        self.source.iter_mut().for_each(|attribute| attribute.state = State::Kept);
+        self.added.clear();
+        self.written.clear();
+        self.scratch.clear();
+        self.index = None;
+        self.settle();
     }
 
     fn field(&self, written: &Written) -> &[u8] {

@@ -41,6 +41,10 @@ pub(super) trait Item<'a>: Default {
     fn is_edited(&self) -> bool;
     /// Appends the content with all changes made.
     fn write(&self, out: &mut Vec<u8>);
+    /// Appends whole fields that are to stand behind the item's own: what was split off from it.
+    fn write_behind(&self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
     /// What is to be known of the item once another one is read.
     fn record(&self, place: Place) -> Self::Record;
 }
@@ -51,6 +55,10 @@ pub(super) trait Record {
     fn place(&self) -> &Place;
     /// Whether it goes.
     fn is_dropped(&self) -> bool;
+    /// How much of what is counted came with it, and how much of that goes on.
+    fn counts(&self) -> (usize, usize) {
+        (1, usize::from(!self.is_dropped()))
+    }
 }
 
 /// Where an item stands.
@@ -60,6 +68,8 @@ pub(super) struct Place {
     pub(super) source: Range<usize>,
     /// Its new content in the arena, if it was changed.
     pub(super) written: Option<Range<usize>>,
+    /// Whole fields in the arena that stand behind it.
+    pub(super) behind: Range<usize>,
 }
 
 /// The items of a request, in its order.
@@ -264,14 +274,22 @@ impl<'a, I: Item<'a>> Walk<'_, 'a, I> {
             let source = delimited_content(self.body, field)?;
             self.item.parse_at(&self.body[source.clone()], below)?;
             (self.see)(&mut self.item, origin);
-            let mut written = None;
+            let mut place = Place { source, ..Place::default() };
             // A dropped item is written too: the last word on dropping is spoken after the walk.
             if self.item.is_edited() {
-                let start = self.items.arena.len();
-                self.item.write(&mut self.items.arena);
-                written = keep_change(&mut self.items.arena, start, self.item.source());
+                let arena = &mut self.items.arena;
+                let start = arena.len();
+                self.item.write(arena);
+                let end = arena.len();
+                self.item.write_behind(arena);
+                if arena.len() > end {
+                    place.written = Some(start..end);
+                    place.behind = end..arena.len();
+                } else {
+                    place.written = keep_change(arena, start, self.item.source());
+                }
             }
-            self.items.records.push(self.item.record(Place { source, written }));
+            self.items.records.push(self.item.record(place));
         }
         Ok(())
     }
@@ -349,17 +367,22 @@ enum Piece<'r> {
     Same,
     /// Nothing.
     Gone,
-    /// New content of this length.
-    New(usize, &'r Range<usize>),
+    /// New content, and whole fields behind it.
+    New(&'r Range<usize>, &'r Range<usize>),
 }
 
 /// The request with all changes made, and how many items came and go on.
 pub(super) fn finish<R: Record>(body: &Bytes, shape: &Shape, items: &Items<R>) -> Outcome {
-    let received = items.records.len();
-    let kept = items.records.iter().filter(|record| !record.is_dropped()).count();
-    let changed = kept != received || items.records.iter().any(|record| record.place().written.is_some());
-    let body = if changed { write(body, shape, items) } else { body.clone() };
-    Outcome { body, received, kept }
+    let mut outcome = Outcome { body: body.clone(), received: 0, kept: 0 };
+    for record in &items.records {
+        let (received, kept) = record.counts();
+        outcome.received += received;
+        outcome.kept += kept;
+    }
+    if items.records.iter().any(is_changed) {
+        outcome.body = write(body, shape, items);
+    }
+    outcome
 }
 
 fn write<R: Record>(body: &[u8], shape: &Shape, items: &Items<R>) -> Bytes {
@@ -407,8 +430,11 @@ fn changed<R: Record>(resource: &ResourceShape, shape: &Shape, items: &Items<R>)
         .scopes
         .clone()
         .flat_map(|scope| shape.scopes[scope].items.clone())
-        .map(|item| &items.records[item])
-        .any(|record| record.is_dropped() || record.place().written.is_some())
+        .any(|item| is_changed(&items.records[item]))
+}
+
+fn is_changed<R: Record>(record: &R) -> bool {
+    record.is_dropped() || record.place().written.is_some()
 }
 
 fn write_scope<R: Record>(body: &[u8], scope: &ScopeShape, shape: &Shape, items: &Items<R>, out: &mut Vec<u8>) {
@@ -421,17 +447,19 @@ fn write_scope<R: Record>(body: &[u8], scope: &ScopeShape, shape: &Shape, items:
         }
         out.extend_from_slice(&body[copied..field.start]);
         copied = field.end;
-        if let Piece::New(_, written) = piece {
+        if let Piece::New(written, behind) = piece {
             put_bytes(out, 2, &items.arena[written.clone()]);
+            out.extend_from_slice(&items.arena[behind.clone()]);
         }
     }
     out.extend_from_slice(&body[copied..scope.content.end]);
 }
 
 fn piece<R: Record>(record: &R) -> Piece<'_> {
-    match &record.place().written {
+    let place = record.place();
+    match &place.written {
         _ if record.is_dropped() => Piece::Gone,
-        Some(written) => Piece::New(written.len(), written),
+        Some(written) => Piece::New(written, &place.behind),
         None => Piece::Same,
     }
 }
@@ -445,9 +473,9 @@ fn scope_length<R: Record>(scope: &ScopeShape, shape: &Shape, items: &Items<R>) 
         match piece(&items.records[index]) {
             Piece::Same => left = true,
             Piece::Gone => length -= was,
-            Piece::New(content, _) => {
+            Piece::New(written, behind) => {
                 left = true;
-                length = length - was + delimited_len(2, content);
+                length = length - was + delimited_len(2, written.len()) + behind.len();
             }
         }
     }

@@ -12,6 +12,7 @@ pub mod id;
 pub mod json;
 pub mod log_record;
 pub mod logs;
+pub mod metrics;
 mod patch;
 pub mod response;
 pub mod schema;

@@ -30,7 +30,7 @@ impl<'s> Patch<'s> {
     }
 
     /// Puts a whole field before whatever begins at `at`, or at the end.
-    pub(super) fn insert(&mut self, at: Option<usize>, field: &'s [u8]) {
+    pub(super) fn insert(&mut self, at: Option<usize>, field: impl Into<Cow<'s, [u8]>>) {
         let at = at.unwrap_or(self.source.len());
         self.replace(at..at, field);
     }

@@ -16,6 +16,7 @@ use bytes::Bytes;
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
 use crate::otlp::log_record::LogRecord;
+use crate::otlp::metrics::Metric;
 use crate::otlp::span::Span;
 use crate::otlp::traces::{Origin, Spans};
 
@@ -78,6 +79,11 @@ pub trait Pass {
     /// One log record. Records that an earlier stage dropped are not shown.
     fn log_record(&mut self, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>) {
         let _ = (record, context);
+    }
+
+    /// One metric. Metrics of which earlier stages dropped all points are not shown.
+    fn metric(&mut self, metric: &mut Metric<'_>, context: &mut Context<'_, '_>) {
+        let _ = (metric, context);
     }
 
     /// After the last span of the batch.

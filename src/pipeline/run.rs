@@ -16,6 +16,7 @@ use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::check;
 use crate::otlp::log_record::LogRecord;
 use crate::otlp::logs;
+use crate::otlp::metrics::{self, Metric};
 use crate::otlp::span::Span;
 use crate::otlp::traces::{self, Origin, Outcome, Spans};
 
@@ -108,6 +109,7 @@ impl Pipeline {
         let is_looked_at = visitor.walks.iter().any(|walk| walk.pass.is_some());
         let outcome = match self.signal {
             Signal::Traces => traces::edit(body, &mut visitor),
+            Signal::Metrics if is_looked_at => metrics::edit(body, &mut visitor),
             Signal::Logs if is_looked_at => logs::edit(body, &mut visitor),
             Signal::Metrics | Signal::Logs => check::check(self.signal, body).map(|items| {
                 visitor.walks.iter_mut().for_each(|walk| walk.shown = items);
@@ -172,26 +174,24 @@ struct Fused<'s> {
 }
 
 impl Fused<'_> {
-    /// Shows an item to every step as long as none has dropped it. Returns whether it goes on, and
-    /// what was found out about it.
+    /// Shows an item to every step as long as none has dropped it: as long as there is something left
+    /// of what is counted.
     fn show<I>(
         &mut self,
         item: &mut I,
         origin: &Origin<'_>,
-        is_dropped: impl Fn(&I) -> bool,
+        left: impl Fn(&I) -> Option<usize>,
         look: impl Fn(&mut dyn Pass, &mut I, &mut Context<'_, '_>),
     ) {
         let mut context = Context { origin, body: self.body, call: None };
         for walk in &mut self.walks {
-            if is_dropped(item) {
-                return;
-            }
-            walk.shown += 1;
+            let Some(left) = left(item) else { return };
+            walk.shown += left;
             if let Some(pass) = &mut walk.pass {
                 look(&mut **pass, item, &mut context);
             }
         }
-        if !is_dropped(item)
+        if left(item).is_some()
             && let Some(call) = context.call
         {
             self.calls.push(call);
@@ -201,7 +201,12 @@ impl Fused<'_> {
 
 impl traces::Visitor for Fused<'_> {
     fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
-        self.show(span, origin, |span| span.is_dropped(), |pass, span, context| pass.span(span, context));
+        self.show(
+            span,
+            origin,
+            |span| (!span.is_dropped()).then_some(1),
+            |pass, span, context| pass.span(span, context),
+        );
     }
 
     fn finish(&mut self, spans: &mut Spans) {
@@ -216,7 +221,17 @@ impl logs::Visitor for Fused<'_> {
         let look = |pass: &mut dyn Pass, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>| {
             pass.log_record(record, context);
         };
-        self.show(record, origin, |record| record.is_dropped(), look);
+        self.show(record, origin, |record| (!record.is_dropped()).then_some(1), look);
+    }
+}
+
+impl metrics::Visitor for Fused<'_> {
+    fn metric(&mut self, metric: &mut Metric<'_>, origin: &Origin<'_>) {
+        let left = |metric: &Metric<'_>| (!metric.is_dropped()).then(|| metric.live_points());
+        let look = |pass: &mut dyn Pass, metric: &mut Metric<'_>, context: &mut Context<'_, '_>| {
+            pass.metric(metric, context);
+        };
+        self.show(metric, origin, left, look);
     }
 }
 

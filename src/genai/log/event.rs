@@ -55,12 +55,12 @@ pub(super) struct Rule {
 impl Rule {
     /// The rule of an event of this name, if it is a message.
     pub(super) fn of(index: &Index, name: &str) -> Option<Rule> {
-        index.events.iter().filter(|(_, rule)| rule.matches(name)).find_map(|(dialect, rule)| match rule.action {
-            EventAction::Message { list, role, content } => {
+        index.events.iter().filter(|(_, rule)| rule.matches(name)).find_map(|(dialect, rule)| match &rule.action {
+            EventAction::Message(message) => {
                 let python = index.table(*dialect).is_some_and(|table| table.python);
-                Some(Rule { list, role, content, python })
+                Some(Rule { list: message.list, role: message.role, content: message.content, python })
             }
-            EventAction::Attributes => None,
+            _ => None,
         })
     }
 }
