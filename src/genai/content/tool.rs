@@ -53,7 +53,7 @@ pub fn tool_definition_from_pieces<'a>(
     let Some(text) = parameters.filter(|text| !matches!(text.trim(), "" | "null" | "None")) else { return tool };
     match schema(text, allow_python) {
         Ok(schema) => tool.parameters = Some(schema),
-        Err(text) => tool.more = format!("\"parameters\":{}", super::block::json_string(&text).0).into(),
+        Err(text) => tool.more = format!("\"parameters\":{}", super::make::json_string(&text).0).into(),
     }
     tool
 }
@@ -73,7 +73,7 @@ fn own(tools: Vec<ToolDefinition<'_>>) -> Vec<ToolDefinition<'static>> {
     tools.into_iter().map(ToolDefinition::into_owned).collect()
 }
 
-fn definitions(node: Node<'_>) -> Option<Vec<ToolDefinition<'_>>> {
+pub(super) fn definitions(node: Node<'_>) -> Option<Vec<ToolDefinition<'_>>> {
     let mut tools = Vec::new();
     match node.kind() {
         Kind::Array => node.elements().try_for_each(|element| read(element, &mut tools))?,
@@ -125,7 +125,7 @@ fn read<'a>(node: Node<'a>, tools: &mut Vec<ToolDefinition<'a>>) -> Option<()> {
     let mut more = rest.more(OWN)?;
     if let Some(text) = text.filter(|text| !text.is_empty()) {
         let separator = if more.is_empty() { "" } else { "," };
-        more.to_mut().push_str(&format!("{separator}\"parameters\":{}", super::block::json_string(&text).0));
+        more.to_mut().push_str(&format!("{separator}\"parameters\":{}", super::make::json_string(&text).0));
     }
     tools.push(ToolDefinition { kind, name, description, parameters, more });
     Some(())
