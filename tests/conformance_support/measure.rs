@@ -192,11 +192,10 @@ fn judge(case: &Case, target: usize, stages: &Stages) -> Measured {
             measured.discarded += reasoned.len();
             let lost = lost.into_iter();
             measured.lost.extend(lost.map(|lost| format!("{here}: {}: {}", lost.key, short(&lost.what))));
-            let changed = before.attributes.iter().filter(|entry| !kept.attributes.contains(entry));
-            let changed = changed.filter(|entry| !homes::is_current(&entry.key));
-            measured
-                .lost
-                .extend(changed.map(|entry| format!("{here}: {}: changed though originals are kept", entry.key)));
+            let changed = not_kept(before, kept);
+            measured.lost.extend(changed.map(|key| format!("{here}: {key}: changed though originals are kept")));
+            let unsaid = after.attributes.iter().filter(|entry| !kept.attributes.contains(entry));
+            measured.lost.extend(unsaid.map(|entry| format!("{here}: {}: unsaid where originals are kept", entry.key)));
             let events = after.events.iter().flat_map(|event| shapes::violations(&event.attributes, aim));
             for wrong in shapes::violations(&after.attributes, aim).into_iter().chain(events) {
                 measured.violations.push(format!("{here}: {}{} {}", wrong.key, wrong.at, wrong.what));
@@ -220,6 +219,15 @@ fn judge(case: &Case, target: usize, stages: &Stages) -> Measured {
     }
     measured.carried = usage::is_carried(case, &all);
     measured
+}
+
+/// What is not as it was although originals are kept. What stands under a target's own name is
+/// repaired in place.
+fn not_kept<'s>(before: &'s Span, kept: &'s Span) -> impl Iterator<Item = &'s str> {
+    let attributes = before.attributes.iter().filter(|entry| !kept.attributes.contains(entry));
+    let attributes = attributes.map(|entry| entry.key.as_str()).filter(|key| !homes::is_current(key));
+    let events = before.events.iter().filter(|event| !kept.events.contains(event)).map(|event| event.name.as_str());
+    attributes.chain(events)
 }
 
 /// The spans of which two requests say different things; the order of attributes is not looked at
