@@ -333,7 +333,8 @@ impl<'i> Reading<'i, '_> {
             recognise(index, &scores, &speakers, |winner| sign.loudest(winner).or(sign_of_name.loudest(winner)));
         let rank = |dialect: u8| speakers.rank(index, dialect);
 
-        let named_by_emitter = index.names_span(name, |dialect| speakers.has(dialect));
+        let has = |key: &str| source.get(key).is_some();
+        let named_by_emitter = index.names_span(name, origin.scope_name, has, |dialect| speakers.has(dialect));
         let mut reading = Reading {
             recognised,
             standing: Standing {

@@ -55,10 +55,14 @@ fn text_of<'v>(value: &'v Value<'_>, python: bool) -> Option<Cow<'v, str>> {
 }
 
 impl<'s> Job<'_, 's> {
-    pub(super) fn members(&mut self, work: Work<'_>, rules: &'static [Rule], value: &Value<'s>) {
+    pub(super) fn members(&mut self, work: Work<'_>, rules: &'static [Rule], given: Given<'_, 's>) {
+        let value = given.value();
         let text = text_of(value, self.python);
         let object = text.as_deref().and_then(json::parse).and_then(object);
         let Some(object) = object else {
+            if let Some(rule) = rules.iter().find(|rule| rule.key.is_empty()) {
+                return self.said(work, rule.action, given);
+            }
             let outcome = match value.as_str().is_some_and(|text| matches!(text.trim(), "" | "null" | "None")) {
                 true => Outcome::Discarded(Reason::Empty),
                 false => Outcome::Kept(Reason::Shape),
@@ -68,7 +72,9 @@ impl<'s> Job<'_, 's> {
         };
         let nested = std::mem::replace(&mut self.part, true);
         for (order, rule) in (0u16..).zip(rules) {
-            let Some(node) = at(object, rule.key).filter(|node| !node.is_null()) else { continue };
+            let Some(node) = at(object, rule.key).filter(|node| !rule.key.is_empty() && !node.is_null()) else {
+                continue;
+            };
             let meaning = Meaning {
                 dialect: work.meaning.dialect,
                 order,
@@ -123,13 +129,18 @@ fn object(node: json::Node<'_>) -> Option<json::Node<'_>> {
     node.is_object().then_some(node)
 }
 
-/// The value at a path of names.
-fn at<'n>(object: json::Node<'n>, path: &str) -> Option<json::Node<'n>> {
-    match object.get(path) {
+/// The value at a path of names, and of numbers in lists.
+fn at<'n>(node: json::Node<'n>, path: &str) -> Option<json::Node<'n>> {
+    if node.is_array() {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let element = node.elements().nth(first.parse().ok()?)?;
+        return if rest.is_empty() { Some(element) } else { at(element, rest) };
+    }
+    match node.get(path) {
         Some(node) => Some(node),
         None => {
             let (first, rest) = path.split_once('.')?;
-            at(object.get(first).filter(|node| node.is_object())?, rest)
+            at(node.get(first)?, rest)
         }
     }
 }
