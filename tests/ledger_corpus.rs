@@ -26,7 +26,7 @@ use dragoman::processor::settings::{self, Target};
 const EMITTERS: [&str; 12] = [
     "anthropic-sdk-native",
     "app+litellm-proxy",
-    "app-otel",
+    "app-otel-0.66b1",
     "dual-",
     "genai-openai",
     "litellm",

@@ -25,5 +25,5 @@ mod usage;
 pub mod values;
 mod write;
 
-pub use tally::Tally;
+pub use tally::{Capped, Tally};
 pub use translate::Translator;

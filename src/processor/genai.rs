@@ -4,14 +4,14 @@
 //! of keys.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use super::settings::Genai as Settings;
 use crate::genai::translate::{Batch, Translation, Translator};
-use crate::genai::{Tally, settings::Target};
+use crate::genai::{Capped, Tally, settings::Target};
 use crate::otlp::id::{SpanId, TraceId};
 use crate::otlp::span::{Span, StatusCode};
 use crate::otlp::traces::{Origin, Visitor, edit};
@@ -23,6 +23,16 @@ pub struct Genai {
     translator: Translator,
     /// In the order of [`Tally::counts`].
     counts: Arc<[AtomicU64]>,
+    named: Mutex<Named>,
+}
+
+/// Counts by names that emitters write.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// `dragoman_genai_operations_total`: by the operation's name.
+    pub operations: Capped<String>,
+    /// `dragoman_unmapped_keys_total`: by scope and key.
+    pub unmapped: Capped<(String, String)>,
 }
 
 impl Genai {
@@ -30,7 +40,12 @@ impl Genai {
     pub fn new(settings: &Settings) -> Genai {
         let translator = Translator::new(settings);
         let counts = translator.tally().counts().iter().map(|_| AtomicU64::new(0)).collect();
-        Genai { translator, counts }
+        Genai { translator, counts, named: Mutex::default() }
+    }
+
+    /// Operations and unknown keys of all accepted batches.
+    pub fn named(&self) -> Named {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The target.
@@ -86,6 +101,9 @@ impl Pass for GenaiPass<'_> {
                 total.fetch_add(*count, Ordering::Relaxed);
             }
         }
+        let mut named = self.stage.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.operations.append(self.tally.operations);
+        named.unmapped.append(self.tally.unmapped);
     }
 }
 
