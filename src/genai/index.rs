@@ -72,6 +72,7 @@ fn starts(action: Action) -> bool {
         // A common word; the operation has to be said by something else.
         Action::ByOperation(_) | Action::Variables => false,
         Action::Members(rules) => rules.iter().any(|rule| starts(rule.action)),
+        Action::MembersOr(rules, other) => starts(*other) || rules.iter().any(|rule| starts(rule.action)),
         Action::Total
         | Action::Input
         | Action::Output

@@ -152,6 +152,10 @@ impl<'t, 's> Job<'t, 's> {
             Action::Documents => self.list(work, ListOf::Documents, given),
             Action::Piece(list, piece) => self.piece(work, list, piece, given),
             Action::Members(rules) => self.members(work, rules, value),
+            Action::MembersOr(rules, _) if members::has_one(value, self.python, rules) => {
+                self.members(work, rules, value);
+            }
+            Action::MembersOr(_, other) => self.said(work, *other, given),
             Action::Variables => self.variables(work, value),
             Action::ByOperation(actions) => {
                 let operation = self.operation.text(Field::OperationName).unwrap_or_default();

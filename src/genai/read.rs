@@ -476,7 +476,12 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
         Action::Tools if key == TOOL_DEFINITIONS => RANK_CURRENT,
         Action::Documents if key == RETRIEVAL_DOCUMENTS => RANK_CURRENT,
         _ if meaning.guarded => RANK_GUARDED + rank,
-        Action::Copy(_) | Action::Usage | Action::Url | Action::Read(_) | Action::Members(_) => RANK_COPY + rank,
+        Action::Copy(_)
+        | Action::Usage
+        | Action::Url
+        | Action::Read(_)
+        | Action::Members(_)
+        | Action::MembersOr(..) => RANK_COPY + rank,
         Action::ByOperation(_) => RANK_LATE + rank,
         _ => rank,
     }

@@ -277,8 +277,12 @@ pub enum Action {
     /// keys of a dialect and a list make one message.
     Piece(List, Piece),
     /// An object, as JSON or structured, of which the members mean something: the keys of these rules
-    /// are paths in it (`usage.input_tokens`). The key goes if all its members are expressed.
+    /// are paths in it (`usage.input_tokens`, `replies.0.meta`). The key goes if all its members are
+    /// expressed, or stand on the span as attributes of their own.
     Members(&'static [Rule]),
+    /// As [`Action::Members`], if the value is an object that has one of these members; any other value is
+    /// what the second action says.
+    MembersOr(&'static [Rule], &'static Action),
     /// Means what stands beside the operation's name, or beside the empty text for any other; without
     /// either it stays. Such a key (`input.value`) is believed after all others.
     ByOperation(&'static [(&'static str, Action)]),

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::{Given, Job};
 use crate::genai::content::{self, json, write_value};
 use crate::genai::dialect::{Reason, Rule};
+use crate::genai::fold::text_of as text_of_attribute;
 use crate::genai::index::Meaning;
 use crate::genai::read::{About, Claim, From, Outcome, Work};
 use crate::genai::values::ValueMap;
@@ -80,7 +81,8 @@ impl<'s> Job<'_, 's> {
             let value = value_of(node);
             self.said(Work { meaning: &meaning, ..work }, rule.action, Given::Made(&value));
         }
-        if says_more(object, "", rules, 0) {
+        let stands = |name: &str, node: json::Node<'_>| self.stands_alone(name, node);
+        if says_more(object, "", rules, 0, &stands) {
             self.claim(&work, About::Nothing, Outcome::Kept(Reason::SaysMore), SAYS_MORE);
         } else if !self.claims.iter().any(|claim| claim.part && claim.from == From::Attribute(work.attribute))
             && !self.pieces.iter().any(|piece| piece.attribute == work.attribute)
@@ -88,6 +90,13 @@ impl<'s> Job<'_, 's> {
             self.claim(&work, About::Nothing, Outcome::Discarded(Reason::Empty), "an empty object says nothing");
         }
         self.part = nested;
+    }
+
+    /// Whether a member stands on the span as an attribute of its own, too.
+    fn stands_alone(&self, name: &str, node: json::Node<'_>) -> bool {
+        self.source.get(name).and_then(text_of_attribute).is_some_and(|text| {
+            text == node.text() || node.as_str().is_some_and(|inner| text == inner)
+        })
     }
 
     pub(super) fn variables(&mut self, work: Work<'_>, value: &Value<'s>) {
@@ -118,35 +127,62 @@ impl<'s> Job<'_, 's> {
 
 const SAYS_MORE: &str = "what its members say is taken; it says more and stays";
 
-/// An object, also one whose JSON stands in a JSON text.
+/// An object, or a list of them.
 fn object(node: json::Node<'_>) -> Option<json::Node<'_>> {
-    node.is_object().then_some(node)
+    (node.is_object() || node.is_array()).then_some(node)
 }
 
-/// The value at a path of names.
+/// Whether a value is an object that has one of the members that rules read.
+pub(super) fn has_one(value: &Value<'_>, python: bool, rules: &[Rule]) -> bool {
+    let text = text_of(value, python);
+    let object = text.as_deref().and_then(json::parse).and_then(object);
+    object.is_some_and(|object| {
+        object.members().any(|(name, node)| {
+            let is_of = |key: &str| key.split('.').next() == Some(&*name);
+            !node.is_null() && rules.iter().any(|rule| is_of(rule.key))
+        })
+    })
+}
+
+/// The value at a path of names; a number is a place in a list.
 fn at<'n>(object: json::Node<'n>, path: &str) -> Option<json::Node<'n>> {
     match object.get(path) {
         Some(node) => Some(node),
         None => {
-            let (first, rest) = path.split_once('.')?;
-            at(object.get(first).filter(|node| node.is_object())?, rest)
+            let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+            let node = match first.parse::<usize>() {
+                Ok(place) if object.is_array() => object.elements().nth(place)?,
+                _ => object.get(first).filter(|node| node.is_object() || node.is_array())?,
+            };
+            if rest.is_empty() { Some(node) } else { at(node, rest) }
         }
     }
 }
 
-/// Whether an object has a member that no rule reads.
-fn says_more(object: json::Node<'_>, path: &str, rules: &[Rule], depth: usize) -> bool {
-    object.members().any(|(name, node)| {
+/// Whether an object has a member that no rule reads and that does not stand elsewhere.
+fn says_more(
+    object: json::Node<'_>,
+    path: &str,
+    rules: &[Rule],
+    depth: usize,
+    stands: &impl Fn(&str, json::Node<'_>) -> bool,
+) -> bool {
+    let says = |name: &str, node: json::Node<'_>| {
         let path = format!("{path}{name}");
         if node.is_blank() || rules.iter().any(|rule| rule.key == path) {
             return false;
         }
         let inside = format!("{path}.");
-        if node.is_object() && depth < DEPTH && rules.iter().any(|rule| rule.key.starts_with(&inside)) {
-            return says_more(node, &inside, rules, depth + 1);
+        if depth < DEPTH && rules.iter().any(|rule| rule.key.starts_with(&inside)) {
+            return says_more(node, &inside, rules, depth + 1, stands);
         }
-        true
-    })
+        depth > 0 || !stands(name, node)
+    };
+    match object.is_array() {
+        true => object.elements().enumerate().any(|(place, node)| says(&place.to_string(), node)),
+        false if object.is_object() => object.members().any(|(name, node)| says(&name, node)),
+        false => true,
+    }
 }
 
 /// Makes one claim of the parts of each key: it may go only if none of them stays.
