@@ -46,8 +46,10 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
+mod body;
 pub mod handwritten;
 pub mod litellm;
+pub mod mlflow;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -58,7 +60,7 @@ use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+    &[&litellm::LITELLM, &mlflow::MLFLOW, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]

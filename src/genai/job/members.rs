@@ -94,9 +94,10 @@ impl<'s> Job<'_, 's> {
 
     /// Whether a member stands on the span as an attribute of its own, too.
     fn stands_alone(&self, name: &str, node: json::Node<'_>) -> bool {
-        self.source.get(name).and_then(text_of_attribute).is_some_and(|text| {
-            text == node.text() || node.as_str().is_some_and(|inner| text == inner)
-        })
+        self.source
+            .get(name)
+            .and_then(text_of_attribute)
+            .is_some_and(|text| text == node.text() || node.as_str().is_some_and(|inner| text == inner))
     }
 
     pub(super) fn variables(&mut self, work: Work<'_>, value: &Value<'s>) {
