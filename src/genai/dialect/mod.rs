@@ -48,6 +48,7 @@
 
 pub mod handwritten;
 pub mod litellm;
+pub mod llama_stack;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -58,7 +59,7 @@ use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+    &[&litellm::LITELLM, &llama_stack::LLAMA_STACK, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
@@ -282,6 +283,9 @@ pub enum Action {
     /// Means what stands beside the operation's name, or beside the empty text for any other; without
     /// either it stays. Such a key (`input.value`) is believed after all others.
     ByOperation(&'static [(&'static str, Action)]),
+    /// Means what stands beside the first prefix that the span's name begins with; otherwise it stays.
+    /// For emitters that write the same keys on every span and say in its name which one it is.
+    BySpanName(&'static [(&'static str, Action)]),
     /// Variables of a prompt template: an object from their names to their values.
     Variables,
     /// A whole usage object as text: JSON, a Python literal or a Python class' representation.
@@ -292,6 +296,8 @@ pub enum Action {
     Sentinel(&'static str),
     /// Stays.
     Keep(Reason),
+    /// Stays, for no target has words for it, but makes the span an operation, if the quirk says which.
+    Marks,
     /// Anything else. The function may offer facts to the operation and returns what becomes of
     /// the key.
     Read(Read),
@@ -507,6 +513,11 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
+    /// Attributes that mean something on this event only.
+    pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
+        EventRule { name, action: EventAction::Rules(rules) }
+    }
+
     /// Whether an event of this name is meant.
     pub fn matches(&self, name: &str) -> bool {
         match self.name.strip_suffix('*') {
@@ -531,6 +542,9 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
+    /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
+    /// name says.
+    Rules(&'static [Rule]),
 }
 
 /// A name that an emitter gives to its own spans.
@@ -573,7 +587,7 @@ mod coverage {
                 .get(member.family)
                 .is_some_and(|entry| entry.families.iter().any(|(_, family)| piece(family, &member).is_some())),
             Found::Kept(_, reason) => reason != Reason::Unknown,
-            Found::Foreign => false,
+            Found::OnEvent(_) | Found::Foreign => false,
         };
         keys.iter().copied().filter(|key| !is_known(key)).collect()
     }
