@@ -28,7 +28,7 @@ const WORDS: [&str; 12] = [
 /// Members that hold what an application made up.
 const FREE: [&str; 6] = ["arguments", "args", "input", "parameters", "properties", "tool_input"];
 /// Homes that hold content, which has to be there word for word.
-pub const CONTENT: [&str; 8] = [
+const CONTENT: [&str; 8] = [
     "gen_ai.input.messages",
     "gen_ai.output.messages",
     "gen_ai.system_instructions",
@@ -82,6 +82,16 @@ pub fn lost(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Los
         }
     }
     found
+}
+
+/// What is not as it was although originals are kept. What stands under a target's own name is
+/// repaired in place.
+pub fn not_kept<'s>(before: &'s Span, kept: &'s Span) -> impl Iterator<Item = &'s str> {
+    let attributes = before.attributes.iter().filter(|entry| !kept.attributes.contains(entry));
+    let is_current = |key: &&str| type_of(key).is_some() || CONTENT.contains(key);
+    let attributes = attributes.map(|entry| entry.key.as_str()).filter(move |key| !is_current(key));
+    let events = before.events.iter().filter(|event| !kept.events.contains(event)).map(|event| event.name.as_str());
+    attributes.chain(events)
 }
 
 /// Whether a home that holds no content says something; its word for it may be another one.

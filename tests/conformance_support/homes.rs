@@ -256,8 +256,3 @@ fn says_otherwise(before: &Span, homes: &[&str], said: &Tree) -> bool {
     current.iter().for_each(|current| other.add(current));
     !current.is_empty() && !content::missing(said, &other).is_empty()
 }
-
-/// Whether a key is one of the target's own, which is repaired in place.
-pub fn is_current(key: &str) -> bool {
-    type_of(key).is_some() || content::CONTENT.contains(&key)
-}

@@ -106,29 +106,3 @@ fn collect(path: &str, value: &Tree, depth: usize, found: &mut Vec<u64>) {
         }
     }
 }
-
-/// How what is counted stands to what was billed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// Nothing was billed, and nothing is counted.
-    Nothing,
-    /// Exactly what was billed.
-    Exact,
-    /// More, in one direction at least.
-    Over,
-    /// Less, but something.
-    Under,
-    /// Nothing, though something was billed.
-    None,
-}
-
-/// The verdict on a count.
-pub fn verdict(counted: Tokens, billed: Tokens) -> Verdict {
-    match (counted, billed) {
-        ((0, 0), (0, 0)) => Verdict::Nothing,
-        _ if counted == billed => Verdict::Exact,
-        _ if counted.0 > billed.0 || counted.1 > billed.1 => Verdict::Over,
-        ((0, 0), _) => Verdict::None,
-        _ => Verdict::Under,
-    }
-}
