@@ -49,6 +49,7 @@
 mod body;
 pub mod handwritten;
 pub mod litellm;
+pub mod llama_stack;
 pub mod mlflow;
 pub mod openllmetry;
 pub mod otel;
@@ -60,7 +61,14 @@ use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &mlflow::MLFLOW, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+    &[
+    &litellm::LITELLM,
+    &llama_stack::LLAMA_STACK,
+    &mlflow::MLFLOW,
+    &openllmetry::OPENLLMETRY,
+    &otel::OTEL,
+    &handwritten::HANDWRITTEN,
+];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
@@ -282,12 +290,12 @@ pub enum Action {
     /// are paths in it (`usage.input_tokens`, `replies.0.meta`). The key goes if all its members are
     /// expressed, or stand on the span as attributes of their own.
     Members(&'static [Rule]),
-    /// As [`Action::Members`], if the value is an object that has one of these members; any other value is
-    /// what the second action says.
-    MembersOr(&'static [Rule], &'static Action),
     /// Means what stands beside the operation's name, or beside the empty text for any other; without
     /// either it stays. Such a key (`input.value`) is believed after all others.
     ByOperation(&'static [(&'static str, Action)]),
+    /// Means what stands beside the first prefix that the span's name begins with; otherwise it stays.
+    /// For emitters that write the same keys on every span and say in its name which one it is.
+    BySpanName(&'static [(&'static str, Action)]),
     /// Variables of a prompt template: an object from their names to their values.
     Variables,
     /// A whole usage object as text: JSON, a Python literal or a Python class' representation.
@@ -298,6 +306,8 @@ pub enum Action {
     Sentinel(&'static str),
     /// Stays.
     Keep(Reason),
+    /// Stays, for no target has words for it, but makes the span an operation, if the quirk says which.
+    Marks,
     /// Anything else. The function may offer facts to the operation and returns what becomes of
     /// the key.
     Read(Read),
@@ -513,6 +523,11 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
+    /// Attributes that mean something on this event only.
+    pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
+        EventRule { name, action: EventAction::Rules(rules) }
+    }
+
     /// Whether an event of this name is meant.
     pub fn matches(&self, name: &str) -> bool {
         match self.name.strip_suffix('*') {
@@ -537,6 +552,9 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
+    /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
+    /// name says.
+    Rules(&'static [Rule]),
 }
 
 /// A name that an emitter gives to its own spans.
@@ -579,7 +597,7 @@ mod coverage {
                 .get(member.family)
                 .is_some_and(|entry| entry.families.iter().any(|(_, family)| piece(family, &member).is_some())),
             Found::Kept(_, reason) => reason != Reason::Unknown,
-            Found::Foreign => false,
+            Found::OnEvent(_) | Found::Foreign => false,
         };
         keys.iter().copied().filter(|key| !is_known(key)).collect()
     }

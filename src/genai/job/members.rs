@@ -11,7 +11,6 @@ use crate::genai::dialect::{Reason, Rule};
 use crate::genai::fold::text_of as text_of_attribute;
 use crate::genai::index::Meaning;
 use crate::genai::read::{About, Claim, From, Outcome, Work};
-use crate::genai::values::ValueMap;
 use crate::otlp::value::Value;
 
 /// Objects in objects in objects are looked into, deeper ones are not.
@@ -68,16 +67,9 @@ impl<'s> Job<'_, 's> {
             return;
         };
         let nested = std::mem::replace(&mut self.part, true);
-        for (order, rule) in (0u16..).zip(rules) {
+        for (order, rule) in rules.iter().enumerate() {
             let Some(node) = at(object, rule.key).filter(|node| !node.is_null()) else { continue };
-            let meaning = Meaning {
-                dialect: work.meaning.dialect,
-                order,
-                action: rule.action,
-                values: rule.values.map_or(ValueMap::None, ValueMap::Table),
-                guarded: false,
-                own: false,
-            };
+            let meaning = Meaning::new(work.meaning.dialect, order, rule);
             let value = value_of(node);
             self.said(Work { meaning: &meaning, ..work }, rule.action, Given::Made(&value));
         }
