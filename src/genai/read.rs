@@ -345,7 +345,8 @@ impl<'i> Reading<'i, '_> {
             recognise(index, &scores, &speakers, |winner| sign.loudest(winner).or(sign_of_name.loudest(winner)));
         let rank = |dialect: u8| speakers.rank(index, dialect);
 
-        let named_by_emitter = index.names_span(name, |dialect| speakers.has(dialect));
+        let has = |key: &str| source.get(key).is_some();
+        let named_by_emitter = index.names_span(name, origin.scope_name, has, |dialect| speakers.has(dialect));
         let mut reading = Reading {
             recognised,
             standing: Standing {
@@ -492,11 +493,7 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
         Action::Tools if key == TOOL_DEFINITIONS => RANK_CURRENT,
         Action::Documents if key == RETRIEVAL_DOCUMENTS => RANK_CURRENT,
         _ if meaning.guarded => RANK_GUARDED + rank,
-        Action::Copy(_)
-        | Action::Usage
-        | Action::Url
-        | Action::Read(_)
-        | Action::Members(_) => RANK_COPY + rank,
+        Action::Copy(_) | Action::Usage | Action::Url | Action::Read(_) | Action::Members(_) => RANK_COPY + rank,
         Action::ByOperation(_) => RANK_LATE + rank,
         _ => rank,
     }

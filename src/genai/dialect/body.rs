@@ -13,8 +13,10 @@ use crate::genai::operation::{Offered, Operation, Scalar};
 use crate::genai::values;
 use crate::otlp::value::Value;
 
-/// The members of a request.
+/// The members of a request; anything else is what was said to the model.
 pub(super) const REQUEST: &[Rule] = &[
+    Rule::new("", Action::Input),
+    Rule::new("*", Action::Input),
     Rule::field("model", Field::RequestModel),
     Rule::new("messages", Action::Input),
     Rule::new("contents", Action::Input),
@@ -47,8 +49,10 @@ pub(super) const REQUEST: &[Rule] = &[
     Rule::new("service_tier", Action::Read(request_tier)),
 ];
 
-/// The members of a response.
+/// The members of a response; anything else is what the model said.
 pub(super) const RESPONSE: &[Rule] = &[
+    Rule::new("", Action::Output),
+    Rule::new("*", Action::Output),
     Rule::new("object", Action::Read(object)),
     Rule::field("id", Field::ResponseId),
     Rule::field("model", Field::ResponseModel),

@@ -131,20 +131,20 @@ const LINKED_PROMPTS: &[Rule] =
     &[Rule::field("0.name", Field::PromptName), Rule::field("0.version", Field::PromptVersion)];
 
 const INPUTS: &[(&str, Action)] = &[
-    ("chat", Action::MembersOr(body::REQUEST, &Action::Input)),
-    ("text_completion", Action::MembersOr(body::REQUEST, &Action::Input)),
-    ("generate_content", Action::MembersOr(body::REQUEST, &Action::Input)),
-    ("embeddings", Action::MembersOr(body::REQUEST, &Action::Input)),
+    ("chat", Action::Members(body::REQUEST)),
+    ("text_completion", Action::Members(body::REQUEST)),
+    ("generate_content", Action::Members(body::REQUEST)),
+    ("embeddings", Action::Members(body::REQUEST)),
     ("invoke_agent", Action::Input),
     ("invoke_workflow", Action::Input),
     ("execute_tool", Action::Field(Field::ToolCallArguments)),
-    ("retrieval", Action::MembersOr(QUERY, &Action::Field(Field::RetrievalQueryText))),
+    ("retrieval", Action::Members(QUERY)),
 ];
 
 const OUTPUTS: &[(&str, Action)] = &[
-    ("chat", Action::MembersOr(body::RESPONSE, &Action::Output)),
-    ("text_completion", Action::MembersOr(body::RESPONSE, &Action::Output)),
-    ("generate_content", Action::MembersOr(body::RESPONSE, &Action::Output)),
+    ("chat", Action::Members(body::RESPONSE)),
+    ("text_completion", Action::Members(body::RESPONSE)),
+    ("generate_content", Action::Members(body::RESPONSE)),
     ("embeddings", Action::Members(EMBEDDINGS)),
     ("invoke_agent", Action::Output),
     ("invoke_workflow", Action::Output),
@@ -153,6 +153,8 @@ const OUTPUTS: &[(&str, Action)] = &[
 ];
 
 const QUERY: &[Rule] = &[
+    Rule::field("", Field::RetrievalQueryText),
+    Rule::field("*", Field::RetrievalQueryText),
     Rule::field("query", Field::RetrievalQueryText),
     Rule::field("question", Field::RetrievalQueryText),
     Rule::field("input", Field::RetrievalQueryText),

@@ -8,13 +8,17 @@ use std::borrow::Cow;
 use super::{Given, Job};
 use crate::genai::content::{self, json, write_value};
 use crate::genai::dialect::{Reason, Rule};
-use crate::genai::fold::text_of as text_of_attribute;
+use crate::genai::fold::text_of as attribute_text;
 use crate::genai::index::Meaning;
 use crate::genai::read::{About, Claim, From, Outcome, Work};
+use crate::genai::values::ValueMap;
 use crate::otlp::value::Value;
 
 /// Objects in objects in objects are looked into, deeper ones are not.
 const DEPTH: usize = 6;
+
+/// The key of the rule that says what an object means that has none of the other rules' members.
+const ANY_OTHER: &str = "*";
 
 /// Variables of one prompt that are written at most.
 const MAX_VARIABLES: usize = 64;
@@ -55,10 +59,15 @@ fn text_of<'v>(value: &'v Value<'_>, python: bool) -> Option<Cow<'v, str>> {
 }
 
 impl<'s> Job<'_, 's> {
-    pub(super) fn members(&mut self, work: Work<'_>, rules: &'static [Rule], value: &Value<'s>) {
+    pub(super) fn members(&mut self, work: Work<'_>, rules: &'static [Rule], given: Given<'_, 's>) {
+        let value = given.value();
         let text = text_of(value, self.python);
-        let object = text.as_deref().and_then(json::parse).and_then(object);
-        let Some(object) = object else {
+        let is_list = rules.iter().any(|rule| rule.key.starts_with(|first: char| first.is_ascii_digit()));
+        let node = text.as_deref().and_then(json::parse);
+        let Some(object) = node.filter(|node| node.is_object() || (is_list && node.is_array())) else {
+            if let Some(rule) = rules.iter().find(|rule| rule.key.is_empty()) {
+                return self.said(work, rule.action, given);
+            }
             let outcome = match value.as_str().is_some_and(|text| matches!(text.trim(), "" | "null" | "None")) {
                 true => Outcome::Discarded(Reason::Empty),
                 false => Outcome::Kept(Reason::Shape),
@@ -66,10 +75,24 @@ impl<'s> Job<'_, 's> {
             self.claim(&work, About::Nothing, outcome, "an object was expected; anything else stays");
             return;
         };
+        if let Some(rule) = rules.iter().find(|rule| rule.key == ANY_OTHER)
+            && !rules.iter().any(|rule| at(object, rule.key).is_some_and(|node| !node.is_null()))
+        {
+            return self.said(work, rule.action, given);
+        }
         let nested = std::mem::replace(&mut self.part, true);
-        for (order, rule) in rules.iter().enumerate() {
-            let Some(node) = at(object, rule.key).filter(|node| !node.is_null()) else { continue };
-            let meaning = Meaning::new(work.meaning.dialect, order, rule);
+        for (order, rule) in (0u16..).zip(rules) {
+            let Some(node) = at(object, rule.key).filter(|node| !rule.key.is_empty() && !node.is_null()) else {
+                continue;
+            };
+            let meaning = Meaning {
+                dialect: work.meaning.dialect,
+                order,
+                action: rule.action,
+                values: rule.values.map_or(ValueMap::None, ValueMap::Table),
+                guarded: false,
+                own: false,
+            };
             let value = value_of(node);
             self.said(Work { meaning: &meaning, ..work }, rule.action, Given::Made(&value));
         }
@@ -88,7 +111,7 @@ impl<'s> Job<'_, 's> {
     fn stands_alone(&self, name: &str, node: json::Node<'_>) -> bool {
         self.source
             .get(name)
-            .and_then(text_of_attribute)
+            .and_then(attribute_text)
             .is_some_and(|text| text == node.text() || node.as_str().is_some_and(|inner| text == inner))
     }
 
@@ -120,41 +143,30 @@ impl<'s> Job<'_, 's> {
 
 const SAYS_MORE: &str = "what its members say is taken; it says more and stays";
 
-/// An object, or a list of them.
+/// An object, also one whose JSON stands in a JSON text.
 fn object(node: json::Node<'_>) -> Option<json::Node<'_>> {
-    (node.is_object() || node.is_array()).then_some(node)
+    node.is_object().then_some(node)
 }
 
-/// Whether a value is an object that has one of the members that rules read.
-pub(super) fn has_one(value: &Value<'_>, python: bool, rules: &[Rule]) -> bool {
-    let text = text_of(value, python);
-    let object = text.as_deref().and_then(json::parse).and_then(object);
-    object.is_some_and(|object| {
-        object.members().any(|(name, node)| {
-            let is_of = |key: &str| key.split('.').next() == Some(&*name);
-            !node.is_null() && rules.iter().any(|rule| is_of(rule.key))
-        })
-    })
-}
-
-/// The value at a path of names; a number is a place in a list.
-fn at<'n>(object: json::Node<'n>, path: &str) -> Option<json::Node<'n>> {
-    match object.get(path) {
+/// The value at a path of names, and of numbers in lists.
+fn at<'n>(node: json::Node<'n>, path: &str) -> Option<json::Node<'n>> {
+    if node.is_array() {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let element = node.elements().nth(first.parse().ok()?)?;
+        return if rest.is_empty() { Some(element) } else { at(element, rest) };
+    }
+    match node.get(path) {
         Some(node) => Some(node),
         None => {
-            let (first, rest) = path.split_once('.').unwrap_or((path, ""));
-            let node = match first.parse::<usize>() {
-                Ok(place) if object.is_array() => object.elements().nth(place)?,
-                _ => object.get(first).filter(|node| node.is_object() || node.is_array())?,
-            };
-            if rest.is_empty() { Some(node) } else { at(node, rest) }
+            let (first, rest) = path.split_once('.')?;
+            at(node.get(first)?, rest)
         }
     }
 }
 
 /// Whether an object has a member that no rule reads and that does not stand elsewhere.
 fn says_more(
-    object: json::Node<'_>,
+    node: json::Node<'_>,
     path: &str,
     rules: &[Rule],
     depth: usize,
@@ -171,10 +183,10 @@ fn says_more(
         }
         depth > 0 || !stands(name, node)
     };
-    match object.is_array() {
-        true => object.elements().enumerate().any(|(place, node)| says(&place.to_string(), node)),
-        false if object.is_object() => object.members().any(|(name, node)| says(&name, node)),
-        false => true,
+    match node.kind() {
+        json::Kind::Object => node.members().any(|(name, node)| says(&name, node)),
+        json::Kind::Array => node.elements().enumerate().any(|(place, node)| says(&place.to_string(), node)),
+        _ => true,
     }
 }
 
