@@ -46,8 +46,11 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
+mod body;
 pub mod handwritten;
 pub mod litellm;
+pub mod llama_stack;
+pub mod mlflow;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -57,8 +60,14 @@ use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+pub static BUILT_IN: &[&Dialect] = &[
+    &litellm::LITELLM,
+    &llama_stack::LLAMA_STACK,
+    &mlflow::MLFLOW,
+    &openllmetry::OPENLLMETRY,
+    &otel::OTEL,
+    &handwritten::HANDWRITTEN,
+];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
@@ -278,11 +287,16 @@ pub enum Action {
     Piece(List, Piece),
     /// An object, as JSON or structured, of which the members mean something: the keys of these rules
     /// are paths in it (`usage.input_tokens`, `choices.0.id`). The key goes if all its members are
-    /// expressed. A rule with the empty key says what a value means that is no object.
+    /// expressed, or stand on the span as attributes of their own. A rule with the empty key says what a
+    /// value means that is no object, one with the key `*` what an object means that has none of the
+    /// members of the others.
     Members(&'static [Rule]),
     /// Means what stands beside the operation's name, or beside the empty text for any other; without
     /// either it stays. Such a key (`input.value`) is believed after all others.
     ByOperation(&'static [(&'static str, Action)]),
+    /// Means what stands beside the first prefix that the span's name begins with; otherwise it stays.
+    /// For emitters that write the same keys on every span and say in its name which one it is.
+    BySpanName(&'static [(&'static str, Action)]),
     /// Variables of a prompt template: an object from their names to their values.
     Variables,
     /// A whole usage object as text: JSON, a Python literal or a Python class' representation.
@@ -293,6 +307,8 @@ pub enum Action {
     Sentinel(&'static str),
     /// Stays.
     Keep(Reason),
+    /// Stays, for no target has words for it, but makes the span an operation, if the quirk says which.
+    Marks,
     /// Anything else. The function may offer facts to the operation and returns what becomes of
     /// the key.
     Read(Read),
@@ -512,6 +528,11 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
+    /// Attributes that mean something on this event only.
+    pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
+        EventRule { name, action: EventAction::Rules(rules) }
+    }
+
     /// Whether an event of this name is meant.
     pub fn matches(&self, name: &str) -> bool {
         match self.name.strip_suffix('*') {
@@ -529,6 +550,9 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
+    /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
+    /// name says.
+    Rules(&'static [Rule]),
 }
 
 /// How an event holds a message. Log events of the same name hold it in their body as well.
@@ -589,7 +613,7 @@ mod coverage {
                 .get(member.family)
                 .is_some_and(|entry| entry.families.iter().any(|(_, family)| piece(family, &member).is_some())),
             Found::Kept(_, reason) => reason != Reason::Unknown,
-            Found::Foreign => false,
+            Found::OnEvent(_) | Found::Foreign => false,
         };
         keys.iter().copied().filter(|key| !is_known(key)).collect()
     }
