@@ -48,6 +48,7 @@
 
 pub mod handwritten;
 pub mod litellm;
+pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -57,8 +58,13 @@ use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+pub static BUILT_IN: &[&Dialect] = &[
+    &litellm::LITELLM,
+    &openlit::OPENLIT,
+    &openllmetry::OPENLLMETRY,
+    &otel::OTEL,
+    &handwritten::HANDWRITTEN,
+];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +92,9 @@ pub struct Dialect {
     pub json: bool,
     /// How the emitter counts tokens, where the numbers themselves do not prove it.
     pub counts: Counts,
+    /// Whether the provider's own numbers are handed through: where nothing else says it, Anthropic's
+    /// and Bedrock's input leaves cached tokens out, and Gemini's output the thoughts.
+    pub counts_as_provider: bool,
     /// What only this dialect needs: called after all keys were read, if this dialect won.
     pub quirk: Option<Quirk>,
 }
@@ -126,6 +135,7 @@ impl Dialect {
             python: false,
             json: false,
             counts: Counts::UNSAID,
+            counts_as_provider: false,
             quirk: None,
         }
     }
