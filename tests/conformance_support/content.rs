@@ -5,7 +5,7 @@ use dragoman::genai::settings::Target;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Tree;
 
-use super::homes::{self, get};
+use super::homes::{self, get, is_there};
 use super::shapes::type_of;
 use super::value::{Said, parsed, python, scalar, tree};
 
@@ -25,8 +25,10 @@ const WORDS: [&str; 12] = [
     "mediaType",
     "media_type",
 ];
+/// Members that hold what an application made up.
+const FREE: [&str; 6] = ["arguments", "args", "input", "parameters", "properties", "tool_input"];
 /// Homes that hold content, which has to be there word for word.
-pub const CONTENT: [&str; 8] = [
+const CONTENT: [&str; 8] = [
     "gen_ai.input.messages",
     "gen_ai.output.messages",
     "gen_ai.system_instructions",
@@ -59,8 +61,8 @@ pub fn lost(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Los
         if now.as_ref() == Some(&value) || is_repaired || is_reworded(&entry.key) {
             continue;
         }
-        let has_home = homes::homes(scope, before, &entry.key, &value, target)
-            .any(|(_, home, said)| !CONTENT.contains(&home) && is_said(home, &said, after, target));
+        let has_home = homes::rows_of(scope, before, &entry.key, &value, target)
+            .any(|(_, homes, said)| !CONTENT.contains(&homes[0]) && is_said(homes, &said, after, target));
         if !has_home {
             let gone = missing(&value, said());
             found.extend(gone.into_iter().map(|what| Lost { key: entry.key.clone(), what }));
@@ -82,11 +84,21 @@ pub fn lost(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Los
     found
 }
 
+/// What is not as it was although originals are kept. What stands under a target's own name is
+/// repaired in place.
+pub fn not_kept<'s>(before: &'s Span, kept: &'s Span) -> impl Iterator<Item = &'s str> {
+    let attributes = before.attributes.iter().filter(|entry| !kept.attributes.contains(entry));
+    let is_current = |key: &&str| type_of(key).is_some() || CONTENT.contains(key);
+    let attributes = attributes.map(|entry| entry.key.as_str()).filter(move |key| !is_current(key));
+    let events = before.events.iter().filter(|event| !kept.events.contains(event)).map(|event| event.name.as_str());
+    attributes.chain(events)
+}
+
 /// Whether a home that holds no content says something; its word for it may be another one.
-fn is_said(home: &str, said: &Tree, after: &Span, target: Target) -> bool {
+fn is_said(homes: &[&str], said: &Tree, after: &Span, target: Target) -> bool {
     // In main, a call that is not streamed is one that does not say that it is.
     let is_no = || scalar(said).eq_ignore_ascii_case("false");
-    get(&after.attributes, home).is_some() || (home == "gen_ai.request.stream" && target == Target::Main && is_no())
+    is_there(after, homes) || (homes == ["gen_ai.request.stream"] && target == Target::Main && is_no())
 }
 
 /// Keys whose values are words that a target has others for.
@@ -98,17 +110,22 @@ fn is_reworded(key: &str) -> bool {
 /// What of a value is not said.
 pub fn missing(value: &Tree, said: &Said) -> Vec<String> {
     let mut gone = Vec::new();
-    look(value, said, &mut gone);
+    look(value, said, false, &mut gone);
     gone
 }
 
-fn look(value: &Tree, said: &Said, gone: &mut Vec<String>) {
+/// `free`: the members' names are the application's own, and so content as well.
+fn look(value: &Tree, said: &Said, free: bool, gone: &mut Vec<String>) {
     match value {
         Tree::Null | Tree::Bool(false) => {}
-        Tree::Array(items) => items.iter().for_each(|item| look(item, said, gone)),
+        Tree::Array(items) => items.iter().for_each(|item| look(item, said, free, gone)),
         Tree::Object(members) => {
-            let members = members.iter().filter(|(name, _)| !WORDS.contains(&name.as_str()));
-            members.for_each(|(_, member)| look(member, said, gone));
+            for (name, member) in members.iter().filter(|(name, _)| free || !WORDS.contains(&name.as_str())) {
+                if free && !said.says(name) {
+                    gone.push(name.clone());
+                }
+                look(member, said, free || FREE.contains(&name.as_str()), gone);
+            }
         }
         Tree::Bool(true) | Tree::Number(_) => {
             if !said.says_scalar(value) {
@@ -118,18 +135,20 @@ fn look(value: &Tree, said: &Said, gone: &mut Vec<String>) {
         Tree::String(text) => {
             if text.trim().is_empty() || said.says(text) {
             } else if let Some(inner) = parsed(text) {
-                look(&inner, said, gone);
-            } else if let Some((head, payload)) =
-                text.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"))
-            {
-                let parts = [head, payload].into_iter().filter(|part| !said.says(part));
+                look(&inner, said, free, gone);
+            } else if let Some((kind, payload)) = data_url(text) {
+                let parts = [kind, payload].into_iter().filter(|part| !said.says(part));
                 gone.extend(parts.map(str::to_owned));
             } else if let Some(quoted) = python(text) {
-                // The names of members are quoted too; a name that stands nowhere is no content.
                 gone.extend(quoted.into_iter().filter(|quoted| !said.says(quoted)));
             } else {
                 gone.push(text.clone());
             }
         }
     }
+}
+
+/// The media type and the payload of a `data:` URL.
+fn data_url(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("data:")?.split_once(";base64,")
 }

@@ -7,10 +7,11 @@ use std::sync::{LazyLock, Mutex};
 use dragoman::genai::settings::Target;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use serde_json::Value as Tree;
+use serde_json::{Value as Tree, json};
 
+use super::content;
 use super::shapes::{Type, type_of};
-use super::value::{parsed, scalar, tree};
+use super::value::{Said, parsed, python_numbers, scalar, tree};
 
 /// What must become of a key that has a home.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,22 +25,28 @@ pub enum How {
 /// A legacy key and its homes.
 #[derive(Debug)]
 pub struct Row {
-    /// The pattern, with `{n}` for digits and `*` at the end for the rest.
     key: &'static str,
-    /// A member of the JSON that the key holds, as a path of names.
+    /// A member of what the key holds, as a path of names.
     member: Option<&'static str>,
-    homes: [Option<&'static str>; 2],
+    /// By target; any one will do.
+    homes: [Vec<&'static str>; 2],
     how: How,
     when: Vec<When>,
 }
 
 #[derive(Debug)]
-enum When {
+struct When {
+    holds: bool,
+    what: Condition,
+}
+
+#[derive(Debug)]
+enum Condition {
     Scope(&'static str),
     Name(&'static str),
     Has(&'static str),
-    Lacks(&'static str),
     Is(&'static str, Vec<&'static str>),
+    Contains(&'static str, &'static str),
 }
 
 static TEXT: &str = include_str!("../expected/homes.tsv");
@@ -58,23 +65,25 @@ fn row(line: &'static str) -> Option<Row> {
         "copy" => How::Copy,
         _ => panic!("homes.tsv: move or copy is expected: {line}"),
     };
-    let home = |column: &'static str| (column != "-").then_some(column);
+    let homes = [v1_41, main].map(|column| column.split('|').filter(|home| *home != "-").collect());
     let when = when.split(" & ").filter(|when| *when != "-").map(condition).collect();
-    Some(Row { key, member, homes: [home(v1_41), home(main)], how, when })
+    Some(Row { key, member, homes, how, when })
 }
 
 fn condition(text: &'static str) -> When {
-    if let Some(scope) = text.strip_prefix("scope:") {
-        When::Scope(scope)
+    let (text, holds) = text.strip_prefix('!').map_or((text, true), |text| (text, false));
+    let what = if let Some(scope) = text.strip_prefix("scope:") {
+        Condition::Scope(scope)
     } else if let Some(name) = text.strip_prefix("span:") {
-        When::Name(name)
-    } else if let Some(key) = text.strip_prefix('!') {
-        When::Lacks(key)
+        Condition::Name(name)
+    } else if let Some((key, part)) = text.split_once('~') {
+        Condition::Contains(key, part)
     } else if let Some((key, values)) = text.split_once('=') {
-        When::Is(key, values.split('|').collect())
+        Condition::Is(key, values.split('|').collect())
     } else {
-        When::Has(text)
-    }
+        Condition::Has(text)
+    };
+    When { holds, what }
 }
 
 /// The rows of a key, looked for once.
@@ -102,45 +111,47 @@ fn matches(pattern: &str, key: &str) -> bool {
 }
 
 impl Row {
-    /// The home for a target.
-    pub fn home(&self, target: Target) -> Option<&'static str> {
+    fn homes(&self, target: Target) -> &[&'static str] {
         match target {
-            Target::V1_41 => self.homes[0],
-            Target::Main => self.homes[1],
+            Target::V1_41 => &self.homes[0],
+            Target::Main => &self.homes[1],
         }
     }
 
     fn holds(&self, scope: &str, span: &Span) -> bool {
-        self.when.iter().all(|when| match when {
-            When::Scope(prefix) => scope.starts_with(prefix),
-            When::Name(name) => matches(name, &span.name),
-            When::Has(key) => get(&span.attributes, key).is_some(),
-            When::Lacks(key) => !span.attributes.iter().any(|entry| matches(key, &entry.key)),
-            When::Is(key, values) => get(&span.attributes, key).is_some_and(|value| {
-                let value = scalar(&value).into_owned();
-                values.contains(&value.trim_matches('"'))
-            }),
+        let text = |key: &str| get(&span.attributes, key).map(|value| scalar(&value).into_owned());
+        self.when.iter().all(|when| {
+            let holds = match &when.what {
+                Condition::Scope(prefix) => scope.starts_with(prefix),
+                Condition::Name(name) => matches(name, &span.name),
+                Condition::Has(key) => span.attributes.iter().any(|entry| entry.key == *key),
+                Condition::Is(key, values) => text(key).is_some_and(|text| values.contains(&text.trim_matches('"'))),
+                Condition::Contains(key, part) => text(key).is_some_and(|text| text.contains(part)),
+            };
+            holds == when.holds
         })
     }
 
     /// What the key says for its home: its value, or a member of it; `None` if that is nothing, or
     /// nothing of the home's type.
     fn said(&self, home: &str, value: &Tree) -> Option<Tree> {
-        let said = match self.member {
-            None => value.clone(),
-            Some(path) => {
-                let mut tree = match value {
-                    Tree::String(text) => parsed(text)?,
-                    other => other.clone(),
-                };
-                for name in path.split('.') {
-                    tree = tree.get_mut(name)?.take();
-                }
-                tree
-            }
+        let Some(path) = self.member else { return fits(home, value).then(|| value.clone()) };
+        let parsed = match value {
+            Tree::String(text) => parsed(text).or_else(|| python_number(text, path))?,
+            other => other.clone(),
         };
-        fits(home, &said).then_some(said)
+        // The keys of an event's attributes have dots of their own.
+        let member = parsed.get(path).or_else(|| path.split('.').try_fold(&parsed, |tree, name| tree.get(name)))?;
+        // That nothing was cached or thought needs no word.
+        (fits(home, member) && member.as_f64() != Some(0.0)).then(|| member.clone())
     }
+}
+
+/// A number of Python's `repr` by its name, in an object of its own.
+fn python_number(text: &str, path: &str) -> Option<Tree> {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    let (_, number) = python_numbers(text).into_iter().find(|(known, _)| known == name)?;
+    Some(json!({ path: number }))
 }
 
 /// The value of an attribute.
@@ -159,7 +170,10 @@ fn fits(home: &str, value: &Tree) -> bool {
     let is_word_for_nothing = match value {
         Tree::Null => true,
         Tree::String(text) => {
-            matches!(text.trim().trim_matches('"'), "" | "None" | "null" | "none" | "NaN" | "[]" | "{}")
+            matches!(
+                text.trim().trim_matches('"'),
+                "" | "None" | "null" | "none" | "NaN" | "[]" | "{}" | "N/A" | "<not specified>"
+            )
         }
         Tree::Array(items) => items.is_empty(),
         Tree::Object(members) => members.is_empty(),
@@ -181,56 +195,64 @@ pub struct Left {
     /// The key, with its member.
     pub key: String,
     /// The home.
-    pub home: &'static str,
+    pub home: String,
     /// What is wrong.
     pub what: &'static str,
 }
 
-/// The rows that hold for an attribute of a span, with their homes for a target, where the value
-/// says something for it.
-pub fn homes<'s>(
+/// The rows that hold for an attribute of a span, and for a target, where the value says something
+/// for it; each with what that is.
+pub fn rows_of<'s>(
     scope: &'s str,
     before: &'s Span,
     key: &str,
     value: &'s Tree,
     target: Target,
-) -> impl Iterator<Item = (&'static Row, &'static str, Tree)> + 's {
+) -> impl Iterator<Item = (&'static Row, &'static [&'static str], Tree)> + 's {
     rows(key).iter().map(|row| &ROWS[*row]).filter(|row| row.holds(scope, before)).filter_map(move |row| {
-        let home = row.home(target)?;
-        Some((row, home, row.said(home, value)?))
+        let homes = row.homes(target);
+        Some((row, homes, row.said(homes.first()?, value)?))
     })
+}
+
+/// Whether a span says something under one of these names; `*` at the end is for any name.
+pub fn is_there(span: &Span, homes: &[&str]) -> bool {
+    homes.iter().any(|home| span.attributes.iter().any(|entry| matches(home, &entry.key)))
 }
 
 /// The keys of a span that were left although they have a home, and the homes that nobody filled.
 pub fn left(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Left> {
     let mut found = Vec::new();
-    for entry in &before.attributes {
-        let value = tree(entry.value.as_ref());
-        for (row, home, said) in homes(scope, before, &entry.key, &value, target) {
-            let key = row.member.map_or_else(|| entry.key.clone(), |member| format!("{}#{member}", entry.key));
-            let there = get(&after.attributes, home).is_some();
-            let stays = get(&after.attributes, &entry.key).is_some();
-            let what = match (row.how, row.member) {
-                (How::Move, None) if stays && !says_otherwise(before, home, &said) => "is left",
-                (How::Move, None) => continue,
-                _ if !there => "has no home in the span",
+    let attributes = before.attributes.iter().map(|entry| {
+        let stays = after.attributes.iter().any(|kept| kept.key == entry.key);
+        (entry.key.clone(), tree(entry.value.as_ref()), stays)
+    });
+    let events = before.events.iter().map(|event| {
+        let said = event.attributes.iter().filter(|entry| !ABOUT_AN_EVENT.contains(&entry.key.as_str()));
+        let said = said.map(|entry| (entry.key.clone(), tree(entry.value.as_ref()))).collect();
+        (format!("event:{}", event.name), Tree::Object(said), after.events.contains(event))
+    });
+    for (key, value, stays) in attributes.chain(events) {
+        for (row, homes, said) in rows_of(scope, before, &key, &value, target) {
+            let what = match row.how {
+                How::Move if stays && !says_otherwise(before, homes, &said) => "is left",
+                How::Copy if !is_there(after, homes) => "is not said",
                 _ => continue,
             };
-            found.push(Left { key, home, what });
+            let key = row.member.map_or_else(|| key.clone(), |member| format!("{key}#{member}"));
+            found.push(Left { key, home: homes.join(" or "), what });
         }
     }
     found
 }
 
-/// Whether the source said something else under the home's name, which wins.
-fn says_otherwise(before: &Span, home: &str, said: &Tree) -> bool {
-    let Some(current) = get(&before.attributes, home) else { return false };
-    let mut other = super::value::Said::default();
-    other.add(&current);
-    !super::content::missing(said, &other).is_empty()
-}
+/// Attributes of an event that are no content.
+const ABOUT_AN_EVENT: [&str; 4] = ["gen_ai.system", "gen_ai.provider.name", "event.name", "gen_ai.operation.name"];
 
-/// Whether a key is one of the target's own, which is repaired in place.
-pub fn is_current(key: &str) -> bool {
-    type_of(key).is_some() || super::content::CONTENT.contains(&key)
+/// Whether the source said something else under the home's name, which wins.
+fn says_otherwise(before: &Span, homes: &[&str], said: &Tree) -> bool {
+    let mut other = Said::default();
+    let current: Vec<Tree> = homes.iter().filter_map(|home| get(&before.attributes, home)).collect();
+    current.iter().for_each(|current| other.add(current));
+    !current.is_empty() && !content::missing(said, &other).is_empty()
 }

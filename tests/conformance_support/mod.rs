@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "helpers of tests may fail")]
 
 pub mod content;
+pub mod expected;
 pub mod homes;
 pub mod measure;
+pub mod page;
 pub mod replay;
 pub mod shapes;
 pub mod usage;

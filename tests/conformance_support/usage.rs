@@ -9,40 +9,58 @@ use super::value::{parsed, python_numbers, tree};
 /// Text inside of text; nothing recorded goes deeper.
 const DEPTH: usize = 6;
 
-/// What the provider billed for a case, as the conventions count it: Anthropic's input leaves out
-/// what was read from and written to the cache.
-pub fn billed(case: &Case) -> Tokens {
-    let number = |value: &Tree, key: &str| value[key].as_u64().unwrap_or(0);
-    let totals = &case.described["provider_tokens"];
-    let cached: u64 = calls(case).map(|usage| cached(usage)).sum();
-    (number(totals, "input") + cached, number(totals, "output"))
+/// What one call cost.
+struct Bill {
+    input: u64,
+    output: u64,
+    /// What the provider counts beside its input, and the conventions inside of it.
+    cached: Vec<u64>,
+    /// What the provider counts beside its output, and the conventions inside of it.
+    thoughts: Vec<u64>,
 }
 
-fn calls(case: &Case) -> impl Iterator<Item = &Tree> {
+fn bills(case: &Case) -> Vec<Bill> {
     let calls = case.described["llm_calls"].as_array().into_iter().flatten();
-    calls.map(|call| &call["usage"]).filter(|usage| usage.is_object())
+    let bill = |call: &Tree| {
+        let beside =
+            |keys: &[&str]| keys.iter().filter_map(|key| call["usage"][key].as_u64()).filter(|n| *n > 0).collect();
+        Bill {
+            input: call["input_tokens"].as_u64().unwrap_or(0),
+            output: call["output_tokens"].as_u64().unwrap_or(0),
+            // Anthropic's.
+            cached: beside(&["cache_read_input_tokens", "cache_creation_input_tokens"]),
+            // Gemini's.
+            thoughts: beside(&["thoughtsTokenCount"]),
+        }
+    };
+    calls.map(bill).collect()
 }
 
-fn cached(usage: &Tree) -> u64 {
-    let keys = ["cache_read_input_tokens", "cache_creation_input_tokens"];
-    keys.iter().filter_map(|key| usage[key].as_u64()).sum()
+impl Bill {
+    fn total(&self) -> Tokens {
+        (self.input + self.cached.iter().sum::<u64>(), self.output + self.thoughts.iter().sum::<u64>())
+    }
+}
+
+/// What the provider billed for a case, as the conventions count it.
+pub fn billed(case: &Case) -> Tokens {
+    bills(case).iter().map(Bill::total).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
 }
 
 /// Whether the provider's numbers stand in the telemetry: those of every call together on one span,
 /// or the sums of all calls.
 pub fn is_carried(case: &Case, spans: &[Span]) -> bool {
     let said: Vec<Vec<u64>> = spans.iter().map(usage_numbers).collect();
-    let pair = |input: u64, output: u64| {
-        said.iter().any(|said| said.contains(&input) && (output == 0 || said.contains(&output)))
-    };
-    let calls: Vec<&Tree> = case.described["llm_calls"].as_array().into_iter().flatten().collect();
-    let each = calls.iter().all(|call| {
-        let number = |key: &str| call[key].as_u64().unwrap_or(0);
-        let (input, output) = (number("input_tokens"), number("output_tokens"));
-        input + output == 0 || pair(input, output) || pair(input + cached(&call["usage"]), output)
+    let stand = |numbers: &[u64]| said.iter().any(|said| numbers.iter().all(|n| *n == 0 || said.contains(n)));
+    let bills = bills(case);
+    let each = bills.iter().all(|bill| {
+        let (input, output) = bill.total();
+        let inputs = [vec![input], [vec![bill.input], bill.cached.clone()].concat()];
+        let outputs = [vec![output], [vec![bill.output], bill.thoughts.clone()].concat()];
+        inputs.iter().any(|input| outputs.iter().any(|output| stand(&[input.clone(), output.clone()].concat())))
     });
     let (input, output) = billed(case);
-    each || pair(input, output)
+    each || stand(&[input, output])
 }
 
 /// The numbers under keys that speak of tokens or usage.
@@ -58,7 +76,7 @@ fn usage_numbers(span: &Span) -> Vec<u64> {
 fn collect(path: &str, value: &Tree, depth: usize, found: &mut Vec<u64>) {
     let speaks = || {
         let path = path.to_ascii_lowercase();
-        ["token", "usage", "eval_count"].iter().any(|word| path.contains(word))
+        !path.contains("total") && ["token", "usage", "eval_count"].iter().any(|word| path.contains(word))
     };
     match value {
         Tree::Null | Tree::Bool(_) => {}
@@ -86,31 +104,5 @@ fn collect(path: &str, value: &Tree, depth: usize, found: &mut Vec<u64>) {
                 }
             }
         }
-    }
-}
-
-/// How what is counted stands to what was billed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// Nothing was billed, and nothing is counted.
-    Nothing,
-    /// Exactly what was billed.
-    Exact,
-    /// More, in one direction at least.
-    Over,
-    /// Less, but something.
-    Under,
-    /// Nothing, though something was billed.
-    None,
-}
-
-/// The verdict on a count.
-pub fn verdict(counted: Tokens, billed: Tokens) -> Verdict {
-    match (counted, billed) {
-        ((0, 0), (0, 0)) => Verdict::Nothing,
-        _ if counted == billed => Verdict::Exact,
-        _ if counted.0 > billed.0 || counted.1 > billed.1 => Verdict::Over,
-        ((0, 0), _) => Verdict::None,
-        _ => Verdict::Under,
     }
 }

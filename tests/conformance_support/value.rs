@@ -37,7 +37,8 @@ pub fn parsed(text: &str) -> Option<Tree> {
     serde_json::from_str(inner).ok()
 }
 
-/// The quoted texts and the numbers of what Python's `repr` wrote; `None` for anything else.
+/// The quoted texts of what Python's `repr` wrote, without the names of members; `None` for anything
+/// else.
 pub fn python(text: &str) -> Option<Vec<String>> {
     if !text.contains(['\'', '"']) || !text.contains(['{', '[', '(']) {
         return None;
@@ -56,7 +57,9 @@ pub fn python(text: &str) -> Option<Vec<String>> {
                 other => quoted.push(other),
             }
         }
-        texts.push(quoted);
+        if rest.peek() != Some(&':') {
+            texts.push(quoted);
+        }
     }
     Some(texts)
 }
