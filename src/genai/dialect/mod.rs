@@ -51,6 +51,7 @@ pub mod handwritten;
 pub mod litellm;
 pub mod llama_stack;
 pub mod mlflow;
+pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -64,6 +65,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
     &mlflow::MLFLOW,
+    &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
@@ -95,6 +97,9 @@ pub struct Dialect {
     pub json: bool,
     /// How the emitter counts tokens, where the numbers themselves do not prove it.
     pub counts: Counts,
+    /// Whether the provider's own numbers are handed through: where nothing else says it, Anthropic's
+    /// and Bedrock's input leaves cached tokens out, and Gemini's output the thoughts.
+    pub counts_as_provider: bool,
     /// What only this dialect needs: called after all keys were read, if this dialect won.
     pub quirk: Option<Quirk>,
 }
@@ -135,6 +140,7 @@ impl Dialect {
             python: false,
             json: false,
             counts: Counts::UNSAID,
+            counts_as_provider: false,
             quirk: None,
         }
     }
