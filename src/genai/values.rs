@@ -199,8 +199,11 @@ pub static OUTPUT_TYPE: [(&str, Option<&str>); 5] = [
 
 /// A message's `finish_reason`; the attribute `gen_ai.response.finish_reasons` keeps the
 /// provider's word.
-pub static FINISH_REASON: [(&str, Option<&str>); 31] = [
+pub static FINISH_REASON: [(&str, Option<&str>); 34] = [
     ("stop", Some("stop")),
+    ("end_of_turn", Some("stop")),
+    ("end_of_message", Some("stop")),
+    ("out_of_tokens", Some("length")),
     ("end_turn", Some("stop")),
     ("stop_sequence", Some("stop")),
     ("complete", Some("stop")),
