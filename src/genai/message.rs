@@ -186,6 +186,42 @@ impl ToolDefinition<'_> {
     }
 }
 
+/// What the body of a request or of a response holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Conversation<'a> {
+    /// Instructions that stand apart from the messages.
+    pub instructions: Vec<Part<'a>>,
+    /// The messages, in the order in which they were said.
+    pub messages: Vec<Message<'a>>,
+    /// The tools that the model was offered.
+    pub tools: Vec<ToolDefinition<'a>>,
+    /// What is none of these (model, parameters, usage), as the members of a JSON object without
+    /// braces; empty if nothing.
+    pub more: Cow<'a, str>,
+}
+
+impl<'a> Conversation<'a> {
+    /// Without borrowing from the source.
+    pub fn into_owned(self) -> Conversation<'static> {
+        Conversation {
+            instructions: self.instructions.into_iter().map(Part::into_owned).collect(),
+            messages: self.messages.into_iter().map(Message::into_owned).collect(),
+            tools: self.tools.into_iter().map(ToolDefinition::into_owned).collect(),
+            more: owned(self.more),
+        }
+    }
+
+    /// The messages, after a system message with the instructions if there are any.
+    pub fn into_messages(self) -> Vec<Message<'a>> {
+        let mut messages = self.messages;
+        if !self.instructions.is_empty() {
+            let system = Message { role: "system".into(), parts: self.instructions, ..Message::default() };
+            messages.insert(0, system);
+        }
+        messages
+    }
+}
+
 /// `gen_ai.retrieval.documents[]`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Document<'a> {

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::block::json_string;
 use super::json::{self, Kind, Node};
+use super::make::json_string;
 use super::members::Rest;
 use super::read::repaired;
 use super::value;

@@ -116,7 +116,8 @@ fn anthropic_messages_and_blocks() {
             {"type": "redacted_thinking", "data": "xyz"},
             {"type": "text", "content": "Looking."},
             {"type": "tool_call", "id": "t1", "name": "f", "arguments": {"city": "Paris"}},
-            {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"q": "x"}},
+            {"type": "server_tool_call", "id": "s1", "name": "web_search",
+             "server_tool_call": {"type": "server_tool_use", "input": {"q": "x"}}},
         ]},
         {"role": "user", "parts": [{"type": "tool_call_response", "id": "t1", "response": "18C", "is_error": true}]},
     ]);
