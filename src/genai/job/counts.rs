@@ -9,7 +9,7 @@ use crate::genai::convention::is_model_call;
 use crate::genai::dialect::{Counts, Reason};
 use crate::genai::field::Field;
 use crate::genai::operation::Scalar;
-use crate::genai::read::Outcome;
+use crate::genai::read::{About, From, Outcome};
 
 impl Job<'_, '_> {
     /// Repairs the counts of a span of which `counts` is known.
@@ -78,12 +78,21 @@ impl Job<'_, '_> {
             return;
         }
         for field in [Field::UsageInputTokens, Field::UsageOutputTokens] {
-            let current = self.operation.is_current(field);
-            let outcome = match current {
-                true => Outcome::Kept(Reason::ZeroUsage),
-                false => Outcome::Discarded(Reason::ZeroUsage),
-            };
-            self.settle_field(field, outcome, "a call has tokens: zeros say that nothing was reported");
+            let attribute = self.convention.name(field).map(|(attribute, _)| attribute);
+            for claim in &mut self.claims {
+                if claim.about != About::Field(field) || !matches!(claim.outcome, Outcome::Expressed(_)) {
+                    continue;
+                }
+                let key = match claim.from {
+                    From::Attribute(number) => self.source.attributes.get(number).map(|(key, _)| *key),
+                    From::Event(_) => None,
+                };
+                claim.outcome = match key == attribute {
+                    true => Outcome::Kept(Reason::ZeroUsage),
+                    false => Outcome::Discarded(Reason::ZeroUsage),
+                };
+                claim.rule = "a call has tokens: zeros say that nothing was reported";
+            }
             self.operation.clear(field);
         }
     }
