@@ -8,7 +8,7 @@ use super::content::{self, Direction, write_value};
 use super::convention::Convention;
 use super::dialect::Reason;
 use super::fold;
-use super::message::{Message, Part, ToolDefinition};
+use super::message::{Document, Message, Part, ToolDefinition};
 use super::read::ListOf;
 use crate::otlp::value::Value;
 
@@ -22,6 +22,7 @@ pub(super) enum Body<'s> {
     Messages(Vec<Message<'s>>),
     Parts(Vec<Part<'s>>),
     Tools(Vec<ToolDefinition<'s>>),
+    Documents(Vec<Document<'s>>),
 }
 
 pub(super) struct Candidate<'s> {
@@ -79,6 +80,9 @@ pub(super) fn body<'s>(
         (ListOf::Tools, Cow::Borrowed(text)) => content::tool_definitions_from_json(text, python).map(Body::Tools),
         (ListOf::Tools, Cow::Owned(text)) => content::tool_definitions_from_json(&text, python)
             .map(|tools| Body::Tools(tools.into_iter().map(ToolDefinition::into_owned).collect())),
+        (ListOf::Documents, Cow::Borrowed(text)) => content::documents_from_json(text, python).map(Body::Documents),
+        (ListOf::Documents, Cow::Owned(text)) => content::documents_from_json(&text, python)
+            .map(|documents| Body::Documents(documents.into_iter().map(Document::into_owned).collect())),
     };
     match body {
         None => Err(Reason::Shape),
@@ -96,6 +100,7 @@ fn is_valid(list: ListOf, text: &str, convention: &Convention) -> bool {
         }
         ListOf::Instructions => content::check_system_instructions(text),
         ListOf::Tools => content::check_tool_definitions(text),
+        ListOf::Documents => content::check_documents(text),
     }
 }
 
@@ -106,6 +111,18 @@ impl Body<'_> {
             Body::Messages(messages) => messages.is_empty(),
             Body::Parts(parts) => parts.is_empty(),
             Body::Tools(tools) => tools.is_empty(),
+            Body::Documents(documents) => documents.is_empty(),
+        }
+    }
+
+    /// Without borrowing from the source.
+    pub(super) fn into_owned(self) -> Body<'static> {
+        match self {
+            Body::Current(text) => Body::Current(text.into_owned().into()),
+            Body::Messages(messages) => Body::Messages(owned_messages(messages)),
+            Body::Parts(parts) => Body::Parts(parts.into_iter().map(Part::into_owned).collect()),
+            Body::Tools(tools) => Body::Tools(tools.into_iter().map(ToolDefinition::into_owned).collect()),
+            Body::Documents(documents) => Body::Documents(documents.into_iter().map(Document::into_owned).collect()),
         }
     }
 }
@@ -135,6 +152,13 @@ pub(super) fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool 
             read = Body::Parts(content::system_instructions_from_text(text, false));
             &read
         }
+        (Body::Current(text), ListOf::Documents) => match content::documents_from_json(text, false) {
+            Some(documents) => {
+                read = Body::Documents(documents);
+                &read
+            }
+            None => return false,
+        },
         (Body::Current(text), ListOf::Tools) => match content::tool_definitions_from_json(text, false) {
             Some(tools) => {
                 read = Body::Tools(tools);
@@ -154,6 +178,10 @@ pub(super) fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool 
         }
         (Body::Tools(chosen), Body::Tools(other)) => {
             chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|tool| chosen.contains(tool))
+        }
+        (Body::Documents(chosen), Body::Documents(other)) => {
+            chosen.len().saturating_mul(other.len()) <= COMPARED
+                && other.iter().all(|document| chosen.contains(document))
         }
         _ => false,
     }

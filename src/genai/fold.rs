@@ -5,8 +5,8 @@
 use std::borrow::Cow;
 
 use super::content::{self, write_value};
-use super::dialect::{EventRule, List, Piece};
-use super::message::{Json, Message, Part, ToolDefinition};
+use super::dialect::{EventMessage, List, Piece};
+use super::message::{Document, Json, Message, Part, ToolDefinition};
 use super::read::SourceEvent;
 use crate::otlp::value::Value;
 
@@ -35,7 +35,12 @@ pub(super) fn text_of<'s>(value: &'s Value<'_>) -> Option<Cow<'s, str>> {
 #[derive(Default)]
 struct Draft<'s> {
     role: Option<Cow<'s, str>>,
+    name: Option<Cow<'s, str>>,
     content: Option<Cow<'s, str>>,
+    /// The members of content blocks, by the number of the block.
+    blocks: Vec<(u32, &'static str, Cow<'s, str>)>,
+    /// A whole list of tool calls.
+    whole_calls: Option<Cow<'s, str>>,
     user: bool,
     finish_reason: Option<Cow<'s, str>>,
     reasoning: Option<Cow<'s, str>>,
@@ -84,6 +89,9 @@ impl<'s> Draft<'s> {
         let text = piece.text;
         match piece.piece {
             Piece::Role => self.role = present(text),
+            Piece::Name => self.name = present(text),
+            Piece::Calls => self.whole_calls = present(text),
+            Piece::Block(member) => self.blocks.push((piece.inner, member, text)),
             Piece::Content => self.content = Some(text),
             Piece::UserText => {
                 self.user = true;
@@ -101,6 +109,11 @@ impl<'s> Draft<'s> {
             | Piece::ToolDescription
             | Piece::ToolParameters
             | Piece::ToolType
+            | Piece::ToolJson
+            | Piece::DocumentId
+            | Piece::DocumentScore
+            | Piece::DocumentContent
+            | Piece::DocumentMetadata
             | Piece::Keep(_) => {}
         }
     }
@@ -134,7 +147,16 @@ impl<'s> Draft<'s> {
             // LangChain's wrapper writes empty content as the two characters `""`.
             append_text(text, python, &mut parts);
         }
+        if let Some(blocks) = blocks_json(&self.blocks) {
+            append_owned(content::parts_from_json(&blocks, python), &mut parts);
+        }
         parts.extend(self.refusal.map(|text| refusal(&text)));
+        if let Some(calls) = self.whole_calls {
+            match content::tool_calls_from_json(&calls, python) {
+                Some(calls) => append_owned(Some(calls), &mut parts),
+                None => append_text(calls, python, &mut parts),
+            }
+        }
         for (_, call) in self.calls {
             // Anthropic's calls stand both in the content's blocks and in keys of their own.
             let said = |part: &Part<'_>| matches!(part, Part::ToolCall { id, .. } if id.is_some() && *id == call.id);
@@ -148,8 +170,28 @@ impl<'s> Draft<'s> {
                 arguments: call.arguments.and_then(content::arguments_from_text),
             });
         }
-        Message { role, parts, finish_reason: self.finish_reason, ..Message::default() }
+        Message { role, name: self.name, parts, finish_reason: self.finish_reason, ..Message::default() }
     }
+}
+
+/// The JSON of content blocks whose members came one by one.
+fn blocks_json(members: &[(u32, &'static str, Cow<'_, str>)]) -> Option<String> {
+    let mut blocks = String::from("[");
+    for block in members.chunk_by(|(one, ..), (other, ..)| one == other) {
+        let members: Vec<String> =
+            block.iter().map(|(_, name, text)| format!(r#""{name}":{}"#, content::json_string(text).0)).collect();
+        if blocks.len() > 1 {
+            blocks.push(',');
+        }
+        blocks.push_str(&format!("{{{}}}", members.join(",")));
+    }
+    blocks.push(']');
+    (blocks.len() > 2).then_some(blocks)
+}
+
+fn append_owned(read: Option<Vec<Part<'_>>>, parts: &mut Vec<Part<'_>>) {
+    let owned: Vec<Part<'static>> = read.into_iter().flatten().map(Part::into_owned).collect();
+    parts.extend(owned);
 }
 
 fn present(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
@@ -202,6 +244,7 @@ pub(super) fn tools<'s>(mut pieces: Vec<Numbered<'s>>, python: bool) -> Vec<Tool
         name: Cow<'s, str>,
         description: Option<Cow<'s, str>>,
         parameters: Option<Cow<'s, str>>,
+        whole: Option<Cow<'s, str>>,
     }
     pieces.sort_by_key(|piece| piece.number);
     let mut drafts: Vec<(u32, ToolDraft<'s>)> = Vec::new();
@@ -215,18 +258,45 @@ pub(super) fn tools<'s>(mut pieces: Vec<Numbered<'s>>, python: bool) -> Vec<Tool
             Piece::ToolDescription => draft.description = present(piece.text),
             Piece::ToolParameters => draft.parameters = present(piece.text),
             Piece::ToolType => draft.kind = present(piece.text),
+            Piece::ToolJson => draft.whole = present(piece.text),
             _ => {}
         }
     }
     drafts
         .into_iter()
-        .map(|(_, draft)| {
+        .flat_map(|(_, draft)| {
+            if let Some(whole) = draft.whole.as_deref()
+                && let Some(tools) = content::tool_definitions_from_json(whole, python)
+            {
+                return tools.into_iter().map(ToolDefinition::into_owned).collect();
+            }
             let mut tool =
                 content::tool_definition_from_pieces(draft.name, draft.description, draft.parameters, python);
             if let Some(kind) = draft.kind {
                 tool.kind = kind;
             }
-            tool
+            vec![tool]
+        })
+        .collect()
+}
+
+/// The documents that the pieces of one family make.
+pub(super) fn documents<'s>(mut pieces: Vec<Numbered<'s>>, python: bool) -> Vec<Document<'s>> {
+    pieces.sort_by_key(|piece| piece.number);
+    pieces
+        .chunk_by_mut(|one, other| one.number == other.number)
+        .map(|pieces| {
+            let mut take = |wanted: Piece| {
+                let piece = pieces.iter_mut().find(|piece| piece.piece == wanted)?;
+                present(std::mem::take(&mut piece.text))
+            };
+            content::document_from_pieces(
+                take(Piece::DocumentId),
+                take(Piece::DocumentScore),
+                take(Piece::DocumentContent),
+                take(Piece::DocumentMetadata),
+                python,
+            )
         })
         .collect()
 }
@@ -239,7 +309,7 @@ const EVENT_ENVELOPE: &[&str] =
 /// holds no content.
 pub(super) fn event_messages<'s>(
     event: &'s SourceEvent<'_>,
-    rule: &EventRule,
+    rule: &EventMessage,
     python: bool,
 ) -> Option<(Vec<Message<'s>>, bool)> {
     let (key, value) = rule.content.iter().find_map(|key| event.get(key).map(|value| (*key, value)))?;

@@ -186,6 +186,77 @@ impl ToolDefinition<'_> {
     }
 }
 
+/// What the body of a request or of a response holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Conversation<'a> {
+    /// Instructions that stand apart from the messages.
+    pub instructions: Vec<Part<'a>>,
+    /// The messages, in the order in which they were said.
+    pub messages: Vec<Message<'a>>,
+    /// The tools that the model was offered.
+    pub tools: Vec<ToolDefinition<'a>>,
+    /// What is none of these (model, parameters, usage), as the members of a JSON object without
+    /// braces; empty if nothing.
+    pub more: Cow<'a, str>,
+}
+
+impl<'a> Conversation<'a> {
+    /// Without borrowing from the source.
+    pub fn into_owned(self) -> Conversation<'static> {
+        Conversation {
+            instructions: self.instructions.into_iter().map(Part::into_owned).collect(),
+            messages: self.messages.into_iter().map(Message::into_owned).collect(),
+            tools: self.tools.into_iter().map(ToolDefinition::into_owned).collect(),
+            more: owned(self.more),
+        }
+    }
+
+    /// The messages, after a system message with the instructions if there are any.
+    pub fn into_messages(self) -> Vec<Message<'a>> {
+        let mut messages = self.messages;
+        if !self.instructions.is_empty() {
+            let system = Message { role: "system".into(), parts: self.instructions, ..Message::default() };
+            messages.insert(0, system);
+        }
+        messages
+    }
+}
+
+/// `gen_ai.retrieval.documents[]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Document<'a> {
+    /// The document's id; a number that the source gave is its text, as the schema asks for text.
+    pub id: Option<Cow<'a, str>>,
+    /// How relevant it is: a JSON number as the source wrote it.
+    pub score: Option<Json<'a>>,
+    /// What it says: a text, or JSON where the source holds it in pieces. No schema names it.
+    pub content: Option<Json<'a>>,
+    /// What is known of it: a JSON object, or a text where it is none. No schema names it.
+    pub metadata: Option<Json<'a>>,
+    /// Everything else that the source said of it, as the members of a JSON object without braces
+    /// (`"index":0`); empty if nothing.
+    pub more: Cow<'a, str>,
+}
+
+impl Document<'_> {
+    /// Without borrowing from the source.
+    pub fn into_owned(self) -> Document<'static> {
+        Document {
+            id: self.id.map(owned),
+            score: self.score.map(Json::into_owned),
+            content: self.content.map(Json::into_owned),
+            metadata: self.metadata.map(Json::into_owned),
+            more: owned(self.more),
+        }
+    }
+
+    /// Whether it has all that the schema of 1.41 requires: an id and a score. The newer target
+    /// requires neither. Many retrievers know no score, and none is made up.
+    pub fn is_complete(&self) -> bool {
+        self.id.is_some() && self.score.is_some()
+    }
+}
+
 fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
     Cow::Owned(text.into_owned())
 }

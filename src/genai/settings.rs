@@ -54,6 +54,9 @@ pub struct Genai {
     pub mappings: Vec<Mapping>,
     /// `native_metrics`: for each service.
     pub native_metrics: NativeMetrics,
+    /// `provenance`: whether a translated span says which dialect it spoke, the target, and which keys
+    /// were not expressed.
+    pub provenance: bool,
 }
 
 /// One entry of `processors.genai.mappings`.

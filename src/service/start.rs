@@ -270,23 +270,23 @@ impl House {
                     admission.push(Arc::clone(limiter) as _);
                     None
                 }
-                ProcessorSettings::Genai(settings) => match plan.signal {
-                    Signal::Traces => {
-                        let stage = Arc::new(Genai::new(settings));
-                        self.genai.push(Arc::clone(&stage));
-                        Some(stage)
+                ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
+                    let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
+                    let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);
+                    let own_metrics = Arc::new(OwnMetrics::new(settings, derived.collect()));
+                    self.own_metrics.push(Arc::clone(&own_metrics));
+                    Some(own_metrics)
+                }
+                ProcessorSettings::Genai(settings) => {
+                    let mut genai = Genai::new(settings);
+                    if plan.signal == Signal::Logs {
+                        let dropped = known::dropped_log_records(&self.own);
+                        genai = genai.counting_folded(dropped.with(&[stage.id.as_str(), "folded"]));
                     }
-                    Signal::Metrics => {
-                        let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
-                        let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);
-                        let stage = Arc::new(OwnMetrics::new(settings, derived.collect()));
-                        self.own_metrics.push(Arc::clone(&stage));
-                        Some(stage)
-                    }
-                    // Log records go through untranslated; the conventions' events have a stage of
-                    // their own.
-                    Signal::Logs => None,
-                },
+                    let genai = Arc::new(genai);
+                    self.genai.push(Arc::clone(&genai));
+                    Some(genai)
+                }
                 ProcessorSettings::Drop(settings) => {
                     let drops = Arc::new(DropSpans::new(settings));
                     let processor = stage.id.to_string();

@@ -41,9 +41,9 @@ pub fn check_tool_definitions(text: &str) -> bool {
                 "type" => seen.text(0, value),
                 "name" => seen.text(1, value),
                 "description" => is_text_or_null(value),
-                "parameters" | "input_schema" => match value.as_str() {
+                "parameters" | "input_schema" | "inputSchema" | "parameters_json_schema" => match value.as_str() {
                     // Text is not forbidden, but text that holds the schema is the schema.
-                    Some(text) => !json::parse(&text).is_some_and(Node::is_object),
+                    Some(_) => !is_text_of_object(value),
                     None => name == "parameters" && !value.is_array() && value.kind() != Kind::Number,
                 },
                 "function" => !value.is_object(),
@@ -54,6 +54,23 @@ pub fn check_tool_definitions(text: &str) -> bool {
             }
         }
         tool.is_object() && seen.all(2)
+    })
+}
+
+/// Whether `text` is a list of target-shaped documents. What 1.41 requires beyond that is said by
+/// [`Document::is_complete`](crate::genai::message::Document::is_complete).
+pub fn check_documents(text: &str) -> bool {
+    is_list_of(text, |document| {
+        document.is_object()
+            && document.members().all(|(name, value)| match &*name {
+                "id" => value.kind() == Kind::String,
+                "score" => value.kind() == Kind::Number,
+                "metadata" => !is_text_of_object(value),
+                // Other names of the same.
+                "page_content" | "document_id" | "id_" | "node" | "relevance_score" => false,
+                _ => true,
+            })
+            && ["id", "score", "content"].iter().any(|name| document.get(name).is_some())
     })
 }
 
@@ -131,9 +148,15 @@ fn is_part(part: Node<'_>) -> bool {
         Some((required, optional)) => {
             required.iter().all(|required| required.is_met(part))
                 && optional.iter().all(|name| part.get(name).is_none_or(is_text_or_null))
+                && (&*kind != "tool_call" || !part.get("arguments").is_some_and(is_text_of_object))
         }
         None => !block::is_convertible(part, &kind),
     }
+}
+
+/// Whether a text holds what should stand there itself.
+fn is_text_of_object(value: Node<'_>) -> bool {
+    value.as_str().is_some_and(|text| json::parse(&text).is_some_and(Node::is_object))
 }
 
 fn is_text_or_null(value: Node<'_>) -> bool {

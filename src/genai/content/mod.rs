@@ -17,25 +17,34 @@
 
 mod block;
 mod check;
+mod conversation;
+mod document;
+mod envelope;
 pub mod escape;
 mod finish_reason;
 pub mod json;
+mod make;
 mod members;
 pub mod python;
 mod read;
+mod reader;
+mod shape;
 mod tool;
 mod value;
 mod write;
 
-pub use block::{arguments_from_text, json_string};
-pub use check::{Direction, check_messages, check_system_instructions, check_tool_definitions};
+pub use check::{Direction, check_documents, check_messages, check_system_instructions, check_tool_definitions};
+pub use conversation::conversation_from_json;
+pub use document::{document_from_pieces, documents_from_json, documents_from_value};
 pub use finish_reason::message_finish_reason;
+pub use make::{arguments_from_text, json_string};
 pub use read::{
-    messages_from_json, messages_from_value, parts_from_text, reasoning_from_text, role, system_instructions_from_text,
+    messages_from_json, messages_from_value, parts_from_json, parts_from_text, reasoning_from_text, role,
+    system_instructions_from_text, tool_calls_from_json,
 };
 pub use tool::{tool_definition_from_pieces, tool_definitions_from_json, tool_definitions_from_value};
 pub use value::write_value;
-pub use write::{write_messages, write_parts, write_tool_definitions};
+pub use write::{write_documents, write_messages, write_parts, write_tool_definitions};
 
 #[cfg(test)]
 mod tests;

@@ -116,7 +116,8 @@ fn anthropic_messages_and_blocks() {
             {"type": "redacted_thinking", "data": "xyz"},
             {"type": "text", "content": "Looking."},
             {"type": "tool_call", "id": "t1", "name": "f", "arguments": {"city": "Paris"}},
-            {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"q": "x"}},
+            {"type": "server_tool_call", "id": "s1", "name": "web_search",
+             "server_tool_call": {"type": "server_tool_use", "input": {"q": "x"}}},
         ]},
         {"role": "user", "parts": [{"type": "tool_call_response", "id": "t1", "response": "18C", "is_error": true}]},
     ]);
@@ -612,4 +613,89 @@ fn any_conversation() -> impl Strategy<Value = Tree> {
         ]
     });
     proptest::collection::vec(object, 1..4).prop_map(Tree::from)
+}
+
+fn written_documents(text: &str) -> Option<Tree> {
+    let mut out = String::new();
+    write_documents(&documents_from_json(text, true)?, &mut out);
+    assert!(check_documents(&out), "{out}");
+    let mut again = String::new();
+    write_documents(&documents_from_json(&out, false).unwrap(), &mut again);
+    assert_eq!(again, out);
+    Some(serde_json::from_str(&out).unwrap())
+}
+
+#[test]
+fn documents_of_every_source_are_one() {
+    let expected = json!([{"id": "d1", "score": 0.50, "content": "Paris is in France.", "metadata": {"page": 1}}]);
+    for form in [
+        r#"[{"id":"d1","score":0.50,"content":"Paris is in France.","metadata":{"page":1}}]"#,
+        r#"{"documents":[{"id":"d1","score":"0.50","content":"Paris is in France.","meta":{"page":1},"embedding":null}]}"#,
+        r#"[{"lc":1,"type":"constructor","id":["langchain","schema","document","Document"],"kwargs":{"id":"d1","page_content":"Paris is in France.","metadata":{"page":1},"score":0.50}}]"#,
+        r#"[[{"id":"d1","page_content":"Paris is in France.","metadata":{"page":1}},0.50]]"#,
+        r#"[{"node":{"id_":"d1","text":"Paris is in France.","metadata":{"page":1},"relationships":{}},"score":0.50}]"#,
+        r#"{"matches":[{"document":{"document_id":"d1","text":"Paris is in France.","metadata":{"page":1}},"relevance_score":0.50}]}"#,
+        r#"["{\"document_id\":\"d1\",\"content\":\"Paris is in France.\",\"score\":0.50,\"metadata\":{\"page\":1}}"]"#,
+        r#"[{'id': 'd1', 'score': 0.50, 'content': 'Paris is in France.', 'metadata': {'page': 1}}]"#,
+    ] {
+        assert_eq!(written_documents(form), Some(expected.clone()), "{form}");
+    }
+    assert_eq!(
+        written_documents(r#"[{"id":7,"score":1,"index":0}]"#),
+        Some(json!([{"id": "7", "score": 1, "index": 0}]))
+    );
+    assert_eq!(written_documents(r#"["plain"]"#), Some(json!([{"content": "plain"}])));
+    assert_eq!(written_documents("[]"), Some(json!([])));
+    for text in ["hello", "[1]", r#"[{"a":1}]"#, r#"[{"id":"d"}]"#, "{}", "[{\"id\":\"d1\",\"cut"] {
+        assert_eq!(written_documents(text), None, "{text}");
+    }
+}
+
+#[test]
+fn documents_of_pieces() {
+    let write = |score: &'static str, metadata: &'static str| {
+        let mut out = String::new();
+        let document =
+            document_from_pieces(Some("d".into()), Some(score.into()), Some("t".into()), Some(metadata.into()), true);
+        write_documents(&[document], &mut out);
+        assert!(check_documents(&out), "{out}");
+        out
+    };
+    assert_eq!(write("0.50", "{\"a\": 1}"), r#"[{"id":"d","score":0.50,"content":"t","metadata":{"a": 1}}]"#);
+    assert_eq!(write("", "{'a': None}"), r#"[{"id":"d","content":"t","metadata":{"a":null}}]"#);
+    assert_eq!(write("high", "{\"cut"), r#"[{"id":"d","content":"t","metadata":"{\"cut","score_text":"high"}]"#);
+}
+
+#[test]
+fn checks_of_documents() {
+    for (text, good) in [
+        ("[]", true),
+        (r#"[{"id":"d","score":0.5}]"#, true),
+        (r#"[{"content":"t"}]"#, true),
+        (r#"[{"id":7,"score":0.5}]"#, false),
+        (r#"[{"id":"d","score":"0.5"}]"#, false),
+        (r#"[{"id":"d","score":0.5,"page_content":"t"}]"#, false),
+        (r#"[{"banana":1}]"#, false),
+        (r#"["t"]"#, false),
+        (r#"{"id":"d","score":0.5}"#, false),
+    ] {
+        assert_eq!(check_documents(text), good, "{text}");
+    }
+}
+
+#[test]
+fn tool_calls_in_any_spelling() {
+    let expected = json!([{"type": "tool_call", "id": "c", "name": "f", "arguments": {"a": 1}}]);
+    for text in [
+        r#"[{"id":"c","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]"#,
+        r#"[{"toolCallType":null,"toolCallId":"c","toolName":"f","args":"{\"a\":1}"}]"#,
+        r#"[{"type":"tool-call","toolCallId":"c","toolName":"f","input":{"a":1}}]"#,
+        r#"{"id":"c","name":"f","args":{"a":1},"type":"tool_call"}"#,
+        r#"["{\"id\":\"c\",\"name\":\"f\",\"arguments\":{\"a\":1}}"]"#,
+    ] {
+        let mut read = parts(&tool_calls_from_json(text, false).unwrap());
+        read[0].as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        assert_eq!(read, expected, "{text}");
+    }
+    assert_eq!(tool_calls_from_json(r#"[{"a":1}]"#, false), None);
 }

@@ -2,7 +2,7 @@
 
 use super::escape::write_string;
 use super::finish_reason::message_finish_reason;
-use crate::genai::message::{Json, Message, Part, ToolDefinition};
+use crate::genai::message::{Document, Json, Message, Part, ToolDefinition};
 
 /// Appends `gen_ai.input.messages` or `gen_ai.output.messages`. 1.41 asks for a `finish_reason` on
 /// every output message, so it is written even if unknown (`""`), in the schema's words; other lists
@@ -43,6 +43,27 @@ pub fn write_tool_definitions(tools: &[ToolDefinition<'_>], out: &mut String) {
             write_json("parameters", parameters, out);
         }
         write_more(&tool.more, out);
+        out.push('}');
+    });
+}
+
+/// Appends `gen_ai.retrieval.documents`.
+pub fn write_documents(documents: &[Document<'_>], out: &mut String) {
+    write_list(documents, out, |document, out| {
+        let start = out.len();
+        write_optional("id", document.id.as_deref(), out);
+        let members = [("score", &document.score), ("content", &document.content), ("metadata", &document.metadata)];
+        for (name, json) in members {
+            if let Some(json) = json {
+                write_json(name, json, out);
+            }
+        }
+        write_more(&document.more, out);
+        match out.len() > start {
+            // Every member begins with the comma that stands before all but the first.
+            true => out.replace_range(start..=start, "{"),
+            false => out.push('{'),
+        }
         out.push('}');
     });
 }

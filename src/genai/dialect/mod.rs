@@ -76,13 +76,37 @@ pub struct Dialect {
     /// Prefixes of keys that stay as they are, each with why. They do not make a span an LLM
     /// operation.
     pub kept: &'static [(&'static str, Reason)],
-    /// Names that the emitter itself gives to spans of inference and embeddings calls. Only such a
-    /// name is replaced, and only such a span changes its kind from INTERNAL to CLIENT.
+    /// Names that the emitter itself gives to its spans of GenAI operations. Only such a name is
+    /// replaced by the convention's, and only such a span gets the convention's kind in place of
+    /// INTERNAL.
     pub span_names: &'static [SpanName],
     /// Whether texts may hold Python literals (`[{'type': 'text'}]`) in place of JSON.
     pub python: bool,
+    /// Whether every text value is the JSON of what is meant (`"\"LLM\""`, `"12"`).
+    pub json: bool,
+    /// How the emitter counts tokens, where the numbers themselves do not prove it.
+    pub counts: Counts,
     /// What only this dialect needs: called after all keys were read, if this dialect won.
     pub quirk: Option<Quirk>,
+}
+
+/// How an emitter counts tokens. The conventions' input includes what was read from and written to
+/// a cache, their output includes reasoning; whoever counts otherwise is repaired, and the number
+/// that was reported is noted on the span (see [`Field::UsageReportedInputTokens`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Whether cached tokens are *not* part of the input. `None` if it depends on the provider, or
+    /// is not known: then only the numbers decide.
+    pub input_excludes_cache: Option<bool>,
+    /// Whether reasoning tokens are *not* part of the output.
+    pub output_excludes_reasoning: Option<bool>,
+}
+
+impl Counts {
+    /// Nothing is known.
+    pub const UNSAID: Counts = Counts { input_excludes_cache: None, output_excludes_reasoning: None };
+    /// As the conventions count.
+    pub const INCLUSIVE: Counts = Counts { input_excludes_cache: Some(false), output_excludes_reasoning: Some(false) };
 }
 
 /// See [`Dialect::quirk`].
@@ -100,6 +124,8 @@ impl Dialect {
             kept: &[],
             span_names: &[],
             python: false,
+            json: false,
+            counts: Counts::UNSAID,
             quirk: None,
         }
     }
@@ -136,6 +162,8 @@ pub enum Sign {
     Resource(&'static str, &'static str),
     /// The span has this name.
     SpanName(&'static str),
+    /// The span's name begins so.
+    SpanNamePrefix(&'static str),
 }
 
 impl Tell {
@@ -168,6 +196,11 @@ impl Tell {
     pub const fn span_name(name: &'static str, weight: u16) -> Tell {
         Tell { sign: Sign::SpanName(name), weight }
     }
+
+    /// The span's name begins so.
+    pub const fn span_name_prefix(prefix: &'static str, weight: u16) -> Tell {
+        Tell { sign: Sign::SpanNamePrefix(prefix), weight }
+    }
 }
 
 /// One key and what it means.
@@ -183,12 +216,15 @@ pub struct Rule {
     /// SERVER, that has a model, the sibling count or a total under a longer name, and none of whose
     /// children in the batch has usage.
     pub guarded: bool,
+    /// The key is a word that anybody may use (`output`, `url`, `input_tokens`): it means this only on
+    /// a span on which something else speaks for the dialect, and is foreign on all others.
+    pub own: bool,
 }
 
 impl Rule {
     /// A key and any action.
     pub const fn new(key: &'static str, action: Action) -> Rule {
-        Rule { key, action, values: None, guarded: false }
+        Rule { key, action, values: None, guarded: false, own: false }
     }
 
     /// The key says a field.
@@ -198,12 +234,17 @@ impl Rule {
 
     /// The key says a field in the emitter's words.
     pub const fn mapped(key: &'static str, field: Field, values: &'static Table) -> Rule {
-        Rule { key, action: Action::Field(field), values: Some(values), guarded: false }
+        Rule { values: Some(values), ..Rule::field(key, field) }
     }
 
     /// The key says a field, but only under the guard.
     pub const fn guarded(key: &'static str, field: Field) -> Rule {
-        Rule { key, action: Action::Field(field), values: None, guarded: true }
+        Rule { guarded: true, ..Rule::field(key, field) }
+    }
+
+    /// A common word that means something only where the dialect speaks (see [`Rule::own`]).
+    pub const fn own(key: &'static str, action: Action) -> Rule {
+        Rule { own: true, ..Rule::new(key, action) }
     }
 
     /// The key stays, and this is why.
@@ -230,6 +271,19 @@ pub enum Action {
     Instructions,
     /// Tool definitions as JSON.
     Tools,
+    /// Retrieved documents as JSON.
+    Documents,
+    /// A piece of the only message of the list, in a key of its own (`ai.response.text`). All such
+    /// keys of a dialect and a list make one message.
+    Piece(List, Piece),
+    /// An object, as JSON or structured, of which the members mean something: the keys of these rules
+    /// are paths in it (`usage.input_tokens`). The key goes if all its members are expressed.
+    Members(&'static [Rule]),
+    /// Means what stands beside the operation's name, or beside the empty text for any other; without
+    /// either it stays. Such a key (`input.value`) is believed after all others.
+    ByOperation(&'static [(&'static str, Action)]),
+    /// Variables of a prompt template: an object from their names to their values.
+    Variables,
     /// A whole usage object as text: JSON, a Python literal or a Python class' representation.
     Usage,
     /// An URL that was called: gives server address and port; stays if it says more.
@@ -288,11 +342,17 @@ pub enum Reason {
     Shape,
     /// A copy of what another span says.
     Copy,
+    /// Expressed after a repair: cached tokens were added to the input.
+    InputWithoutCache,
+    /// Expressed after a repair: reasoning tokens were added to the output.
+    OutputWithoutReasoning,
+    /// A zero that stands for "nothing was reported".
+    ZeroUsage,
 }
 
 impl Reason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Reason; 14] = [
+    pub const ALL: [Reason; 17] = [
         Reason::None,
         Reason::Current,
         Reason::NoHome,
@@ -307,6 +367,9 @@ impl Reason {
         Reason::BelowSum,
         Reason::Shape,
         Reason::Copy,
+        Reason::InputWithoutCache,
+        Reason::OutputWithoutReasoning,
+        Reason::ZeroUsage,
     ];
 
     /// As a metric label.
@@ -326,6 +389,9 @@ impl Reason {
             Reason::BelowSum => "below_sum",
             Reason::Shape => "shape",
             Reason::Copy => "copy",
+            Reason::InputWithoutCache => "input_without_cache",
+            Reason::OutputWithoutReasoning => "output_without_reasoning",
+            Reason::ZeroUsage => "zero_usage",
         }
     }
 }
@@ -346,7 +412,7 @@ pub struct Family {
 }
 
 /// A list that pieces are folded into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum List {
     /// Input messages.
     Input,
@@ -354,6 +420,8 @@ pub enum List {
     Output,
     /// Tool definitions.
     Tools,
+    /// Retrieved documents.
+    Documents,
 }
 
 /// A piece of a message, or of a tool definition.
@@ -361,6 +429,8 @@ pub enum List {
 pub enum Piece {
     /// The message's role.
     Role,
+    /// The participant's name.
+    Name,
     /// The message's content: text, or JSON of content blocks.
     Content,
     /// The text of a user's message: role and content in one.
@@ -373,6 +443,11 @@ pub enum Piece {
     Refusal,
     /// The call that this message (role `tool`) answers.
     ToolCallId,
+    /// A list of tool calls as JSON, in any provider's shape.
+    Calls,
+    /// A member of the `#`-th content block, by the name that it has in the block's JSON: `type`,
+    /// `text`, `url`, ...
+    Block(&'static str),
     /// The `#`-th tool call's id (number 0 without `#`).
     CallId,
     /// The `#`-th tool call's name.
@@ -393,16 +468,68 @@ pub enum Piece {
     ToolParameters,
     /// A tool's type.
     ToolType,
+    /// A whole tool definition, JSON in any provider's shape.
+    ToolJson,
+    /// A document's id.
+    DocumentId,
+    /// A document's score.
+    DocumentScore,
+    /// A document's text.
+    DocumentContent,
+    /// A document's metadata, JSON.
+    DocumentMetadata,
     /// Stays.
     Keep(Reason),
 }
 
-/// A span event that carries content in its attributes.
+/// A span event that says something of the operation.
 #[derive(Debug, Clone, Copy)]
 pub struct EventRule {
-    /// The event's name.
+    /// The event's name; `name*` stands for all that begin so.
     pub name: &'static str,
-    /// The list that its message belongs to.
+    /// What it is.
+    pub action: EventAction,
+}
+
+impl EventRule {
+    /// A message.
+    pub const fn message(
+        name: &'static str,
+        list: List,
+        role: &'static str,
+        content: &'static [&'static str],
+    ) -> EventRule {
+        EventRule { name, action: EventAction::Message(EventMessage { list, role, content }) }
+    }
+
+    /// Attributes that could stand on the span as well.
+    pub const fn attributes(name: &'static str) -> EventRule {
+        EventRule { name, action: EventAction::Attributes }
+    }
+
+    /// Whether an event of this name is meant.
+    pub fn matches(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => self.name == name,
+        }
+    }
+}
+
+/// What a span event is.
+#[derive(Debug, Clone, Copy)]
+pub enum EventAction {
+    /// A message.
+    Message(EventMessage),
+    /// Its attributes mean what they would mean on the span, where they are read after those of the
+    /// span itself. It goes once all of them are expressed.
+    Attributes,
+}
+
+/// How an event holds a message. Log events of the same name hold it in their body as well.
+#[derive(Debug, Clone, Copy)]
+pub struct EventMessage {
+    /// The list that the message belongs to.
     pub list: List,
     /// The role of the message where the event says none.
     pub role: &'static str,
@@ -419,6 +546,8 @@ pub enum SpanName {
     Prefix(&'static str),
     /// A name that ends so.
     Suffix(&'static str),
+    /// Any name: all spans on which something speaks for the dialect are the emitter's own.
+    Any,
 }
 
 impl SpanName {
@@ -428,6 +557,7 @@ impl SpanName {
             SpanName::Exact(exact) => name == exact,
             SpanName::Prefix(prefix) => name.starts_with(prefix),
             SpanName::Suffix(suffix) => name.ends_with(suffix),
+            SpanName::Any => true,
         }
     }
 }
