@@ -19,8 +19,8 @@ pub fn read(section: &mut Section<'_>) -> Genai {
         target,
         originals: section.choice("originals", ORIGINALS).unwrap_or_default(),
         mappings: section.field("mappings").map(|field| mappings(&field, target)).unwrap_or_default(),
-        provenance: section.boolean("provenance").unwrap_or_default(),
         native_metrics: section.choice("native_metrics", NATIVE_METRICS).unwrap_or_default(),
+        provenance: section.boolean("provenance").unwrap_or_default(),
     };
     section.not_supported(&[
         ("sources", "leave it out: dialects are recognised span by span"),
