@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use conformance_support::expected::{Expected, tokens};
-use conformance_support::measure::{EmitterResult, measure};
+use conformance_support::measure::{EmitterResult, Measured, measure};
 use conformance_support::page::page;
 
 static EXPECTED: LazyLock<Expected> = LazyLock::new(Expected::read);
@@ -89,7 +89,8 @@ fn report() {
                 right += 1;
                 continue;
             }
-            println!("{} to {target}: {} spans, {} operations", case.name, measured.spans, measured.operations);
+            let Measured { spans, operations, discarded, .. } = measured;
+            println!("{} to {target}: {spans} spans, {operations} operations, {discarded} discarded", case.name);
             let mut counted: Vec<(&String, usize)> = Vec::new();
             for line in &lines {
                 match counted.iter_mut().find(|(known, _)| *known == line) {
