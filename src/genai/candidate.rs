@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::content::{self, Direction, write_value};
+use super::content::{self, Direction, json, write_value};
 use super::convention::Convention;
 use super::dialect::Reason;
 use super::fold;
-use super::message::{Message, Part, ToolDefinition};
+use super::message::{Document, Json, Message, Part, ToolDefinition};
 use super::read::ListOf;
 use crate::otlp::value::Value;
 
@@ -22,6 +22,7 @@ pub(super) enum Body<'s> {
     Messages(Vec<Message<'s>>),
     Parts(Vec<Part<'s>>),
     Tools(Vec<ToolDefinition<'s>>),
+    Documents(Vec<Document<'s>>),
 }
 
 pub(super) struct Candidate<'s> {
@@ -79,6 +80,9 @@ pub(super) fn body<'s>(
         (ListOf::Tools, Cow::Borrowed(text)) => content::tool_definitions_from_json(text, python).map(Body::Tools),
         (ListOf::Tools, Cow::Owned(text)) => content::tool_definitions_from_json(&text, python)
             .map(|tools| Body::Tools(tools.into_iter().map(ToolDefinition::into_owned).collect())),
+        (ListOf::Documents, Cow::Borrowed(text)) => content::documents_from_json(text, python).map(Body::Documents),
+        (ListOf::Documents, Cow::Owned(text)) => content::documents_from_json(&text, python)
+            .map(|documents| Body::Documents(documents.into_iter().map(Document::into_owned).collect())),
     };
     match body {
         None => Err(Reason::Shape),
@@ -96,6 +100,7 @@ fn is_valid(list: ListOf, text: &str, convention: &Convention) -> bool {
         }
         ListOf::Instructions => content::check_system_instructions(text),
         ListOf::Tools => content::check_tool_definitions(text),
+        ListOf::Documents => content::check_documents(text),
     }
 }
 
@@ -106,6 +111,18 @@ impl Body<'_> {
             Body::Messages(messages) => messages.is_empty(),
             Body::Parts(parts) => parts.is_empty(),
             Body::Tools(tools) => tools.is_empty(),
+            Body::Documents(documents) => documents.is_empty(),
+        }
+    }
+
+    /// Without borrowing from the source.
+    pub(super) fn into_owned(self) -> Body<'static> {
+        match self {
+            Body::Current(text) => Body::Current(text.into_owned().into()),
+            Body::Messages(messages) => Body::Messages(owned_messages(messages)),
+            Body::Parts(parts) => Body::Parts(parts.into_iter().map(Part::into_owned).collect()),
+            Body::Tools(tools) => Body::Tools(tools.into_iter().map(ToolDefinition::into_owned).collect()),
+            Body::Documents(documents) => Body::Documents(documents.into_iter().map(Document::into_owned).collect()),
         }
     }
 }
@@ -135,6 +152,13 @@ pub(super) fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool 
             read = Body::Parts(content::system_instructions_from_text(text, false));
             &read
         }
+        (Body::Current(text), ListOf::Documents) => match content::documents_from_json(text, false) {
+            Some(documents) => {
+                read = Body::Documents(documents);
+                &read
+            }
+            None => return false,
+        },
         (Body::Current(text), ListOf::Tools) => match content::tool_definitions_from_json(text, false) {
             Some(tools) => {
                 read = Body::Tools(tools);
@@ -153,7 +177,12 @@ pub(super) fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool 
             chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|part| chosen.contains(part))
         }
         (Body::Tools(chosen), Body::Tools(other)) => {
-            chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|tool| chosen.contains(tool))
+            chosen.len().saturating_mul(other.len()) <= COMPARED
+                && other.iter().all(|tool| chosen.iter().any(|known| same_tool(known, tool)))
+        }
+        (Body::Documents(chosen), Body::Documents(other)) => {
+            chosen.len().saturating_mul(other.len()) <= COMPARED
+                && other.iter().all(|document| chosen.contains(document))
         }
         _ => false,
     }
@@ -204,7 +233,48 @@ fn same_part(known: &Part<'_>, part: &Part<'_>) -> bool {
         (
             Part::ToolCall { name, arguments, .. },
             Part::ToolCall { id: None, name: other_name, arguments: other_arguments },
-        ) => name == other_name && arguments == other_arguments,
+        ) => name == other_name && same_json(arguments.as_ref(), other_arguments.as_ref()),
+        (
+            Part::ToolCall { id, name, arguments },
+            Part::ToolCall { id: other_id, name: other_name, arguments: other_arguments },
+        ) => id == other_id && name == other_name && same_json(arguments.as_ref(), other_arguments.as_ref()),
         _ => known == part,
+    }
+}
+
+/// Equal but for the order in which the members of its schema stand.
+fn same_tool(known: &ToolDefinition<'_>, tool: &ToolDefinition<'_>) -> bool {
+    (&known.kind, &known.name, &known.description, &known.more)
+        == (&tool.kind, &tool.name, &tool.description, &tool.more)
+        && same_json(known.parameters.as_ref(), tool.parameters.as_ref())
+}
+
+fn same_json(known: Option<&Json<'_>>, other: Option<&Json<'_>>) -> bool {
+    match (known, other) {
+        (Some(Json(known)), Some(Json(other))) => {
+            known == other
+                || match (json::parse(known), json::parse(other)) {
+                    (Some(known), Some(other)) => same_node(known, other),
+                    _ => false,
+                }
+        }
+        (known, other) => known == other,
+    }
+}
+
+fn same_node(known: json::Node<'_>, other: json::Node<'_>) -> bool {
+    match (known.kind(), other.kind()) {
+        (json::Kind::Object, json::Kind::Object) => {
+            let count = known.members().count();
+            count == other.members().count()
+                && count <= COMPARED / 64
+                && other.members().all(|(name, node)| known.get(&name).is_some_and(|known| same_node(known, node)))
+        }
+        (json::Kind::Array, json::Kind::Array) => {
+            known.elements().count() == other.elements().count()
+                && known.elements().zip(other.elements()).all(|(known, other)| same_node(known, other))
+        }
+        (json::Kind::String, json::Kind::String) => known.as_str() == other.as_str(),
+        (kind, other_kind) => kind == other_kind && known.text() == other.text(),
     }
 }

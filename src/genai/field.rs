@@ -94,8 +94,37 @@ fields! {
     UsageReasoningOutputTokens: Int,
     /// Total as an emitter says it; no target has a word for it.
     UsageTotalTokens: Int,
+    /// Text tokens among the input.
+    UsageTextInputTokens: Int,
+    /// Image tokens among the input.
+    UsageImageInputTokens: Int,
+    /// Audio tokens among the input.
+    UsageAudioInputTokens: Int,
+    /// Text tokens among the output.
+    UsageTextOutputTokens: Int,
+    /// Image tokens among the output.
+    UsageImageOutputTokens: Int,
+    /// Audio tokens among the output.
+    UsageAudioOutputTokens: Int,
+    /// Text tokens among those read from the cache.
+    UsageTextCacheReadInputTokens: Int,
+    /// Image tokens among those read from the cache.
+    UsageImageCacheReadInputTokens: Int,
+    /// Audio tokens among those read from the cache.
+    UsageAudioCacheReadInputTokens: Int,
+    /// The input tokens as the emitter reported them, where they were repaired; a name of ours.
+    UsageReportedInputTokens: Int,
+    /// The output tokens as the emitter reported them, where they were repaired; a name of ours.
+    UsageReportedOutputTokens: Int,
+    /// Whether the token counts are the emitter's estimate and not the provider's numbers; a name of
+    /// ours.
+    UsageEstimated: Bool,
+    /// The id of the response that the request goes on from.
+    RequestPreviousResponseId: Str,
     /// A conversation's or session's id.
     ConversationId: Str,
+    /// The id of the user on whose behalf it was asked.
+    UserId: Str,
     /// An agent's id.
     AgentId: Str,
     /// An agent's name.
@@ -122,6 +151,28 @@ fields! {
     DataSourceId: Str,
     /// The query of a retrieval.
     RetrievalQueryText: Str,
+    /// The id of a memory store.
+    MemoryStoreId: Str,
+    /// The id of a memory record.
+    MemoryRecordId: Str,
+    /// How many memory records were found or written.
+    MemoryRecordCount: Int,
+    /// The query of a search in memory.
+    MemoryQueryText: Str,
+    /// `tools/call`, `tools/list`, ...
+    McpMethodName: Str,
+    /// An MCP session's id.
+    McpSessionId: Str,
+    /// The version of MCP that is spoken.
+    McpProtocolVersion: Str,
+    /// The resource that was read.
+    McpResourceUri: Str,
+    /// The request's id, as text.
+    JsonrpcRequestId: Str,
+    /// The code of a JSON-RPC error.
+    RpcResponseStatusCode: Str,
+    /// `pipe`, `tcp`, ...
+    NetworkTransport: Str,
     /// Dimensions of an embedding.
     EmbeddingsDimensionCount: Int,
     /// A prompt template's name.

@@ -4,15 +4,34 @@
 //! [`Index::may_concern`], is answered by looking at a few bytes of each key, whatever the number
 //! of dialects.
 
+mod first_look;
+mod prefixes;
+
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+use self::first_look::FirstLook;
+use self::prefixes::Prefixes;
 use super::convention::{self, Convention};
-use super::dialect::{Action, Dialect, EventRule, Family, Piece, Reason, Sign, user::UserRule};
+use super::dialect::{Action, Dialect, EventAction, EventRule, Family, Piece, Reason, Rule, Sign, user::UserRule};
 use super::field::Field;
 use super::values::ValueMap;
 use crate::otlp::traces::Origin;
+
+/// Sets of dialects are 64 bits, and so are their scores a cache line or four.
+pub(super) const MAX_DIALECTS: usize = 64;
+
+const _: () = assert!(super::dialect::BUILT_IN.len() < MAX_DIALECTS, "one place is the user's");
+
+/// A prefix that speaks for a dialect.
+#[derive(Debug, Clone, Copy)]
+struct PrefixTell {
+    /// Which of all: each counts once for a span.
+    place: u8,
+    dialect: u8,
+    weight: u16,
+}
 
 /// What one dialect means by a key.
 #[derive(Debug, Clone)]
@@ -24,23 +43,53 @@ pub(super) struct Meaning {
     pub(super) action: Action,
     pub(super) values: ValueMap,
     pub(super) guarded: bool,
+    /// Counts only where something else speaks for the dialect.
+    pub(super) own: bool,
 }
 
 impl Meaning {
+    /// What a rule says; `order` is its place in its table.
+    pub(super) fn new(dialect: u8, order: usize, rule: &Rule) -> Meaning {
+        let Rule { action, guarded, own, .. } = *rule;
+        let order = order.min(usize::from(u16::MAX) - 100) as u16;
+        let values = rule.values.map_or(ValueMap::None, ValueMap::Table);
+        Meaning { dialect, order, action, values, guarded, own }
+    }
+
+    /// Whether a span with such a key has to be looked at: it may be an operation, and whether it is
+    /// is said by the guard or by what else stands on the span.
+    fn is_worth_a_look(&self) -> bool {
+        self.guarded || self.starts()
+    }
+
     /// Whether a span with such a key is an LLM operation, if this meaning counts.
     pub(super) fn starts(&self) -> bool {
         if self.guarded {
             return false;
         }
-        match self.action {
-            Action::Field(field) => !is_general(field),
-            Action::Keep(_) | Action::Sentinel(_) | Action::Url | Action::Read(_) => false,
-            // What says which operation it is, makes it one.
-            Action::Copy(field) => field == Field::OperationName,
-            Action::Total | Action::Input | Action::Output | Action::Instructions | Action::Tools | Action::Usage => {
-                true
-            }
-        }
+        starts(self.action)
+    }
+}
+
+fn starts(action: Action) -> bool {
+    match action {
+        Action::Field(field) => !is_general(field),
+        Action::Keep(_) | Action::Sentinel(_) | Action::Url | Action::Read(_) => false,
+        // What says which operation it is, makes it one.
+        Action::Copy(field) => field == Field::OperationName,
+        // A common word; the operation has to be said by something else.
+        Action::ByOperation(_) | Action::Variables => false,
+        Action::Members(rules) => rules.iter().any(|rule| starts(rule.action)),
+        Action::BySpanName(actions) => actions.iter().any(|(_, action)| starts(*action)),
+        Action::Marks => true,
+        Action::Total
+        | Action::Input
+        | Action::Output
+        | Action::Instructions
+        | Action::Tools
+        | Action::Documents
+        | Action::Piece(..)
+        | Action::Usage => true,
     }
 }
 
@@ -51,6 +100,17 @@ pub(super) struct Entry {
     pub(super) meanings: Vec<Meaning>,
     /// For whom it speaks, and how loudly.
     tells: Vec<(u8, u16)>,
+}
+
+impl Entry {
+    /// The meaning that counts: of the dialect with the least rank, and of those that mean something
+    /// by a common word only the ones that speak on the span.
+    pub(super) fn meaning(&self, rank: impl Fn(u8) -> u32, speaks: impl Fn(u8) -> bool) -> Option<&Meaning> {
+        self.meanings
+            .iter()
+            .filter(|meaning| !meaning.own || speaks(meaning.dialect))
+            .min_by_key(|meaning| rank(meaning.dialect))
+    }
 }
 
 /// A family's prefix and who uses it.
@@ -76,6 +136,8 @@ pub(super) enum Found<'i, 'k> {
     Member(Member<'k>),
     /// Under a prefix whose keys stay.
     Kept(u8, Reason),
+    /// What it means on the event that it stands on.
+    OnEvent(&'i Meaning),
     Foreign,
 }
 
@@ -87,12 +149,17 @@ pub(super) struct Index {
     first: FirstLook,
     exact: HashMap<Box<str>, Entry, FixedState>,
     pub(super) families: Vec<FamilyEntry>,
-    prefix_tells: Vec<(&'static str, u8, u16)>,
+    family_prefixes: Prefixes<usize>,
+    prefix_tells: Prefixes<PrefixTell>,
+    /// How many of them there are.
+    told: u8,
     origin_tells: Vec<(Sign, u8, u16)>,
-    kept: Vec<(&'static str, u8, Reason)>,
+    kept: Prefixes<(u8, Reason)>,
     /// Fields whose current names hold some emitter's own words.
     reworded: Vec<Field>,
     pub(super) events: Vec<(u8, EventRule)>,
+    /// What attributes mean on one event only.
+    on_events: Vec<(EventRule, &'static str, Meaning)>,
 }
 
 /// Fields that every kind of span may have: they never make a span an LLM operation.
@@ -102,6 +169,10 @@ fn is_general(field: Field) -> bool {
         Field::ErrorType
             | Field::ServerAddress
             | Field::ServerPort
+            | Field::UserId
+            | Field::NetworkTransport
+            | Field::RpcResponseStatusCode
+            | Field::JsonrpcRequestId
             | Field::AzureResourceProviderNamespace
             | Field::AzureServiceRequestId
     )
@@ -117,11 +188,14 @@ impl Index {
             first: FirstLook::default(),
             exact: HashMap::default(),
             families: Vec::new(),
-            prefix_tells: Vec::new(),
+            family_prefixes: Prefixes::default(),
+            prefix_tells: Prefixes::default(),
+            told: 0,
             origin_tells: Vec::new(),
-            kept: Vec::new(),
+            kept: Prefixes::default(),
             reworded: Vec::new(),
             events: Vec::new(),
+            on_events: Vec::new(),
         };
         if !user.is_empty() {
             index.dialects.push(super::dialect::user::NAME);
@@ -133,6 +207,7 @@ impl Index {
                     action: rule.action,
                     values: rule.values,
                     guarded: false,
+                    own: false,
                 };
                 index.add(&rule.key, meaning);
             }
@@ -144,14 +219,11 @@ impl Index {
     }
 
     fn add_dialect(&mut self, dialect: &'static Dialect) {
-        // Far below 256; a metric label needs far fewer.
-        let number = self.dialects.len().min(254) as u8;
+        let number = self.dialects.len().min(MAX_DIALECTS - 1) as u8;
         self.dialects.push(dialect.name);
         self.tables.push(Some(dialect));
         for (order, rule) in dialect.keys.iter().enumerate() {
-            let values = rule.values.map_or(ValueMap::None, ValueMap::Table);
-            let order = order.min(usize::from(u16::MAX) - 100) as u16;
-            self.add(rule.key, Meaning { dialect: number, order, action: rule.action, values, guarded: rule.guarded });
+            self.add(rule.key, Meaning::new(number, order, rule));
         }
         self.reworded.extend(dialect.keys.iter().filter_map(|rule| match rule.action {
             Action::Field(field) if rule.values.is_some() => {
@@ -169,6 +241,7 @@ impl Index {
                 Some(entry) => entry.families.push((number, family)),
                 None => {
                     self.first.add_prefix(family.prefix);
+                    self.family_prefixes.add(family.prefix, self.families.len());
                     self.families.push(FamilyEntry { prefix: family.prefix, families: vec![(number, family)] });
                 }
             }
@@ -178,14 +251,28 @@ impl Index {
                 Sign::Key(key) => {
                     self.exact.entry(key.into()).or_default().tells.push((number, tell.weight));
                 }
-                Sign::KeyPrefix(prefix) => self.prefix_tells.push((prefix, number, tell.weight)),
+                Sign::KeyPrefix(prefix) => {
+                    self.prefix_tells
+                        .add(prefix, PrefixTell { place: self.told, dialect: number, weight: tell.weight });
+                    self.told = self.told.saturating_add(1);
+                }
                 sign => self.origin_tells.push((sign, number, tell.weight)),
             }
         }
-        self.kept.extend(dialect.kept.iter().map(|(prefix, reason)| (*prefix, number, *reason)));
-        // The longest prefix says most.
-        self.kept.sort_by_key(|(prefix, _, _)| std::cmp::Reverse(prefix.len()));
-        self.events.extend(dialect.events.iter().map(|event| (number, *event)));
+        for (prefix, reason) in dialect.kept {
+            if *reason == Reason::Unknown {
+                self.first.add_prefix(prefix);
+            }
+            self.kept.add(prefix, (number, *reason));
+        }
+        for event in dialect.events {
+            self.events.push((number, *event));
+            if let EventAction::Rules(rules) = event.action {
+                let meanings = rules.iter().enumerate();
+                self.on_events
+                    .extend(meanings.map(|(order, rule)| (*event, rule.key, Meaning::new(number, order, rule))));
+            }
+        }
     }
 
     fn add_convention(&mut self, number: u8, convention: &Convention) {
@@ -197,6 +284,7 @@ impl Index {
                 action: Action::Field(name.field),
                 values: ValueMap::None,
                 guarded: false,
+                own: false,
             };
             self.add(attribute, meaning);
         }
@@ -204,7 +292,7 @@ impl Index {
 
     fn add(&mut self, key: &str, meaning: Meaning) {
         // A span with bare keys has to be looked at; whether it is an operation the guard says.
-        if meaning.starts() || meaning.guarded {
+        if meaning.is_worth_a_look() {
             self.first.add_key(key);
         }
         let entry = self.exact.entry(key.into()).or_default();
@@ -223,10 +311,19 @@ impl Index {
         self.table(dialect).is_some_and(|table| table.name == super::dialect::otel::NAME)
     }
 
-    /// Whether one of the dialects that `speaks` is true of gives this name to its spans.
-    pub(super) fn names_span(&self, name: &str, speaks: impl Fn(u8) -> bool) -> bool {
+    /// Whether one of the dialects that `speaks` is true of gives this name to its spans; see
+    /// [`super::dialect::SpanName::matches`].
+    pub(super) fn names_span(
+        &self,
+        name: &str,
+        scope_name: &str,
+        has: impl Fn(&str) -> bool,
+        speaks: impl Fn(u8) -> bool,
+    ) -> bool {
         self.tables.iter().enumerate().any(|(number, table)| {
-            table.is_some_and(|table| speaks(number as u8) && table.span_names.iter().any(|known| known.matches(name)))
+            table.is_some_and(|table| {
+                speaks(number as u8) && table.span_names.iter().any(|known| known.matches(name, scope_name, &has))
+            })
         })
     }
 
@@ -238,15 +335,34 @@ impl Index {
 
     /// Whether an event of this name carries content.
     pub(super) fn knows_event(&self, name: &str) -> bool {
-        self.events.iter().any(|(_, event)| event.name == name)
+        self.events.iter().any(|(_, event)| event.matches(name))
+    }
+
+    /// Whether the attributes of an event of this name are read as if they stood on the span.
+    pub(super) fn lends(&self, name: &str) -> bool {
+        let lends = |event: &EventRule| matches!(event.action, EventAction::Attributes | EventAction::Rules(_));
+        self.events.iter().any(|(_, event)| lends(event) && event.matches(name))
+    }
+
+    /// Whether the attributes of an event of this name mean something there only.
+    pub(super) fn has_rules_on(&self, event: &str) -> bool {
+        self.on_events.iter().any(|(rule, ..)| rule.matches(event))
+    }
+
+    /// What an attribute means on an event of this name, and there only.
+    pub(super) fn on_event(&self, event: &str, key: &str) -> Option<&Meaning> {
+        let meant = |(rule, known, _): &&(EventRule, &str, Meaning)| *known == key && rule.matches(event);
+        self.on_events.iter().find(meant).map(|(.., meaning)| meaning)
     }
 
     #[cold]
     fn knows(&self, key: &str) -> bool {
         match self.find(key) {
-            Found::Entry(entry) => entry.meanings.iter().any(|meaning| meaning.guarded || meaning.starts()),
+            Found::Entry(entry) => entry.meanings.iter().any(Meaning::is_worth_a_look),
             Found::Member(_) => true,
-            _ => false,
+            // What nobody knows is counted, also where nothing else is known.
+            Found::Kept(_, reason) => reason == Reason::Unknown,
+            Found::OnEvent(_) | Found::Foreign => false,
         }
     }
 
@@ -275,15 +391,15 @@ impl Index {
         if let Some(member) = self.member(key) {
             return Found::Member(member);
         }
-        match self.kept.iter().find(|(prefix, _, _)| key.starts_with(prefix)) {
-            Some((_, dialect, reason)) => Found::Kept(*dialect, *reason),
+        match self.kept.longest(key) {
+            Some((dialect, reason)) => Found::Kept(*dialect, *reason),
             None => Found::Foreign,
         }
     }
 
     fn member<'k>(&self, key: &'k str) -> Option<Member<'k>> {
-        for (family, entry) in self.families.iter().enumerate() {
-            let Some(rest) = key.strip_prefix(entry.prefix) else { continue };
+        for (prefix, &family) in self.family_prefixes.of(key) {
+            let (Some(entry), Some(rest)) = (self.families.get(family), key.strip_prefix(prefix)) else { continue };
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             if digits == 0 {
                 if entry.families.iter().any(|(_, family)| family.unindexed.iter().any(|(name, _)| *name == rest)) {
@@ -311,14 +427,12 @@ impl Index {
                 add(scores, *dialect, u32::from(*weight));
             }
         }
-        for (number, (prefix, dialect, weight)) in self.prefix_tells.iter().enumerate() {
-            let bit = 1u128.checked_shl(number as u32).unwrap_or(0);
-            if key.starts_with(prefix) {
-                tells = true;
-                if *seen & bit == 0 {
-                    *seen |= bit;
-                    add(scores, *dialect, u32::from(*weight));
-                }
+        for (_, tell) in self.prefix_tells.of(key) {
+            tells = true;
+            let bit = 1u128.checked_shl(u32::from(tell.place)).unwrap_or(0);
+            if *seen & bit == 0 {
+                *seen |= bit;
+                add(scores, tell.dialect, u32::from(tell.weight));
             }
         }
         tells
@@ -331,7 +445,12 @@ impl Index {
 
     /// As [`Index::score_origin`]: what a span's name says.
     pub(super) fn score_name(&self, name: &str, scores: &mut [u32]) -> Shown {
-        self.score_signs(|sign| matches!(sign, Sign::SpanName(exact) if exact == name), scores)
+        let shows = |sign| match sign {
+            Sign::SpanName(exact) => exact == name,
+            Sign::SpanNamePrefix(prefix) => name.starts_with(prefix),
+            _ => false,
+        };
+        self.score_signs(shows, scores)
     }
 
     fn score_signs(&self, shows: impl Fn(Sign) -> bool, scores: &mut [u32]) -> Shown {
@@ -373,7 +492,7 @@ fn shows(sign: Sign, origin: &Origin<'_>) -> bool {
         }
         Sign::SchemaScopePrefix(prefix) => origin.scope_name.starts_with(prefix) && !origin.schema_url.is_empty(),
         Sign::Resource(key, value) => origin.resource.get(key).is_some_and(|found| found.as_str() == Some(value)),
-        Sign::SpanName(_) | Sign::Key(_) | Sign::KeyPrefix(_) => false,
+        Sign::SpanName(_) | Sign::SpanNamePrefix(_) | Sign::Key(_) | Sign::KeyPrefix(_) => false,
     }
 }
 
@@ -395,58 +514,6 @@ pub(super) fn piece(family: &Family, member: &Member<'_>) -> Option<(Piece, u32)
             plain.then(|| inner.parse().ok()).flatten().map(|inner| (*piece, inner))
         }
     })
-}
-
-/// A cheap question before any hash: can this key be one of those that were added?
-#[derive(Debug)]
-struct FirstLook {
-    bits: [u64; 64],
-    prefixes: Vec<[u8; 4]>,
-}
-
-impl Default for FirstLook {
-    fn default() -> Self {
-        FirstLook { bits: [0; 64], prefixes: Vec::new() }
-    }
-}
-
-impl FirstLook {
-    #[inline]
-    fn bit(key: &[u8]) -> Option<(usize, u64)> {
-        let (first, last) = (*key.first()?, *key.last()?);
-        let middle = *key.get(key.len() / 2)?;
-        let mixed = usize::from(first)
-            .wrapping_mul(0x9e5)
-            .wrapping_add(usize::from(middle).wrapping_mul(0x35))
-            .wrapping_add(usize::from(last).wrapping_mul(0x7))
-            .wrapping_add(key.len().wrapping_mul(0x1f1));
-        Some(((mixed >> 6) & 63, 1 << (mixed & 63)))
-    }
-
-    fn add_key(&mut self, key: &str) {
-        if let Some((word, bit)) = Self::bit(key.as_bytes()) {
-            self.bits[word] |= bit;
-        }
-    }
-
-    fn add_prefix(&mut self, prefix: &str) {
-        if let Some(start) = prefix.as_bytes().first_chunk::<4>()
-            && !self.prefixes.contains(start)
-        {
-            self.prefixes.push(*start);
-        }
-    }
-
-    #[inline]
-    fn may_know(&self, key: &str) -> bool {
-        let key = key.as_bytes();
-        if let Some(start) = key.first_chunk::<4>()
-            && self.prefixes.iter().any(|prefix| prefix == start)
-        {
-            return true;
-        }
-        Self::bit(key).is_some_and(|(word, bit)| self.bits[word] & bit != 0)
-    }
 }
 
 #[cfg(test)]

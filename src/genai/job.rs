@@ -1,24 +1,27 @@
 //! The reading half of a translation: one span's claims become one [`Operation`].
 //!
 //! Facts are offered in the order of their rank; lists come as candidates, of which the first that
-//! holds anything is taken and the others are compared with it. What nothing says and the rest tells
-//! is in [`infer`]; writing is in [`super::translate`].
+//! holds anything is taken and the others are compared with it. Here are single keys and facts; the
+//! lists are in [`lists`], objects with members in [`members`], how tokens are counted in [`counts`],
+//! and what nothing says and the rest tells in [`infer`]. Writing is in [`super::translate`].
 
+mod counts;
 mod infer;
+mod lists;
+mod members;
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use super::candidate::{self, Body, Candidate, add_calls, covers};
+use self::lists::PieceWork;
+pub(super) use self::members::merge_parts;
+use super::candidate::Candidate;
 use super::coerce::{self, Coerced, coerce};
-use super::content;
 use super::convention::Convention;
-use super::dialect::{Action, List, Piece, Reason, Verdict};
+use super::dialect::{Action, Reason, Verdict};
 use super::field::{Field, Type};
-use super::fold::{self, Numbered, text_of};
-use super::index::{Index, piece};
-use super::operation::{Content, Offered, Operation, Scalar};
-use super::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Reading, Source, Speakers, Work};
+use super::index::Index;
+use super::operation::{Offered, Operation, Scalar};
+use super::read::{About, Claim, From, ListOf, Outcome, RANK_CURRENT, Reading, Source, Speakers, Work};
 use super::usage;
 use super::values::{self, Mapped, ValueMap};
 use crate::otlp::value::Value;
@@ -28,9 +31,13 @@ pub(super) struct Job<'t, 's> {
     pub(super) index: &'t Index,
     pub(super) convention: &'static Convention,
     pub(super) source: &'s Source<'s>,
+    /// The span's name.
+    name: &'t str,
     speakers: Speakers,
     /// Whether texts may hold Python literals.
     python: bool,
+    /// Whether a member of an object is read, and not a key by itself.
+    part: bool,
     pub(super) operation: Operation<'s>,
     pub(super) claims: Vec<Claim>,
     /// The claim that said each field.
@@ -39,6 +46,8 @@ pub(super) struct Job<'t, 's> {
     opaque: [bool; Field::ALL.len()],
     totals: Vec<(usize, i64)>,
     candidates: Vec<Candidate<'s>>,
+    /// Pieces that stand in keys of their own.
+    pieces: Vec<PieceWork<'s>>,
     /// What was said otherwise first: the facts, with their claims, and the candidates.
     other_facts: Vec<(usize, Field, Scalar<'s>)>,
     other_candidates: Vec<Candidate<'s>>,
@@ -55,20 +64,24 @@ impl<'t, 's> Job<'t, 's> {
         index: &'t Index,
         convention: &'static Convention,
         source: &'s Source<'s>,
+        name: &'t str,
         speakers: Speakers,
     ) -> Job<'t, 's> {
         Job {
             index,
             convention,
             source,
+            name,
             speakers,
             python: false,
+            part: false,
             operation: Operation::default(),
             claims: Vec::with_capacity(source.attributes.len() + source.events.len()),
             said_by: [None; Field::ALL.len()],
             opaque: [false; Field::ALL.len()],
             totals: Vec::new(),
             candidates: Vec::new(),
+            pieces: Vec::new(),
             other_facts: Vec::new(),
             other_candidates: Vec::new(),
             reasons: Vec::new(),
@@ -80,16 +93,20 @@ impl<'t, 's> Job<'t, 's> {
     /// Reads everything. `guarded` says whether bare keys count on this span.
     pub(super) fn read(&mut self, reading: &mut Reading<'_, 's>, guarded: bool) {
         self.claims.append(&mut reading.claims);
-        for work in &reading.work {
-            self.python = self.index.table(work.meaning.dialect).is_some_and(|table| table.python);
+        let is_late = |work: &Work<'_>| matches!(work.meaning.action, Action::ByOperation(_));
+        for work in reading.work.iter().filter(|work| !is_late(work)) {
             self.key(*work, guarded);
         }
         reading.members.sort_by_key(|work| work.member.family);
         for group in reading.members.chunk_by(|a, b| a.member.family == b.member.family) {
             self.family(group);
         }
+        self.single_pieces();
         self.events(reading.recognised.winner);
-        for list in [ListOf::Input, ListOf::Output, ListOf::Instructions, ListOf::Tools] {
+        for work in reading.work.iter().filter(|work| is_late(work)) {
+            self.key(*work, guarded);
+        }
+        for list in ListOf::ALL {
             self.resolve(list);
         }
         self.finish_reasons();
@@ -101,6 +118,7 @@ impl<'t, 's> Job<'t, 's> {
             dialect: work.meaning.dialect,
             about,
             outcome,
+            part: self.part,
             rule,
         });
         self.claims.len() - 1
@@ -115,29 +133,48 @@ impl<'t, 's> Job<'t, 's> {
             self.claim(&work, About::Nothing, Outcome::Kept(Reason::Guarded), rule);
             return;
         }
-        match work.meaning.action {
+        let table = self.index.table(work.meaning.dialect);
+        self.python = table.is_some_and(|table| table.python);
+        let decoded = table.filter(|table| table.json).and_then(|_| members::decoded(value));
+        match &decoded {
+            Some(value) => self.said(work, work.meaning.action, Given::Made(value)),
+            None => self.said(work, work.meaning.action, Given::Source(value)),
+        }
+    }
+
+    /// Does what an action says of a value.
+    fn said(&mut self, work: Work<'_>, action: Action, given: Given<'_, 's>) {
+        let value = given.value();
+        match action {
             Action::Field(field) => self.field(work, field, value),
-            Action::Copy(field) => {
-                // A hint in an unknown word is none.
-                let hint = match (&work.meaning.values, value) {
-                    (ValueMap::Table(table), Value::Str(word)) => values::look(table, word) != Mapped::Unknown,
-                    _ => true,
-                };
-                let offered = match (hint, self.mapped(work, field, value)) {
-                    (true, Some(Coerced::Value(scalar))) => self.offer(field, scalar, None),
-                    _ => Offered::Equal,
-                };
-                let (reason, rule) = match offered {
-                    Offered::Conflict => (Reason::Conflict, "something else was said first; this stays"),
-                    _ => (Reason::SaysMore, "copied where nothing else says it; the key says more and stays"),
-                };
-                self.claim(&work, About::Field(field), Outcome::Kept(reason), rule);
-            }
+            Action::Copy(field) => self.copy(work, field, value),
             Action::Total => self.total(work, value),
-            Action::Input => self.list(work, ListOf::Input, value),
-            Action::Output => self.list(work, ListOf::Output, value),
-            Action::Instructions => self.list(work, ListOf::Instructions, value),
-            Action::Tools => self.list(work, ListOf::Tools, value),
+            Action::Input => self.list(work, ListOf::Input, given),
+            Action::Output => self.list(work, ListOf::Output, given),
+            Action::Instructions => self.list(work, ListOf::Instructions, given),
+            Action::Tools => self.list(work, ListOf::Tools, given),
+            Action::Documents => self.list(work, ListOf::Documents, given),
+            Action::Piece(list, piece) => self.piece(work, list, piece, given),
+            Action::Members(rules) => self.members(work, rules, given),
+            Action::Variables => self.variables(work, value),
+            Action::ByOperation(actions) => {
+                let operation = self.operation.text(Field::OperationName).unwrap_or_default();
+                let of = |name: &str| actions.iter().find(|(of, _)| *of == name).map(|(_, action)| *action);
+                match of(operation).or_else(|| of("")) {
+                    Some(action) => self.said(work, action, given),
+                    None => {
+                        let rule = "what it means depends on the operation, and to this one it means nothing";
+                        self.claim(&work, About::Nothing, Outcome::Kept(Reason::NoHome), rule);
+                    }
+                }
+            }
+            Action::BySpanName(actions) => match actions.iter().find(|(prefix, _)| self.name.starts_with(prefix)) {
+                Some((_, action)) => self.said(work, *action, given),
+                None => {
+                    let rule = "what it means depends on the span's name, and on this one it means nothing";
+                    self.claim(&work, About::Nothing, Outcome::Kept(Reason::NoHome), rule);
+                }
+            },
             Action::Usage => {
                 for (field, count) in usage::read(value, self.python) {
                     self.offer(field, Scalar::Int(count), None);
@@ -169,6 +206,10 @@ impl<'t, 's> Job<'t, 's> {
                 let rule = "a key without a place in the conventions stays";
                 self.claim(&work, About::Nothing, Outcome::Kept(reason), rule);
             }
+            Action::Marks => {
+                let rule = "a key without a place in the conventions stays; it says what the span is";
+                self.claim(&work, About::Nothing, Outcome::Kept(Reason::NoHome), rule);
+            }
             Action::Read(read) => {
                 let outcome = match read(&mut self.operation, value) {
                     Verdict::Expressed => Outcome::Expressed(Reason::None),
@@ -178,6 +219,23 @@ impl<'t, 's> Job<'t, 's> {
                 self.claim(&work, About::Nothing, outcome, "read by the dialect's own rule");
             }
         }
+    }
+
+    fn copy(&mut self, work: Work<'_>, field: Field, value: &Value<'s>) {
+        // A hint in an unknown word is none.
+        let hint = match (&work.meaning.values, value) {
+            (ValueMap::Table(table), Value::Str(word)) => values::look(table, word) != Mapped::Unknown,
+            _ => true,
+        };
+        let offered = match (hint, self.mapped(work, field, value)) {
+            (true, Some(Coerced::Value(scalar))) => self.offer(field, scalar, None),
+            _ => Offered::Equal,
+        };
+        let (reason, rule) = match offered {
+            Offered::Conflict => (Reason::Conflict, "something else was said first; this stays"),
+            _ => (Reason::SaysMore, "copied where nothing else says it; the key says more and stays"),
+        };
+        self.claim(&work, About::Field(field), Outcome::Kept(reason), rule);
     }
 
     /// A value in the target's word and the field's type; `None` if the map says that the word is
@@ -202,7 +260,12 @@ impl<'t, 's> Job<'t, 's> {
         let current = work.rank == RANK_CURRENT;
         let number = self.claims.len();
         let (outcome, rule) = match self.mapped(work, field, value) {
-            None => (Outcome::Kept(Reason::NoHome), "the word names something else; it stays"),
+            None => {
+                if field == Field::OperationName && self.operation.named.is_none() {
+                    self.operation.named = value.as_str().map(|word| word.trim().to_ascii_lowercase());
+                }
+                (Outcome::Kept(Reason::NoHome), "the word names something else; it stays")
+            }
             Some(Coerced::Absent) => {
                 let outcome = match current && coerce::is_of(self.written_type(field), value) {
                     true => Outcome::Kept(Reason::Empty),
@@ -272,206 +335,6 @@ impl<'t, 's> Job<'t, 's> {
         self.claim(&work, About::Usage, outcome, rule);
     }
 
-    // --- lists ---------------------------------------------------------------------------------
-
-    fn list(&mut self, work: Work<'_>, list: ListOf, value: &'s Value<'s>) {
-        let current = work.rank == RANK_CURRENT;
-        let body = candidate::body(list, value, current, self.convention, self.python);
-        let number = self.claims.len();
-        let (outcome, rule) = match &body {
-            Ok(_) => (Outcome::Open, ""),
-            Err(Reason::Empty) => (Outcome::Discarded(Reason::Empty), "an empty value is no value"),
-            Err(reason) => (Outcome::Kept(*reason), "content in a shape that nobody knows stays"),
-        };
-        self.claim(&work, About::List(list), outcome, rule);
-        if let Ok(body) = body {
-            self.foreign |= !matches!(body, Body::Current(_));
-            self.candidates.push(Candidate { list, rank: work.rank, body, claims: number..number + 1 });
-        }
-    }
-
-    fn family(&mut self, group: &[MemberWork<'_, 's>]) {
-        let Some(first) = group.first() else { return };
-        let (family, dialect, rank) = (first.family, first.dialect, first.rank);
-        let table = self.index.table(dialect);
-        let python = table.is_some_and(|table| table.python);
-        let mut pieces = Vec::with_capacity(group.len());
-        let mut folded: Vec<(usize, About, Cow<'s, str>)> = Vec::with_capacity(group.len());
-        let list = match family.list {
-            List::Input => ListOf::Input,
-            List::Output => ListOf::Output,
-            List::Tools => ListOf::Tools,
-        };
-        for work in group {
-            let Some((_, value)) = self.source.attributes.get(work.attribute) else { continue };
-            let kept = |reason| Claim {
-                from: From::Attribute(work.attribute),
-                dialect,
-                about: About::Nothing,
-                outcome: Outcome::Kept(reason),
-                rule: "a piece that no message has a place for stays",
-            };
-            let (piece, inner) = match piece(family, &work.member) {
-                None => {
-                    self.claims.push(kept(Reason::Unknown));
-                    continue;
-                }
-                Some((Piece::Keep(reason), _)) => {
-                    self.claims.push(kept(reason));
-                    continue;
-                }
-                Some(known) => known,
-            };
-            let text = text_of(value).unwrap_or(Cow::Borrowed(""));
-            self.user_text |= piece == Piece::UserText;
-            let about = match piece {
-                Piece::FinishReason => About::Field(Field::ResponseFinishReasons),
-                _ => About::List(list),
-            };
-            let reason = if piece == Piece::FinishReason { text.clone() } else { Cow::Borrowed("") };
-            folded.push((work.attribute, about, reason));
-            pieces.push(Numbered { number: work.member.number.unwrap_or(0), inner, piece, text });
-        }
-        let start = self.claims.len();
-        for (attribute, about, reason) in folded {
-            if !reason.is_empty() {
-                self.reasons.push((self.claims.len(), reason));
-            }
-            self.claims.push(Claim {
-                from: From::Attribute(attribute),
-                dialect,
-                about,
-                outcome: Outcome::Open,
-                rule: "",
-            });
-        }
-        let body = match family.list {
-            List::Tools => Body::Tools(fold::tools(pieces, python)),
-            list => Body::Messages(fold::messages(pieces, list, python)),
-        };
-        self.foreign = true;
-        self.candidates.push(Candidate { list, rank, body, claims: start..self.claims.len() });
-    }
-
-    fn events(&mut self, winner: u8) {
-        for list in [List::Input, List::Output] {
-            let start = self.claims.len();
-            let mut messages = Vec::new();
-            for (number, event) in self.source.events.iter().enumerate() {
-                let mut rules =
-                    self.index.events.iter().filter(|(_, rule)| rule.name == event.name && rule.list == list);
-                let first = rules.next();
-                let Some((dialect, rule)) = rules.find(|(dialect, _)| *dialect == winner).or(first) else {
-                    continue;
-                };
-                let python = self.index.table(*dialect).is_some_and(|table| table.python);
-                let read = fold::event_messages(event, rule, python);
-                let (outcome, rule) = match &read {
-                    Some((_, true)) => (Outcome::Open, ""),
-                    Some((_, false)) => (Outcome::Kept(Reason::SaysMore), "the event says more than its message"),
-                    None => (Outcome::Kept(Reason::Shape), "content in a shape that nobody knows stays"),
-                };
-                let about = About::List(if list == List::Input { ListOf::Input } else { ListOf::Output });
-                self.claims.push(Claim { from: From::Event(number), dialect: *dialect, about, outcome, rule });
-                messages.extend(read.into_iter().flat_map(|(messages, _)| messages));
-            }
-            if !messages.is_empty() {
-                let list = if list == List::Input { ListOf::Input } else { ListOf::Output };
-                self.foreign = true;
-                let body = Body::Messages(messages);
-                self.candidates.push(Candidate { list, rank: 700, body, claims: start..self.claims.len() });
-            }
-        }
-    }
-
-    /// Takes the first candidate of a list and compares the others with it.
-    fn resolve(&mut self, list: ListOf) {
-        let mut candidates: Vec<Candidate<'s>> = Vec::new();
-        let mut index = 0;
-        while index < self.candidates.len() {
-            match self.candidates[index].list == list {
-                true => candidates.push(self.candidates.remove(index)),
-                false => index += 1,
-            }
-        }
-        candidates.sort_by_key(|candidate| candidate.rank);
-        let mut candidates = candidates.into_iter();
-        let Some(mut chosen) = candidates.next() else { return };
-        for other in candidates {
-            let (outcome, rule) = if covers(&chosen.body, &other.body, list) {
-                (Outcome::Expressed(Reason::None), "the same already stands in the target's words")
-            } else if add_calls(&mut chosen.body, &other.body, list) {
-                (Outcome::Expressed(Reason::None), "tool calls that the messages lacked")
-            } else {
-                self.other_candidates.push(other);
-                continue;
-            };
-            self.settle(other.claims, outcome, rule);
-        }
-        let current = matches!(chosen.body, Body::Current(_));
-        let (outcome, rule) = match current {
-            true => (Outcome::Expressed(Reason::Current), "already in the target's words"),
-            false if chosen.rank == RANK_CURRENT => {
-                (Outcome::Expressed(Reason::None), "repaired to the published shape")
-            }
-            false => (Outcome::Expressed(Reason::None), "folded into the published shape"),
-        };
-        self.settle(chosen.claims, outcome, rule);
-        match (list, chosen.body) {
-            (ListOf::Input, Body::Messages(messages)) => self.operation.input = Content::Read(messages),
-            (ListOf::Output, Body::Messages(messages)) => self.operation.output = Content::Read(messages),
-            (ListOf::Instructions, Body::Parts(parts)) => self.operation.instructions = Content::Read(parts),
-            (ListOf::Tools, Body::Tools(tools)) => self.operation.tools = Content::Read(tools),
-            (ListOf::Input, _) => self.operation.input = Content::Current,
-            (ListOf::Output, _) => self.operation.output = Content::Current,
-            (ListOf::Instructions, _) => self.operation.instructions = Content::Current,
-            (ListOf::Tools, _) => self.operation.tools = Content::Current,
-        }
-    }
-
-    /// Compares what was said otherwise with what is said in the end: a correction may agree with it.
-    pub(super) fn reconsider(&mut self) {
-        for (claim, field, scalar) in std::mem::take(&mut self.other_facts) {
-            if self.operation.get(field) == Some(&scalar)
-                && let Some(claim) = self.claims.get_mut(claim)
-            {
-                claim.outcome = Outcome::Expressed(Reason::None);
-                claim.rule = "the correction of what was said first agrees with it";
-            }
-        }
-        for other in std::mem::take(&mut self.other_candidates) {
-            if self.agrees(&other) {
-                let rule = "the same stands in the target's words";
-                self.settle(other.claims, Outcome::Expressed(Reason::None), rule);
-                continue;
-            }
-            // Pieces of one list stay together, a finish reason too that is expressed: without it
-            // the rest would be another list.
-            for claim in self.claims.get_mut(other.claims).unwrap_or_default() {
-                if matches!(claim.outcome, Outcome::Open | Outcome::Expressed(_)) {
-                    claim.outcome = Outcome::Kept(Reason::Conflict);
-                    claim.rule = "other content was said first; this stays";
-                }
-            }
-        }
-    }
-
-    fn agrees(&mut self, other: &Candidate<'s>) -> bool {
-        let messages = match other.list {
-            ListOf::Input => &mut self.operation.input,
-            ListOf::Output => &mut self.operation.output,
-            // Nothing changes these once they were compared.
-            ListOf::Instructions | ListOf::Tools => return false,
-        };
-        let Content::Read(read) = messages else { return false };
-        let mut body = Body::Messages(std::mem::take(read));
-        let agrees = covers(&body, &other.body, other.list) || add_calls(&mut body, &other.body, other.list);
-        if let (Content::Read(read), Body::Messages(body)) = (messages, body) {
-            *read = body;
-        }
-        agrees
-    }
-
     /// What becomes of all expressed claims of a field.
     pub(super) fn settle_field(&mut self, field: Field, outcome: Outcome, rule: &'static str) {
         for claim in &mut self.claims {
@@ -480,49 +343,20 @@ impl<'t, 's> Job<'t, 's> {
             }
         }
     }
+}
 
-    fn settle(&mut self, claims: Range<usize>, outcome: Outcome, rule: &'static str) {
-        for claim in self.claims.get_mut(claims).unwrap_or_default() {
-            if claim.outcome == Outcome::Open {
-                claim.outcome = outcome;
-                claim.rule = rule;
-            }
-        }
-    }
+/// A value of the span, or one that was found inside of it.
+#[derive(Clone, Copy)]
+pub(super) enum Given<'v, 's> {
+    Source(&'s Value<'s>),
+    Made(&'v Value<'static>),
+}
 
-    /// The attribute has the provider's words of all choices, each message the schema's word.
-    fn finish_reasons(&mut self) {
-        if let Some(messages) = self.operation.output.read() {
-            let said: Vec<Cow<'s, str>> = messages
-                .iter()
-                .filter_map(|message| message.finish_reason.clone())
-                .filter(|reason| !reason.is_empty())
-                .collect();
-            if !said.is_empty() {
-                let first = self.reasons.first().map(|(claim, _)| *claim);
-                self.offer(Field::ResponseFinishReasons, Scalar::Strings(said), first);
-            }
-        }
-        let known = match self.operation.get(Field::ResponseFinishReasons) {
-            Some(Scalar::Strings(known)) => known.clone(),
-            _ => Vec::new(),
-        };
-        for (claim, reason) in std::mem::take(&mut self.reasons) {
-            let word = content::message_finish_reason(reason.clone());
-            let same = known.iter().any(|known| content::message_finish_reason(known.clone()) == word);
-            let Some(claim) = self.claims.get_mut(claim) else { continue };
-            (claim.outcome, claim.rule) = match same {
-                true => (Outcome::Expressed(Reason::None), "collected into the list of finish reasons"),
-                false => (Outcome::Kept(Reason::Conflict), "another reason was said first; this stays"),
-            };
-        }
-        if let Some(messages) = self.operation.output.read_mut() {
-            let aligned = messages.len() == known.len();
-            for (message, reason) in messages.iter_mut().zip(known) {
-                if message.finish_reason.as_ref().is_none_or(|reason| reason.is_empty()) && aligned {
-                    message.finish_reason = Some(reason);
-                }
-            }
+impl<'v, 's: 'v> Given<'v, 's> {
+    fn value(self) -> &'v Value<'s> {
+        match self {
+            Given::Source(value) => value,
+            Given::Made(value) => value,
         }
     }
 }

@@ -13,7 +13,9 @@ pub mod field;
 mod fold;
 mod index;
 mod job;
+pub mod log;
 pub mod message;
+pub mod metric;
 pub mod operation;
 mod passes;
 mod read;
@@ -23,6 +25,7 @@ pub mod translate;
 mod usage;
 
 pub mod values;
+mod write;
 
-pub use tally::Tally;
+pub use tally::{Capped, Tally};
 pub use translate::Translator;

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::field::Field;
-use super::message::{Message, Part, ToolDefinition};
+use super::message::{Document, Message, Part, ToolDefinition};
 use crate::otlp::span::Kind;
 use crate::otlp::value::Value;
 
@@ -103,6 +103,12 @@ pub struct Operation<'a> {
     pub instructions: Content<Vec<Part<'a>>>,
     /// `gen_ai.tool.definitions`.
     pub tools: Content<Vec<ToolDefinition<'a>>>,
+    /// `gen_ai.retrieval.documents`.
+    pub documents: Content<Vec<Document<'a>>>,
+    /// A prompt template's variables, with their values.
+    pub variables: Vec<(String, String)>,
+    /// What the emitter calls it, where no target has words for that: `guardrail`, `chain`.
+    pub named: Option<String>,
 }
 
 const FIELDS: usize = Field::ALL.len();
@@ -116,6 +122,9 @@ impl Default for Operation<'_> {
             output: Content::Absent,
             instructions: Content::Absent,
             tools: Content::Absent,
+            documents: Content::Absent,
+            variables: Vec::new(),
+            named: None,
         }
     }
 }
@@ -181,6 +190,8 @@ impl<'a> Operation<'a> {
             && self.output.is_absent()
             && self.instructions.is_absent()
             && self.tools.is_absent()
+            && self.documents.is_absent()
+            && self.variables.is_empty()
     }
 
     /// All fields that are said, in the order of [`Field::ALL`].

@@ -3,9 +3,9 @@
 //! Nothing is decided here about targets. A claim notes where something was said; what became of it
 //! is filled in by [`super::translate`].
 
-use super::dialect::{Family, Quirk, Reason, Sign};
+use super::dialect::{Counts, Dialect, Family, Quirk, Reason, Sign};
 use super::field::Field;
-use super::index::{Found, Index, Meaning, Member};
+use super::index::{Found, Index, MAX_DIALECTS, Meaning, Member};
 use crate::otlp::span::Span;
 use crate::otlp::traces::Origin;
 use crate::otlp::value::Value;
@@ -16,6 +16,9 @@ pub(super) struct Source<'a> {
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
     /// Only events that some dialect knows.
     pub(super) events: Vec<SourceEvent<'a>>,
+    /// How many of the attributes are the span's own. The others stand on events that say what could
+    /// stand on the span, and are read after them.
+    own: usize,
 }
 
 /// A span event that may carry content.
@@ -25,6 +28,9 @@ pub(super) struct SourceEvent<'a> {
     pub(super) index: usize,
     pub(super) name: &'a str,
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
+    /// Those of its attributes that are read as if they stood on the span, as numbers in
+    /// [`Source::attributes`]; they are not in `attributes` then.
+    pub(super) lent: std::ops::Range<usize>,
 }
 
 impl<'a> Source<'a> {
@@ -37,14 +43,42 @@ impl<'a> Source<'a> {
                 index: number,
                 name: event.name,
                 attributes: event.attributes().map(|entry| (entry.key, entry.parse_value())).collect(),
+                lent: 0..0,
             })
             .collect();
-        Source { attributes: read.source_attributes().collect(), events }
+        let mut source = Source { attributes: read.source_attributes().collect(), events, own: 0 };
+        source.own = source.attributes.len();
+        for event in &mut source.events {
+            let start = source.attributes.len();
+            if index.lends(event.name) {
+                source.attributes.append(&mut event.attributes);
+            }
+            event.lent = start..source.attributes.len();
+        }
+        source
     }
 
-    /// The value of the first attribute named `key`.
+    /// The value of the first of the span's attributes named `key`.
     pub(super) fn get(&self, key: &str) -> Option<&Value<'a>> {
-        self.attributes.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+        self.own_attributes().iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    /// The attributes of the span itself.
+    pub(super) fn own_attributes(&self) -> &[(&'a str, Value<'a>)] {
+        self.attributes.get(..self.own).unwrap_or_default()
+    }
+
+    /// The name of the event that an attribute stands on; `None` if it is the span's own.
+    fn lender(&self, attribute: usize) -> Option<&'a str> {
+        if self.is_own(attribute) {
+            return None;
+        }
+        self.events.iter().find(|event| event.lent.contains(&attribute)).map(|event| event.name)
+    }
+
+    /// Whether an attribute is the span's own.
+    pub(super) fn is_own(&self, attribute: usize) -> bool {
+        attribute < self.own
     }
 }
 
@@ -63,13 +97,20 @@ pub(super) enum From {
     Event(usize),
 }
 
-/// One of the four lists.
+/// One of the lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ListOf {
     Input,
     Output,
     Instructions,
     Tools,
+    Documents,
+}
+
+impl ListOf {
+    /// All lists.
+    pub(super) const ALL: [ListOf; 5] =
+        [ListOf::Input, ListOf::Output, ListOf::Instructions, ListOf::Tools, ListOf::Documents];
 }
 
 /// What a claim says something about.
@@ -82,6 +123,8 @@ pub(super) enum About {
     Server,
     /// Token counts.
     Usage,
+    /// A prompt template's variables.
+    Variables,
 }
 
 /// What became of a claim.
@@ -101,6 +144,8 @@ pub(super) struct Claim {
     pub(super) dialect: u8,
     pub(super) about: About,
     pub(super) outcome: Outcome,
+    /// Whether it is one of several that a single key makes; they become one in the end.
+    pub(super) part: bool,
     /// For `explain`.
     pub(super) rule: &'static str,
 }
@@ -144,11 +189,11 @@ pub(super) struct Speakers {
     /// All that something of their own speaks for; of a mere habit, such as `llm.request.type`, which
     /// LiteLLM has too, only the leader may live. Without official OpenTelemetry, which comes after
     /// them and before those that nothing speaks for, whether its own names stand there yet or not.
-    told: [u64; 4],
+    told: u64,
 }
 
 impl Speakers {
-    fn of(index: &Index, tells: &[u32; 256]) -> Speakers {
+    fn of(index: &Index, tells: &[u32; MAX_DIALECTS]) -> Speakers {
         let mut speakers = Speakers::default();
         let mut loudest = 0;
         let numbered = || tells.iter().zip(0u8..=u8::MAX).take(index.dialects.len());
@@ -160,31 +205,32 @@ impl Speakers {
             }
         }
         for (told, number) in numbered() {
-            if (*told >= OWN || speakers.leader == Some(number))
-                && !index.is_otel(number)
-                && let Some(word) = speakers.told.get_mut(usize::from(number / 64))
-            {
-                *word |= 1 << (number % 64);
+            if (*told >= OWN || speakers.leader == Some(number)) && !index.is_otel(number) {
+                speakers.told |= 1 << number;
             }
         }
-        if speakers.told == [0; 4] {
+        if speakers.told == 0 {
             return Speakers::default();
         }
         speakers
     }
 
-    fn has(&self, dialect: u8) -> bool {
-        self.leader == Some(dialect)
-            || self.told.get(usize::from(dialect / 64)).is_some_and(|word| word & (1 << (dialect % 64)) != 0)
+    pub(super) fn has(&self, dialect: u8) -> bool {
+        self.leader == Some(dialect) || self.told & 1u64.checked_shl(u32::from(dialect)).unwrap_or(0) != 0
     }
 
     fn is_nobody(&self) -> bool {
         self.leader.is_none()
     }
 
+    /// The table of the dialect that speaks loudest.
+    pub(super) fn leader(&self, index: &Index) -> Option<&'static Dialect> {
+        self.leader.and_then(|leader| index.table(leader))
+    }
+
     /// Whether a single emitter speaks.
     fn is_one(&self) -> bool {
-        self.told.iter().map(|word| word.count_ones()).sum::<u32>() == 1
+        self.told.is_power_of_two()
     }
 
     /// The smaller, the sooner the dialect is believed.
@@ -239,6 +285,10 @@ const RANK_UNTOLD: u32 = 300;
 /// Facts that are only copied, or found within something larger.
 pub(super) const RANK_COPY: u32 = 1000;
 const RANK_GUARDED: u32 = 2000;
+/// What means something only beside an operation's name.
+const RANK_LATE: u32 = 3000;
+/// Added to the rank of what stands on an event.
+const RANK_EVENT: u32 = 10_000;
 
 /// What a key weighs that only one emitter writes (see [`super::dialect::Tell`]); less is a habit.
 const OWN: u32 = 20;
@@ -253,19 +303,23 @@ impl<'i> Reading<'i, '_> {
         origin: &Origin<'_>,
         is_current: impl Fn(Field, &str) -> bool,
     ) -> Reading<'i, 'k> {
-        let mut tells = [0u32; 256];
+        let mut tells = [0u32; MAX_DIALECTS];
         let sign = index.score_origin(origin, &mut tells);
         let by_origin = Speakers::of(index, &tells);
         let sign_of_name = index.score_name(name, &mut tells);
-        let mut scores = [0u32; 256];
+        let mut scores = [0u32; MAX_DIALECTS];
         let mut seen = 0;
         let mut telling = Vec::new();
         let mut found = Vec::with_capacity(source.attributes.len());
         for (attribute, (key, _)) in source.attributes.iter().enumerate() {
+            if let Some(event) = source.lender(attribute).filter(|event| index.has_rules_on(event)) {
+                found.push(index.on_event(event, key).map_or(Found::Foreign, Found::OnEvent));
+                continue;
+            }
             let what = index.find(key);
             match what {
                 Found::Entry(entry) => {
-                    for meaning in &entry.meanings {
+                    for meaning in entry.meanings.iter().filter(|meaning| !meaning.own) {
                         scores[usize::from(meaning.dialect)] += 1;
                     }
                 }
@@ -274,7 +328,7 @@ impl<'i> Reading<'i, '_> {
                         scores[usize::from(*dialect)] += 1;
                     }
                 }
-                Found::Kept(..) | Found::Foreign => {}
+                Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => {}
             }
             if index.score(key, &mut tells, &mut seen) {
                 telling.push(attribute);
@@ -283,7 +337,7 @@ impl<'i> Reading<'i, '_> {
         }
         for event in &source.events {
             for (dialect, rule) in &index.events {
-                if rule.name == event.name {
+                if rule.matches(event.name) {
                     scores[usize::from(*dialect)] += 1;
                 }
             }
@@ -296,7 +350,8 @@ impl<'i> Reading<'i, '_> {
             recognise(index, &scores, &speakers, |winner| sign.loudest(winner).or(sign_of_name.loudest(winner)));
         let rank = |dialect: u8| speakers.rank(index, dialect);
 
-        let named_by_emitter = index.names_span(name, |dialect| speakers.has(dialect));
+        let has = |key: &str| source.get(key).is_some();
+        let named_by_emitter = index.names_span(name, origin.scope_name, has, |dialect| speakers.has(dialect));
         let mut reading = Reading {
             recognised,
             standing: Standing {
@@ -308,21 +363,27 @@ impl<'i> Reading<'i, '_> {
             work: Vec::with_capacity(found.len()),
             members: Vec::new(),
             claims: Vec::new(),
-            starts: !source.events.is_empty(),
+            starts: source.events.iter().any(|event| event.lent.is_empty()),
         };
         for (attribute, what) in found.into_iter().enumerate() {
             let Some((key, _)) = source.attributes.get(attribute) else { continue };
             match what {
                 Found::Entry(entry) => {
-                    let Some(meaning) = entry.meanings.iter().min_by_key(|meaning| rank(meaning.dialect)) else {
-                        continue;
-                    };
+                    let Some(meaning) = entry.meaning(rank, |dialect| speakers.has(dialect)) else { continue };
                     reading.starts |= meaning.starts();
                     reading.work.push(Work {
-                        rank: work_rank(meaning, rank(meaning.dialect), key, &is_current),
+                        rank: match source.is_own(attribute) {
+                            true => work_rank(meaning, rank(meaning.dialect), key, &is_current),
+                            // A current name on an event is not where the target wants it.
+                            false => RANK_EVENT + rank(meaning.dialect),
+                        },
                         attribute,
                         meaning,
                     });
+                }
+                Found::OnEvent(meaning) => {
+                    reading.starts |= meaning.starts();
+                    reading.work.push(Work { rank: RANK_EVENT + rank(meaning.dialect), attribute, meaning });
                 }
                 Found::Member(member) => {
                     let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
@@ -342,6 +403,7 @@ impl<'i> Reading<'i, '_> {
                     dialect,
                     about: About::Nothing,
                     outcome: Outcome::Kept(reason),
+                    part: false,
                     rule: "a key without a place in the conventions stays",
                 }),
                 Found::Foreign => {}
@@ -357,9 +419,14 @@ impl<'i> Reading<'i, '_> {
         self.work.iter().any(|work| work.meaning.guarded)
     }
 
+    /// How the leader counts tokens.
+    pub(super) fn counts(&self, index: &Index) -> Counts {
+        self.standing.speakers.leader(index).map_or(Counts::UNSAID, |table| table.counts)
+    }
+
     /// The leader's quirk.
     pub(super) fn quirk(&self, index: &Index) -> Option<Quirk> {
-        self.standing.speakers.leader.and_then(|leader| index.table(leader)).and_then(|table| table.quirk)
+        self.standing.speakers.leader(index).and_then(|table| table.quirk)
     }
 }
 
@@ -377,9 +444,10 @@ impl Standing {
         if self.for_good {
             return false;
         }
-        let left =
-            |attribute: &usize| source.attributes.get(*attribute).map(|(key, _)| *key).filter(|key| span.has(key));
-        let mut tells = [0u32; 256];
+        let left = |attribute: &usize| {
+            source.own_attributes().get(*attribute).map(|(key, _)| *key).filter(|key| span.has(key))
+        };
+        let mut tells = [0u32; MAX_DIALECTS];
         let mut seen = 0;
         index.score_origin(origin, &mut tells);
         index.score_name(span.name(), &mut tells);
@@ -397,23 +465,29 @@ impl Standing {
         let first = |dialects: &mut dyn Iterator<Item = u8>, speakers: &Speakers| {
             dialects.min_by_key(|dialect| speakers.rank(index, *dialect))
         };
-        (0..source.attributes.len()).filter_map(|attribute| left(&attribute)).any(|key| match index.find(key) {
+        (0..source.own).filter_map(|attribute| left(&attribute)).any(|key| match index.find(key) {
             Found::Entry(entry) => {
-                let mut dialects = entry.meanings.iter().map(|meaning| meaning.dialect);
-                first(&mut dialects.clone(), &self.speakers) != first(&mut dialects, &now)
+                let counts = |speakers: &Speakers| {
+                    let meaning =
+                        entry.meaning(|dialect| speakers.rank(index, dialect), |dialect| speakers.has(dialect));
+                    meaning.map(|meaning| meaning.dialect)
+                };
+                counts(&self.speakers) != counts(&now)
             }
             Found::Member(member) => {
                 let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
                 let mut dialects = families.iter().map(|(dialect, _)| *dialect);
                 first(&mut dialects.clone(), &self.speakers) != first(&mut dialects, &now)
             }
-            Found::Kept(..) | Found::Foreign => false,
+            Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => false,
         })
     }
 }
 
 fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field, &str) -> bool) -> u32 {
-    use super::convention::{INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS};
+    use super::convention::{
+        INPUT_MESSAGES, OUTPUT_MESSAGES, RETRIEVAL_DOCUMENTS, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS,
+    };
     use super::dialect::Action;
     match meaning.action {
         Action::Field(field) if is_current(field, key) => RANK_CURRENT,
@@ -421,14 +495,21 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
         Action::Output if key == OUTPUT_MESSAGES => RANK_CURRENT,
         Action::Instructions if key == SYSTEM_INSTRUCTIONS => RANK_CURRENT,
         Action::Tools if key == TOOL_DEFINITIONS => RANK_CURRENT,
+        Action::Documents if key == RETRIEVAL_DOCUMENTS => RANK_CURRENT,
         _ if meaning.guarded => RANK_GUARDED + rank,
-        Action::Copy(_) | Action::Usage | Action::Url | Action::Read(_) => RANK_COPY + rank,
+        Action::Copy(_) | Action::Usage | Action::Url | Action::Read(_) | Action::Members(_) => RANK_COPY + rank,
+        Action::ByOperation(_) => RANK_LATE + rank,
         _ => rank,
     }
 }
 
 /// The dialect to be named: the one that leads or, where no emitter speaks, the one that knows most.
-fn recognise(index: &Index, scores: &[u32; 256], speakers: &Speakers, sign: impl Fn(u8) -> Option<Sign>) -> Recognised {
+fn recognise(
+    index: &Index,
+    scores: &[u32; MAX_DIALECTS],
+    speakers: &Speakers,
+    sign: impl Fn(u8) -> Option<Sign>,
+) -> Recognised {
     let mut best: Option<(u8, u32)> = None;
     let mut next = 0;
     for (number, score) in scores.iter().take(index.dialects.len()).enumerate() {

@@ -5,22 +5,19 @@
 //! second pass changes nothing. A legacy key goes only when all that it said is now said in the
 //! target's words; every key that stays is counted with its reason.
 
-use super::coerce::{Coerced, coerce, is_of, written};
-use super::content::{write_messages, write_parts, write_tool_definitions};
-use super::convention::{Convention, INPUT_MESSAGES, Name, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS};
+use super::convention::{self, Convention, Name, is_model_call};
 use super::dialect::{self, Action, Reason};
 use super::field::{Field, Type};
 use super::index::Index;
 use super::job::Job;
-use super::operation::{Content, Operation, Scalar, Seen};
+use super::operation::{Operation, Seen};
 use super::passes::{Fates, PASSES};
-use super::read::{About, Claim, From, ListOf, Outcome, Reading, Recognised, Source, Standing};
+use super::read::{About, Claim, From, Outcome, Reading, Recognised, Source, Standing};
 use super::settings::{Genai, Originals, Target};
 use super::tally::Tally;
 use crate::otlp::id::SpanId;
 use crate::otlp::span::{Kind, Span};
 use crate::otlp::traces::Origin;
-use crate::otlp::value::Value;
 
 /// What only the other spans of a batch can answer. Asked rarely: once a bare key such as
 /// `prompt_tokens` is met.
@@ -46,6 +43,9 @@ pub struct Translation {
     pub dialect: &'static str,
     /// The target that the span was translated to.
     pub target: Target,
+    /// `gen_ai.operation.name`, or what the emitter calls it where no target has a word for it
+    /// (`guardrail`, `chain`); empty if nothing says.
+    pub operation: String,
     /// Whether it is a call of a model: `chat`, `generate_content`, `text_completion`, `embeddings`.
     pub model_call: bool,
     /// Input tokens, cache reads and writes included.
@@ -60,10 +60,12 @@ pub struct Translation {
 #[derive(Debug)]
 pub struct Translator {
     pub(super) index: Index,
-    convention: &'static Convention,
+    pub(super) convention: &'static Convention,
     /// The convention's names by field, so that none is searched for.
     names: Vec<Option<(&'static str, Type)>>,
-    originals: Originals,
+    pub(super) originals: Originals,
+    /// Whether a span is to say how it was translated.
+    pub(super) provenance: bool,
 }
 
 /// A span that was read and is ready to be written.
@@ -74,8 +76,8 @@ pub(super) struct Read<'s> {
     pub(super) claims: Vec<Claim>,
     pub(super) said_by: [Option<usize>; Field::ALL.len()],
     /// The new name, if the span gets one.
-    name: Option<String>,
-    kind: Option<Kind>,
+    pub(super) name: Option<String>,
+    pub(super) kind: Option<Kind>,
 }
 
 impl Translator {
@@ -89,6 +91,7 @@ impl Translator {
             convention,
             names: Field::ALL.iter().map(|field| convention.name(*field)).collect(),
             originals: settings.originals,
+            provenance: settings.provenance,
         }
     }
 
@@ -115,7 +118,15 @@ impl Translator {
         }
         let mut fates = None;
         let mut translation = self.with_source(span, |source, span| {
-            let mut read = self.read(source, span, origin, batch)?;
+            let read = self.read(source, span, origin, batch);
+            for claim in read.as_ref().map_or_else(|claims| claims.as_slice(), |read| &read.claims) {
+                if claim.outcome == Outcome::Kept(Reason::Unknown)
+                    && let Some(key) = key_of(claim, source)
+                {
+                    tally.unmapped(origin.scope_name, key);
+                }
+            }
+            let mut read = read.ok()?;
             self.write(&mut read, source, span);
             match self.is_unsettled(&read, source, span, origin) {
                 true => fates = Some(Fates::new(&read.claims, source)),
@@ -126,6 +137,9 @@ impl Translator {
         if let Some(mut fates) = fates {
             self.settle(span, origin, batch, &mut fates, &mut translation);
             fates.count(tally);
+        }
+        if !translation.operation.is_empty() {
+            tally.operation(&translation.operation);
         }
         Some(translation)
     }
@@ -142,7 +156,7 @@ impl Translator {
     ) {
         for _ in 1..PASSES {
             let again = self.with_source(span, |source, span| {
-                let mut read = self.read(source, span, origin, batch)?;
+                let mut read = self.read(source, span, origin, batch).ok()?;
                 self.write(&mut read, source, span);
                 fates.update(&read.claims, source);
                 *translation = Translation { dialect: translation.dialect, ..self.translation(&read) };
@@ -199,23 +213,21 @@ impl Translator {
         work(&source, span)
     }
 
-    // --- reading -------------------------------------------------------------------------------
-
-    /// Reads a span; `None` if it is no LLM operation.
+    /// Reads a span. If it is no LLM operation, its keys of the known prefixes are what there is to say.
     pub(super) fn read<'s>(
         &self,
         source: &'s Source<'s>,
         span: &Span<'_>,
         origin: &Origin<'_>,
         batch: &mut dyn Batch,
-    ) -> Option<Read<'s>> {
+    ) -> Result<Read<'s>, Vec<Claim>> {
         let mut reading =
             Reading::new(&self.index, source, span.name(), origin, |field, key| self.is_name_of(field, key));
         let guarded = reading.has_guarded() && self.guard(&reading, source, span, batch);
         if !reading.starts && !guarded {
-            return None;
+            return Err(reading.claims);
         }
-        let mut job = Job::new(&self.index, self.convention, source, reading.standing.speakers);
+        let mut job = Job::new(&self.index, self.convention, source, span.name(), reading.standing.speakers);
         job.read(&mut reading, guarded);
         // Quirks see it, for nothing may look otherwise to them once it stands under its name.
         job.infer_provider();
@@ -224,17 +236,18 @@ impl Translator {
                 name: span.name(),
                 kind: span.kind(),
                 scope_name: origin.scope_name,
-                attributes: &source.attributes,
+                attributes: source.own_attributes(),
             };
             quirk(&mut job.operation, &seen);
         }
+        job.repair_counts(reading.counts(&self.index));
         job.operation.clear(Field::UsageTotalTokens);
         let is_by_nature = |claim: &Claim| {
             matches!(claim.outcome, Outcome::Kept(Reason::NoHome | Reason::Copy | Reason::SaysMore | Reason::Unknown))
         };
-        if job.operation.says_nothing() && job.claims.iter().all(is_by_nature) {
+        if job.operation.named.is_none() && job.operation.says_nothing() && job.claims.iter().all(is_by_nature) {
             // Only keys that stay anyway: a task of a workflow, the copy of a raw request.
-            return None;
+            return Err(job.claims);
         }
         job.infer_operation();
         let embeddings = job.operation.text(Field::OperationName) == Some("embeddings");
@@ -248,8 +261,11 @@ impl Translator {
             job.settle_field(Field::UsageOutputTokens, Outcome::Discarded(Reason::Empty), "embeddings have no output");
         }
         job.reconsider();
-        let (name, kind) = name_and_kind(&job.operation, reading.named_by_emitter, span);
-        Some(Read {
+        let (name, kind) = match reading.named_by_emitter {
+            true => name_and_kind(&job.operation, span.kind()),
+            false => (None, None),
+        };
+        Ok(Read {
             recognised: reading.recognised,
             standing: reading.standing,
             operation: job.operation,
@@ -281,7 +297,7 @@ impl Translator {
             && !span.span_id().is_some_and(|id| batch.children_have_usage(id))
     }
 
-    fn name(&self, field: Field, operation: Option<&str>) -> Option<(&'static str, Type)> {
+    pub(super) fn name(&self, field: Field, operation: Option<&str>) -> Option<(&'static str, Type)> {
         let refined = self.convention.refined.iter().find(|(of, name)| Some(*of) == operation && name.field == field);
         match refined {
             Some((_, Name { attribute, written, .. })) => attribute.map(|attribute| (attribute, *written)),
@@ -289,169 +305,9 @@ impl Translator {
         }
     }
 
-    fn is_name_of(&self, field: Field, key: &str) -> bool {
+    pub(super) fn is_name_of(&self, field: Field, key: &str) -> bool {
         self.names.get(field as usize).copied().flatten().is_some_and(|(name, _)| name == key)
             || self.convention.refined.iter().any(|(_, name)| name.field == field && name.attribute == Some(key))
-    }
-
-    // --- writing -------------------------------------------------------------------------------
-
-    pub(super) fn write(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
-        self.write_fields(read, source, span);
-        self.write_lists(read, source, span);
-        if let Some(name) = &read.name {
-            span.set_name(name);
-        }
-        if let Some(kind) = read.kind {
-            span.set_kind(kind);
-        }
-        if self.originals == Originals::Replace {
-            self.remove_originals(read, source, span);
-        }
-    }
-
-    fn write_fields(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
-        let operation_name = read.operation.text(Field::OperationName).map(str::to_owned);
-        let claimed = Fields::expressed(&read.claims);
-        for &field in Field::ALL {
-            if read.operation.get(field).is_none() && !claimed.has(field) {
-                continue;
-            }
-            let Some(fact) = read.operation.get(field) else {
-                // A quirk forgot it.
-                settle(&mut read.claims, field, Reason::NoHome, "the dialect takes it for something else; it stays");
-                continue;
-            };
-            let Some((attribute, kind)) = self.name(field, operation_name.as_deref()) else {
-                settle(&mut read.claims, field, Reason::NoHome, "the target has no word for it; it stays");
-                continue;
-            };
-            let existing = source.get(attribute);
-            if let Some(value) = existing
-                && is_of(kind, value)
-                && matches!(coerce(field, value), Coerced::Value(value) if value == *fact)
-            {
-                stands(&mut read.claims, source, attribute, true);
-                continue;
-            }
-            if existing.is_none() && self.says_by_absence(field, fact) && !is_contested(&read.claims, field) {
-                continue;
-            }
-            let value = written(fact, kind);
-            match self.renamed_from(field, &read.said_by, &read.claims, source, &value) {
-                Some(from) if existing.is_none() => {
-                    span.rename(from, attribute);
-                }
-                _ => span.set(attribute, value),
-            }
-            stands(&mut read.claims, source, attribute, false);
-        }
-    }
-
-    /// Facts that the target says by leaving the attribute out, unless a key that stays says
-    /// otherwise and would be taken for it.
-    fn says_by_absence(&self, field: Field, fact: &Scalar<'_>) -> bool {
-        match (field, fact) {
-            (Field::RequestStream, Scalar::Bool(false)) => !self.convention.says_not_streaming,
-            (Field::RequestChoiceCount, Scalar::Int(1)) => true,
-            _ => false,
-        }
-    }
-
-    /// The key that may simply be renamed: it said the fact, in the written type, and goes anyway.
-    fn renamed_from<'k>(
-        &self,
-        field: Field,
-        said_by: &[Option<usize>; Field::ALL.len()],
-        claims: &[Claim],
-        source: &Source<'k>,
-        value: &Value<'_>,
-    ) -> Option<&'k str> {
-        if self.originals == Originals::Keep {
-            return None;
-        }
-        let claim = claims.get((*said_by.get(field as usize)?)?)?;
-        let From::Attribute(number) = claim.from else { return None };
-        let (key, existing) = source.attributes.get(number)?;
-        let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None)) && !self.is_name_of(field, key);
-        (goes && existing == value).then_some(*key)
-    }
-
-    fn write_lists(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
-        let mut text = String::new();
-        let operation = &read.operation;
-        if let Content::Read(messages) = &operation.input {
-            write_messages(messages, false, &mut text);
-            set_text(span, source, INPUT_MESSAGES, &mut text);
-        }
-        if let Content::Read(messages) = &operation.output {
-            write_messages(messages, self.convention.finish_reason_in_messages, &mut text);
-            set_text(span, source, OUTPUT_MESSAGES, &mut text);
-        }
-        if let Content::Read(parts) = &operation.instructions {
-            write_parts(parts, &mut text);
-            set_text(span, source, SYSTEM_INSTRUCTIONS, &mut text);
-        }
-        if let Content::Read(tools) = &operation.tools {
-            write_tool_definitions(tools, &mut text);
-            set_text(span, source, TOOL_DEFINITIONS, &mut text);
-        }
-        for list in [ListOf::Input, ListOf::Output, ListOf::Instructions, ListOf::Tools] {
-            if is_read(operation, list) {
-                displaced(&mut read.claims, source, list_name(list));
-            }
-            if is_absent(operation, list) {
-                for claim in &mut read.claims {
-                    if claim.about == About::List(list)
-                        && matches!(claim.outcome, Outcome::Open | Outcome::Expressed(_))
-                    {
-                        claim.outcome = Outcome::Kept(Reason::Shape);
-                        claim.rule = "the dialect takes it for something else; it stays";
-                    }
-                }
-            }
-        }
-    }
-
-    fn remove_originals(&self, read: &Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
-        let operation_name = read.operation.text(Field::OperationName);
-        let kept: Vec<&str> = read
-            .claims
-            .iter()
-            .filter(|claim| matches!(claim.outcome, Outcome::Kept(_) | Outcome::Open))
-            .filter_map(|claim| key_of(claim, source))
-            .collect();
-        let kept = Keys::new(kept);
-        for claim in &read.claims {
-            if !matches!(claim.outcome, Outcome::Expressed(Reason::None) | Outcome::Discarded(_)) {
-                continue;
-            }
-            match claim.from {
-                From::Event(number) => {
-                    if let Some(event) = source.events.get(number) {
-                        span.remove_event(event.index);
-                    }
-                }
-                From::Attribute(_) => {
-                    let Some(key) = key_of(claim, source) else { continue };
-                    if !kept.has(key) && !self.is_live(key, claim.about, &read.operation, operation_name) {
-                        span.remove(key);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Whether the key is the target's own name of something that the span now says.
-    fn is_live(&self, key: &str, about: About, operation: &Operation<'_>, operation_name: Option<&str>) -> bool {
-        match about {
-            About::Field(field) => {
-                operation.get(field).is_some()
-                    && self.name(field, operation_name).is_some_and(|(attribute, _)| attribute == key)
-            }
-            About::List(list) => key == list_name(list) && !is_absent(operation, list),
-            _ => false,
-        }
     }
 
     pub(super) fn translation(&self, read: &Read<'_>) -> Translation {
@@ -459,6 +315,11 @@ impl Translator {
         Translation {
             dialect: self.index.dialects.get(usize::from(read.recognised.winner)).copied().unwrap_or_default(),
             target: self.convention.target,
+            operation: operation
+                .text(Field::OperationName)
+                .or(operation.named.as_deref())
+                .unwrap_or_default()
+                .to_owned(),
             model_call: operation.text(Field::OperationName).is_some_and(is_model_call),
             input_tokens: operation.int(Field::UsageInputTokens),
             output_tokens: operation.int(Field::UsageOutputTokens),
@@ -472,108 +333,9 @@ impl Translator {
             About::Field(field) => {
                 self.name(field, operation.text(Field::OperationName)).map(|(attribute, _)| attribute)
             }
-            About::List(list) => Some(list_name(list)),
+            About::List(list) => Some(super::write::list_name(list)),
             _ => None,
         }
-    }
-}
-
-/// The convention's name and kind, where the span has the name that its emitter gave it.
-fn name_and_kind(operation: &Operation<'_>, named_by_emitter: bool, span: &Span<'_>) -> (Option<String>, Option<Kind>) {
-    let Some(name) = operation.text(Field::OperationName).filter(|name| is_model_call(name)) else {
-        return (None, None);
-    };
-    if !named_by_emitter || !matches!(span.kind(), Kind::Internal | Kind::Client | Kind::Unspecified) {
-        return (None, None);
-    }
-    let name = match operation.text(Field::RequestModel) {
-        Some(model) => format!("{name} {model}"),
-        None => name.to_owned(),
-    };
-    (Some(name), (span.kind() == Kind::Internal).then_some(Kind::Client))
-}
-
-/// Operations whose spans are called after the model.
-fn is_model_call(operation: &str) -> bool {
-    matches!(operation, "chat" | "generate_content" | "text_completion" | "embeddings")
-}
-
-fn list_name(list: ListOf) -> &'static str {
-    match list {
-        ListOf::Input => INPUT_MESSAGES,
-        ListOf::Output => OUTPUT_MESSAGES,
-        ListOf::Instructions => SYSTEM_INSTRUCTIONS,
-        ListOf::Tools => TOOL_DEFINITIONS,
-    }
-}
-
-fn is_absent(operation: &Operation<'_>, list: ListOf) -> bool {
-    match list {
-        ListOf::Input => operation.input.is_absent(),
-        ListOf::Output => operation.output.is_absent(),
-        ListOf::Instructions => operation.instructions.is_absent(),
-        ListOf::Tools => operation.tools.is_absent(),
-    }
-}
-
-fn is_read(operation: &Operation<'_>, list: ListOf) -> bool {
-    match list {
-        ListOf::Input => operation.input.read().is_some(),
-        ListOf::Output => operation.output.read().is_some(),
-        ListOf::Instructions => operation.instructions.read().is_some(),
-        ListOf::Tools => operation.tools.read().is_some(),
-    }
-}
-
-fn set_text(span: &mut Span<'_>, source: &Source<'_>, attribute: &str, text: &mut String) {
-    let same = source.get(attribute).and_then(Value::as_str) == Some(text.as_str());
-    if !same {
-        span.set(attribute, text.as_str());
-    }
-    text.clear();
-}
-
-/// Claims of a field that is not written after all.
-fn settle(claims: &mut [Claim], field: Field, reason: Reason, rule: &'static str) {
-    for claim in claims {
-        if claim.about == About::Field(field) && matches!(claim.outcome, Outcome::Expressed(_)) {
-            claim.outcome = Outcome::Kept(reason);
-            claim.rule = rule;
-        }
-    }
-}
-
-/// Whether a key that stays says something else of a field.
-fn is_contested(claims: &[Claim], field: Field) -> bool {
-    let other = Outcome::Kept(Reason::Conflict);
-    claims.iter().any(|claim| claim.about == About::Field(field) && claim.outcome == other)
-}
-
-/// The claim of the target's own attribute: it stands as it came, or it was written anew.
-fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came: bool) {
-    if !as_it_came {
-        displaced(claims, source, attribute);
-    }
-    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
-    let Some(claim) = claim else { return };
-    match (as_it_came, claim.outcome) {
-        (true, Outcome::Expressed(_)) => {
-            claim.outcome = Outcome::Expressed(Reason::Current);
-            claim.rule = "already in the target's words";
-        }
-        (false, Outcome::Expressed(_)) => claim.rule = "repaired in place",
-        _ => {}
-    }
-}
-
-/// The claim of the target's own attribute, whose value was none and made way.
-fn displaced(claims: &mut [Claim], source: &Source<'_>, attribute: &str) {
-    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
-    if let Some(claim) = claim
-        && let Outcome::Kept(reason) = claim.outcome
-    {
-        claim.outcome = Outcome::Discarded(reason);
-        claim.rule = "a valid value took the place of one that was none";
     }
 }
 
@@ -584,44 +346,14 @@ pub(super) fn key_of<'k>(claim: &Claim, source: &Source<'k>) -> Option<&'k str> 
     }
 }
 
-/// A set of fields.
-#[derive(Clone, Copy)]
-struct Fields(u64);
-
-const _: () = assert!(Field::ALL.len() <= 64, "a set of fields is 64 bits");
-
-impl Fields {
-    /// The fields that claims express.
-    fn expressed(claims: &[Claim]) -> Fields {
-        Fields(claims.iter().fold(0, |set, claim| match (claim.about, claim.outcome) {
-            (About::Field(field), Outcome::Expressed(_)) => set | 1 << field as u64,
-            _ => set,
-        }))
+/// The convention's name and kind, of a span that has the name that its emitter gave it. A SERVER span is
+/// the server's own.
+fn name_and_kind(operation: &Operation<'_>, kind: Kind) -> (Option<String>, Option<Kind>) {
+    if !matches!(kind, Kind::Internal | Kind::Client | Kind::Unspecified) {
+        return (None, None);
     }
-
-    fn has(self, field: Field) -> bool {
-        self.0 & 1 << field as u64 != 0
-    }
-}
-
-/// A set of keys; small ones are searched, for hashing them costs more.
-enum Keys<'k> {
-    Few(Vec<&'k str>),
-    Many(std::collections::HashSet<&'k str, foldhash::fast::RandomState>),
-}
-
-impl<'k> Keys<'k> {
-    fn new(keys: Vec<&'k str>) -> Keys<'k> {
-        match keys.len() {
-            0..=32 => Keys::Few(keys),
-            _ => Keys::Many(keys.into_iter().collect()),
-        }
-    }
-
-    fn has(&self, key: &str) -> bool {
-        match self {
-            Keys::Few(keys) => keys.contains(&key),
-            Keys::Many(keys) => keys.contains(key),
-        }
+    match convention::name_and_kind(operation) {
+        Some((name, wanted)) => (Some(name), wanted.filter(|_| kind != Kind::Client)),
+        None => (None, None),
     }
 }

@@ -9,7 +9,8 @@ use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
 use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
 use crate::processor::drop::DropSpans;
-use crate::processor::genai::Genai;
+use crate::processor::genai::{Genai, Named};
+use crate::processor::own_metrics::OwnMetrics;
 use crate::receiver::{Observer as ReceiverObserver, Transport};
 
 /// The books of one receiver.
@@ -92,6 +93,59 @@ impl Source for GenaiKeys {
         families.push(family(
             "dragoman_genai_keys_total",
             "Attributes and events that a dialect claimed, by what became of them",
+            series.collect(),
+        ));
+        let mut named = Named::default();
+        for stage in &self.0 {
+            let Named { operations, unmapped } = stage.named();
+            named.operations.append(operations);
+            named.unmapped.append(unmapped);
+        }
+        let operations = named.operations.iter().map(|(operation, count)| ([operation.as_str()], count));
+        families.push(family(
+            "dragoman_genai_operations_total",
+            "Spans that were taken for a GenAI operation, by its name",
+            with_others(["operation"], operations, named.operations.others),
+        ));
+        let unmapped = named.unmapped.iter().map(|((scope, key), count)| ([scope.as_str(), key.as_str()], count));
+        families.push(family(
+            "dragoman_unmapped_keys_total",
+            "Keys under a known prefix that no dialect knows; they stay on the span",
+            with_others(["scope", "key"], unmapped, named.unmapped.others),
+        ));
+    }
+}
+
+/// Series by names that emitters write, and one for those that there was no room for.
+fn with_others<'n, const N: usize>(
+    keys: [&'static str; N],
+    counts: impl Iterator<Item = ([&'n str; N], u64)>,
+    others: u64,
+) -> Vec<Series> {
+    let others = (others > 0).then_some(([OTHERS; N], others));
+    let labels = |values: [&str; N]| keys.iter().zip(values).map(|(key, value)| Label::text(key, value)).collect();
+    counts.chain(others).map(|(values, count)| counter(labels(values), count)).collect()
+}
+
+/// The label of what is counted together.
+const OTHERS: &str = "_other";
+
+/// What the `genai` stages of metrics pipelines did with data points.
+pub(super) struct OwnMetricPoints(pub(super) Vec<Arc<OwnMetrics>>);
+
+impl Source for OwnMetricPoints {
+    fn collect(&self, families: &mut Vec<Family>) {
+        let mut totals = std::collections::BTreeMap::new();
+        for ((dialect, outcome, reason), points) in self.0.iter().flat_map(|stage| stage.fates()) {
+            *totals.entry((dialect, outcome, reason.name())).or_insert(0u64) += points;
+        }
+        let series = totals.into_iter().map(|((dialect, outcome, reason), count)| {
+            let labels = [("dialect", dialect), ("outcome", outcome), ("reason", reason)];
+            counter(labels.map(|(key, value)| Label::text(key, value)).into(), count)
+        });
+        families.push(family(
+            "dragoman_genai_metrics_total",
+            "Data points of GenAI metrics that applications sent, by what became of them",
             series.collect(),
         ));
     }

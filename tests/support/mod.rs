@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "every test file uses a part of it")]
 
 pub mod translated;
+pub mod usage;
 
 use std::path::{Path, PathBuf};
 

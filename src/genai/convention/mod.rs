@@ -7,7 +7,9 @@ pub mod genai_main;
 pub mod v1_41;
 
 use super::field::{Field, Type};
+use super::operation::Operation;
 use super::settings::Target;
+use crate::otlp::span::Kind;
 
 /// One target's words.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct Convention {
     pub refined: &'static [(&'static str, Name)],
     /// Whether an output message must have a `finish_reason`.
     pub finish_reason_in_messages: bool,
+    /// Whether a prompt template's variables are said, each under [`PROMPT_VARIABLE`] and its name.
+    pub prompt_variables: bool,
     /// Whether `gen_ai.request.stream` = false is said; otherwise it is said by absence.
     pub says_not_streaming: bool,
 }
@@ -52,6 +56,77 @@ pub const OUTPUT_MESSAGES: &str = "gen_ai.output.messages";
 pub const SYSTEM_INSTRUCTIONS: &str = "gen_ai.system_instructions";
 /// `gen_ai.tool.definitions`, in every target.
 pub const TOOL_DEFINITIONS: &str = "gen_ai.tool.definitions";
+
+/// `gen_ai.retrieval.documents`, in every target.
+pub const RETRIEVAL_DOCUMENTS: &str = "gen_ai.retrieval.documents";
+/// What stands before a variable's name, in targets that have variables.
+pub const PROMPT_VARIABLE: &str = "gen_ai.prompt.variable.";
+
+/// How the span of an operation is called, and its kind.
+#[derive(Debug, Clone, Copy)]
+pub struct SpanShape {
+    /// `gen_ai.operation.name`.
+    pub operation: &'static str,
+    /// What follows the operation's name, where it is said.
+    pub subject: Option<Field>,
+    /// The kind, where the convention asks for one and the emitter says INTERNAL for want of
+    /// thought; `None` leaves it.
+    pub kind: Option<Kind>,
+}
+
+const fn shape(operation: &'static str, subject: Option<Field>, kind: Option<Kind>) -> SpanShape {
+    SpanShape { operation, subject, kind }
+}
+
+/// The span types of both targets. An operation of another name keeps its span's name and kind.
+/// `rerank` is no operation of either; the name follows the pattern of its neighbours.
+pub static SPANS: &[SpanShape] = &[
+    shape("chat", Some(Field::RequestModel), Some(Kind::Client)),
+    shape("generate_content", Some(Field::RequestModel), Some(Kind::Client)),
+    shape("text_completion", Some(Field::RequestModel), Some(Kind::Client)),
+    shape("embeddings", Some(Field::RequestModel), Some(Kind::Client)),
+    shape("rerank", Some(Field::RequestModel), Some(Kind::Client)),
+    shape("retrieval", Some(Field::DataSourceId), Some(Kind::Client)),
+    shape("fetch_response", None, Some(Kind::Client)),
+    shape("create_agent", Some(Field::AgentName), Some(Kind::Client)),
+    // CLIENT for a remote agent, INTERNAL for one in the process: the emitter knows.
+    shape("invoke_agent", Some(Field::AgentName), None),
+    shape("invoke_workflow", Some(Field::WorkflowName), None),
+    shape("execute_tool", Some(Field::ToolName), None),
+    shape("plan", Some(Field::AgentName), None),
+    shape("create_memory_store", None, None),
+    shape("delete_memory_store", None, None),
+    shape("search_memory", None, None),
+    shape("create_memory", None, None),
+    shape("update_memory", None, None),
+    shape("upsert_memory", None, None),
+    shape("delete_memory", None, None),
+];
+
+/// The name and the kind that the conventions give to the span of an operation. `None` where they
+/// have no word for it, or leave the kind as it is.
+pub fn name_and_kind(operation: &Operation<'_>) -> Option<(String, Option<Kind>)> {
+    if let Some(method) = operation.text(Field::McpMethodName) {
+        // `tools/call get_weather`, also where the same call is an `execute_tool`.
+        let subject = operation.text(Field::ToolName).or(operation.text(Field::PromptName));
+        return Some((named(method, subject), Some(Kind::Client)));
+    }
+    let name = operation.text(Field::OperationName)?;
+    let shape = SPANS.iter().find(|shape| shape.operation == name)?;
+    Some((named(name, shape.subject.and_then(|field| operation.text(field))), shape.kind))
+}
+
+fn named(operation: &str, subject: Option<&str>) -> String {
+    match subject {
+        Some(subject) => format!("{operation} {subject}"),
+        None => operation.to_owned(),
+    }
+}
+
+/// Operations that call a model: inference and embeddings.
+pub fn is_model_call(operation: &str) -> bool {
+    matches!(operation, "chat" | "generate_content" | "text_completion" | "embeddings")
+}
 
 /// The conventions of all targets.
 pub static ALL: [&Convention; 2] = [&v1_41::V1_41, &genai_main::MAIN];

@@ -46,8 +46,12 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
+mod body;
 pub mod handwritten;
 pub mod litellm;
+pub mod llama_stack;
+pub mod mlflow;
+pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -57,8 +61,15 @@ use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+pub static BUILT_IN: &[&Dialect] = &[
+    &litellm::LITELLM,
+    &llama_stack::LLAMA_STACK,
+    &mlflow::MLFLOW,
+    &openlit::OPENLIT,
+    &openllmetry::OPENLLMETRY,
+    &otel::OTEL,
+    &handwritten::HANDWRITTEN,
+];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
@@ -76,13 +87,40 @@ pub struct Dialect {
     /// Prefixes of keys that stay as they are, each with why. They do not make a span an LLM
     /// operation.
     pub kept: &'static [(&'static str, Reason)],
-    /// Names that the emitter itself gives to spans of inference and embeddings calls. Only such a
-    /// name is replaced, and only such a span changes its kind from INTERNAL to CLIENT.
+    /// Names that the emitter itself gives to its spans of GenAI operations. Only such a name is
+    /// replaced by the convention's, and only such a span gets the convention's kind in place of
+    /// INTERNAL.
     pub span_names: &'static [SpanName],
     /// Whether texts may hold Python literals (`[{'type': 'text'}]`) in place of JSON.
     pub python: bool,
+    /// Whether every text value is the JSON of what is meant (`"\"LLM\""`, `"12"`).
+    pub json: bool,
+    /// How the emitter counts tokens, where the numbers themselves do not prove it.
+    pub counts: Counts,
+    /// Whether the provider's own numbers are handed through: where nothing else says it, Anthropic's
+    /// and Bedrock's input leaves cached tokens out, and Gemini's output the thoughts.
+    pub counts_as_provider: bool,
     /// What only this dialect needs: called after all keys were read, if this dialect won.
     pub quirk: Option<Quirk>,
+}
+
+/// How an emitter counts tokens. The conventions' input includes what was read from and written to
+/// a cache, their output includes reasoning; whoever counts otherwise is repaired, and the number
+/// that was reported is noted on the span (see [`Field::UsageReportedInputTokens`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Whether cached tokens are *not* part of the input. `None` if it depends on the provider, or
+    /// is not known: then only the numbers decide.
+    pub input_excludes_cache: Option<bool>,
+    /// Whether reasoning tokens are *not* part of the output.
+    pub output_excludes_reasoning: Option<bool>,
+}
+
+impl Counts {
+    /// Nothing is known.
+    pub const UNSAID: Counts = Counts { input_excludes_cache: None, output_excludes_reasoning: None };
+    /// As the conventions count.
+    pub const INCLUSIVE: Counts = Counts { input_excludes_cache: Some(false), output_excludes_reasoning: Some(false) };
 }
 
 /// See [`Dialect::quirk`].
@@ -100,6 +138,9 @@ impl Dialect {
             kept: &[],
             span_names: &[],
             python: false,
+            json: false,
+            counts: Counts::UNSAID,
+            counts_as_provider: false,
             quirk: None,
         }
     }
@@ -136,6 +177,8 @@ pub enum Sign {
     Resource(&'static str, &'static str),
     /// The span has this name.
     SpanName(&'static str),
+    /// The span's name begins so.
+    SpanNamePrefix(&'static str),
 }
 
 impl Tell {
@@ -168,6 +211,11 @@ impl Tell {
     pub const fn span_name(name: &'static str, weight: u16) -> Tell {
         Tell { sign: Sign::SpanName(name), weight }
     }
+
+    /// The span's name begins so.
+    pub const fn span_name_prefix(prefix: &'static str, weight: u16) -> Tell {
+        Tell { sign: Sign::SpanNamePrefix(prefix), weight }
+    }
 }
 
 /// One key and what it means.
@@ -183,12 +231,15 @@ pub struct Rule {
     /// SERVER, that has a model, the sibling count or a total under a longer name, and none of whose
     /// children in the batch has usage.
     pub guarded: bool,
+    /// The key is a word that anybody may use (`output`, `url`, `input_tokens`): it means this only on
+    /// a span on which something else speaks for the dialect, and is foreign on all others.
+    pub own: bool,
 }
 
 impl Rule {
     /// A key and any action.
     pub const fn new(key: &'static str, action: Action) -> Rule {
-        Rule { key, action, values: None, guarded: false }
+        Rule { key, action, values: None, guarded: false, own: false }
     }
 
     /// The key says a field.
@@ -198,12 +249,17 @@ impl Rule {
 
     /// The key says a field in the emitter's words.
     pub const fn mapped(key: &'static str, field: Field, values: &'static Table) -> Rule {
-        Rule { key, action: Action::Field(field), values: Some(values), guarded: false }
+        Rule { values: Some(values), ..Rule::field(key, field) }
     }
 
     /// The key says a field, but only under the guard.
     pub const fn guarded(key: &'static str, field: Field) -> Rule {
-        Rule { key, action: Action::Field(field), values: None, guarded: true }
+        Rule { guarded: true, ..Rule::field(key, field) }
+    }
+
+    /// A common word that means something only where the dialect speaks (see [`Rule::own`]).
+    pub const fn own(key: &'static str, action: Action) -> Rule {
+        Rule { own: true, ..Rule::new(key, action) }
     }
 
     /// The key stays, and this is why.
@@ -230,6 +286,25 @@ pub enum Action {
     Instructions,
     /// Tool definitions as JSON.
     Tools,
+    /// Retrieved documents as JSON.
+    Documents,
+    /// A piece of the only message of the list, in a key of its own (`ai.response.text`). All such
+    /// keys of a dialect and a list make one message.
+    Piece(List, Piece),
+    /// An object, as JSON or structured, of which the members mean something: the keys of these rules
+    /// are paths in it (`usage.input_tokens`, `choices.0.id`). The key goes if all its members are
+    /// expressed, or stand on the span as attributes of their own. A rule with the empty key says what a
+    /// value means that is no object, one with the key `*` what an object means that has none of the
+    /// members of the others.
+    Members(&'static [Rule]),
+    /// Means what stands beside the operation's name, or beside the empty text for any other; without
+    /// either it stays. Such a key (`input.value`) is believed after all others.
+    ByOperation(&'static [(&'static str, Action)]),
+    /// Means what stands beside the first prefix that the span's name begins with; otherwise it stays.
+    /// For emitters that write the same keys on every span and say in its name which one it is.
+    BySpanName(&'static [(&'static str, Action)]),
+    /// Variables of a prompt template: an object from their names to their values.
+    Variables,
     /// A whole usage object as text: JSON, a Python literal or a Python class' representation.
     Usage,
     /// An URL that was called: gives server address and port; stays if it says more.
@@ -238,6 +313,8 @@ pub enum Action {
     Sentinel(&'static str),
     /// Stays.
     Keep(Reason),
+    /// Stays, for no target has words for it, but makes the span an operation, if the quirk says which.
+    Marks,
     /// Anything else. The function may offer facts to the operation and returns what becomes of
     /// the key.
     Read(Read),
@@ -288,11 +365,17 @@ pub enum Reason {
     Shape,
     /// A copy of what another span says.
     Copy,
+    /// Expressed after a repair: cached tokens were added to the input.
+    InputWithoutCache,
+    /// Expressed after a repair: reasoning tokens were added to the output.
+    OutputWithoutReasoning,
+    /// A zero that stands for "nothing was reported".
+    ZeroUsage,
 }
 
 impl Reason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Reason; 14] = [
+    pub const ALL: [Reason; 17] = [
         Reason::None,
         Reason::Current,
         Reason::NoHome,
@@ -307,6 +390,9 @@ impl Reason {
         Reason::BelowSum,
         Reason::Shape,
         Reason::Copy,
+        Reason::InputWithoutCache,
+        Reason::OutputWithoutReasoning,
+        Reason::ZeroUsage,
     ];
 
     /// As a metric label.
@@ -326,6 +412,9 @@ impl Reason {
             Reason::BelowSum => "below_sum",
             Reason::Shape => "shape",
             Reason::Copy => "copy",
+            Reason::InputWithoutCache => "input_without_cache",
+            Reason::OutputWithoutReasoning => "output_without_reasoning",
+            Reason::ZeroUsage => "zero_usage",
         }
     }
 }
@@ -346,7 +435,7 @@ pub struct Family {
 }
 
 /// A list that pieces are folded into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum List {
     /// Input messages.
     Input,
@@ -354,6 +443,8 @@ pub enum List {
     Output,
     /// Tool definitions.
     Tools,
+    /// Retrieved documents.
+    Documents,
 }
 
 /// A piece of a message, or of a tool definition.
@@ -361,6 +452,8 @@ pub enum List {
 pub enum Piece {
     /// The message's role.
     Role,
+    /// The participant's name.
+    Name,
     /// The message's content: text, or JSON of content blocks.
     Content,
     /// The text of a user's message: role and content in one.
@@ -373,6 +466,11 @@ pub enum Piece {
     Refusal,
     /// The call that this message (role `tool`) answers.
     ToolCallId,
+    /// A list of tool calls as JSON, in any provider's shape.
+    Calls,
+    /// A member of the `#`-th content block, by the name that it has in the block's JSON: `type`,
+    /// `text`, `url`, ...
+    Block(&'static str),
     /// The `#`-th tool call's id (number 0 without `#`).
     CallId,
     /// The `#`-th tool call's name.
@@ -381,6 +479,8 @@ pub enum Piece {
     CallArguments,
     /// The `#`-th tool call's type: said by the part itself.
     CallType,
+    /// What else is said of the `#`-th tool call, under this name, which no schema knows.
+    CallMember(&'static str),
     /// A tool call's name, where the family's number counts the tool calls of the only choice.
     ChoiceCallName,
     /// As [`Piece::ChoiceCallName`]: the arguments.
@@ -393,16 +493,78 @@ pub enum Piece {
     ToolParameters,
     /// A tool's type.
     ToolType,
+    /// A whole tool definition, JSON in any provider's shape.
+    ToolJson,
+    /// A document's id.
+    DocumentId,
+    /// A document's score.
+    DocumentScore,
+    /// A document's text.
+    DocumentContent,
+    /// A document's metadata, JSON.
+    DocumentMetadata,
+    /// A vector, of which only the number of dimensions is said; what the list is does not matter.
+    Vector,
     /// Stays.
     Keep(Reason),
 }
 
-/// A span event that carries content in its attributes.
+/// A span event that says something of the operation.
 #[derive(Debug, Clone, Copy)]
 pub struct EventRule {
-    /// The event's name.
+    /// The event's name; `name*` stands for all that begin so.
     pub name: &'static str,
-    /// The list that its message belongs to.
+    /// What it is.
+    pub action: EventAction,
+}
+
+impl EventRule {
+    /// A message.
+    pub const fn message(
+        name: &'static str,
+        list: List,
+        role: &'static str,
+        content: &'static [&'static str],
+    ) -> EventRule {
+        EventRule { name, action: EventAction::Message(EventMessage { list, role, content }) }
+    }
+
+    /// Attributes that could stand on the span as well.
+    pub const fn attributes(name: &'static str) -> EventRule {
+        EventRule { name, action: EventAction::Attributes }
+    }
+
+    /// Attributes that mean something on this event only.
+    pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
+        EventRule { name, action: EventAction::Rules(rules) }
+    }
+
+    /// Whether an event of this name is meant.
+    pub fn matches(&self, name: &str) -> bool {
+        match self.name.strip_suffix('*') {
+            Some(prefix) => name.starts_with(prefix),
+            None => self.name == name,
+        }
+    }
+}
+
+/// What a span event is.
+#[derive(Debug, Clone, Copy)]
+pub enum EventAction {
+    /// A message.
+    Message(EventMessage),
+    /// Its attributes mean what they would mean on the span, where they are read after those of the
+    /// span itself. It goes once all of them are expressed.
+    Attributes,
+    /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
+    /// name says.
+    Rules(&'static [Rule]),
+}
+
+/// How an event holds a message. Log events of the same name hold it in their body as well.
+#[derive(Debug, Clone, Copy)]
+pub struct EventMessage {
+    /// The list that the message belongs to.
     pub list: List,
     /// The role of the message where the event says none.
     pub role: &'static str,
@@ -419,15 +581,25 @@ pub enum SpanName {
     Prefix(&'static str),
     /// A name that ends so.
     Suffix(&'static str),
+    /// Any name: all spans on which something speaks for the dialect are the emitter's own.
+    Any,
+    /// Any name in a scope whose name begins so.
+    InScope(&'static str),
+    /// This name, on a span with this attribute: what the name would become says it.
+    With(&'static str, &'static str),
 }
 
 impl SpanName {
-    /// Whether `name` is one of these.
-    pub fn matches(self, name: &str) -> bool {
+    /// Whether `name`, in a scope of this name and on a span of which `has` says what attributes it
+    /// has, is one of these.
+    pub fn matches(self, name: &str, scope_name: &str, has: impl Fn(&str) -> bool) -> bool {
         match self {
             SpanName::Exact(exact) => name == exact,
             SpanName::Prefix(prefix) => name.starts_with(prefix),
             SpanName::Suffix(suffix) => name.ends_with(suffix),
+            SpanName::Any => true,
+            SpanName::InScope(prefix) => scope_name.starts_with(prefix),
+            SpanName::With(exact, key) => name == exact && has(key),
         }
     }
 }
@@ -447,7 +619,7 @@ mod coverage {
                 .get(member.family)
                 .is_some_and(|entry| entry.families.iter().any(|(_, family)| piece(family, &member).is_some())),
             Found::Kept(_, reason) => reason != Reason::Unknown,
-            Found::Foreign => false,
+            Found::OnEvent(_) | Found::Foreign => false,
         };
         keys.iter().copied().filter(|key| !is_known(key)).collect()
     }

@@ -95,20 +95,15 @@ pub static OTEL: Dialect = Dialect {
     ],
     events: &[
         // Span events of 1.26.0 and 1.27.0.
-        EventRule { name: "gen_ai.content.prompt", list: List::Input, role: "user", content: &["gen_ai.prompt"] },
-        EventRule {
-            name: "gen_ai.content.completion",
-            list: List::Output,
-            role: "assistant",
-            content: &["gen_ai.completion"],
-        },
+        EventRule::message("gen_ai.content.prompt", List::Input, "user", &["gen_ai.prompt"]),
+        EventRule::message("gen_ai.content.completion", List::Output, "assistant", &["gen_ai.completion"]),
         // Log events from 1.28.0 to 1.36.0, which some emitters write as span events.
-        EventRule { name: "gen_ai.system.message", list: List::Input, role: "system", content: MESSAGE },
-        EventRule { name: "gen_ai.developer.message", list: List::Input, role: "developer", content: MESSAGE },
-        EventRule { name: "gen_ai.user.message", list: List::Input, role: "user", content: MESSAGE },
-        EventRule { name: "gen_ai.assistant.message", list: List::Input, role: "assistant", content: MESSAGE },
-        EventRule { name: "gen_ai.tool.message", list: List::Input, role: "tool", content: MESSAGE },
-        EventRule { name: "gen_ai.choice", list: List::Output, role: "assistant", content: CHOICE },
+        EventRule::message("gen_ai.system.message", List::Input, "system", MESSAGE),
+        EventRule::message("gen_ai.developer.message", List::Input, "developer", MESSAGE),
+        EventRule::message("gen_ai.user.message", List::Input, "user", MESSAGE),
+        EventRule::message("gen_ai.assistant.message", List::Input, "assistant", MESSAGE),
+        EventRule::message("gen_ai.tool.message", List::Input, "tool", MESSAGE),
+        EventRule::message("gen_ai.choice", List::Output, "assistant", CHOICE),
     ],
     kept: &[
         ("gen_ai.prompt.variable.", Reason::Current),

@@ -1,0 +1,173 @@
+//! How tokens are counted: the conventions' input includes cached tokens, their output includes
+//! reasoning. Who counts otherwise is repaired (`research/dialects-2.md`, section 4).
+//!
+//! A repair notes the reported number on the span, under a name of ours: nothing is lost by it, and a
+//! second pass knows that it was done.
+
+use super::Job;
+use crate::genai::convention::is_model_call;
+use crate::genai::dialect::{Counts, Reason};
+use crate::genai::field::Field;
+use crate::genai::operation::Scalar;
+use crate::genai::read::{About, From, Outcome};
+
+impl Job<'_, '_> {
+    /// Repairs the counts of a span of which `counts` is known.
+    pub(in crate::genai) fn repair_counts(&mut self, counts: Counts) {
+        let counts = match self.speakers.leader(self.index) {
+            Some(table) if table.counts_as_provider => {
+                counts.or(of_provider(self.operation.text(Field::ProviderName).unwrap_or_default()))
+            }
+            _ => counts,
+        };
+        let count = |field| self.operation.int(field).and_then(|count| u64::try_from(count).ok());
+        let (input, output) = (count(Field::UsageInputTokens), count(Field::UsageOutputTokens));
+        let cached = count(Field::UsageCacheReadInputTokens)
+            .unwrap_or(0)
+            .saturating_add(count(Field::UsageCacheWriteInputTokens).unwrap_or(0));
+        let reasoning = count(Field::UsageReasoningOutputTokens).unwrap_or(0);
+        let total = count(Field::UsageTotalTokens);
+        if input.unwrap_or(0) == 0 && output.unwrap_or(0) == 0 && input.or(output).is_some() && cached == 0 {
+            self.discard_zeros();
+            return;
+        }
+        let sum = |parts: [u64; 3]| parts.into_iter().fold(0, u64::saturating_add);
+        let other = output.unwrap_or(0);
+        if let Some(input) = input
+            && self.operation.get(Field::UsageReportedInputTokens).is_none()
+            && excludes(
+                input,
+                cached,
+                |added| total.map(|total| total == sum([input, other, added])),
+                counts.input_excludes_cache,
+            )
+        {
+            let repair = Repair {
+                field: Field::UsageInputTokens,
+                reported: Field::UsageReportedInputTokens,
+                reason: Reason::InputWithoutCache,
+                rule: "cached tokens were not part of the input; they are now",
+            };
+            self.repair(repair, input, cached);
+        }
+        let other = input.unwrap_or(0);
+        if let Some(output) = output
+            && self.operation.get(Field::UsageReportedOutputTokens).is_none()
+            && excludes(
+                output,
+                reasoning,
+                |added| total.map(|total| total == sum([output, other, added])),
+                counts.output_excludes_reasoning,
+            )
+        {
+            let repair = Repair {
+                field: Field::UsageOutputTokens,
+                reported: Field::UsageReportedOutputTokens,
+                reason: Reason::OutputWithoutReasoning,
+                rule: "reasoning tokens were not part of the output; they are now",
+            };
+            self.repair(repair, output, reasoning);
+        }
+    }
+
+    /// No call has neither input nor output: such zeros stand for "nothing was reported" (adapters inject
+    /// them where the provider sent no usage). What stands under the target's own name stays.
+    fn discard_zeros(&mut self) {
+        let is_call = self.operation.text(Field::OperationName).is_none_or(is_model_call);
+        if !is_call || self.operation.get(Field::OperationName).is_none() && self.operation.named.is_some() {
+            return;
+        }
+        for field in [Field::UsageInputTokens, Field::UsageOutputTokens] {
+            let attribute = self.convention.name(field).map(|(attribute, _)| attribute);
+            for claim in &mut self.claims {
+                if claim.about != About::Field(field) || !matches!(claim.outcome, Outcome::Expressed(_)) {
+                    continue;
+                }
+                let key = match claim.from {
+                    From::Attribute(number) => self.source.attributes.get(number).map(|(key, _)| *key),
+                    From::Event(_) => None,
+                };
+                claim.outcome = match key == attribute {
+                    true => Outcome::Kept(Reason::ZeroUsage),
+                    false => Outcome::Discarded(Reason::ZeroUsage),
+                };
+                claim.rule = "a call has tokens: zeros say that nothing was reported";
+            }
+            self.operation.clear(field);
+        }
+    }
+
+    fn repair(&mut self, repair: Repair, reported: u64, missing: u64) {
+        let Ok(whole) = i64::try_from(reported.saturating_add(missing)) else { return };
+        let Ok(reported) = i64::try_from(reported) else { return };
+        self.operation.set(repair.field, Scalar::Int(whole));
+        self.operation.set(repair.reported, Scalar::Int(reported));
+        self.foreign = true;
+        self.settle_field(repair.field, Outcome::Expressed(repair.reason), repair.rule);
+    }
+}
+
+impl Counts {
+    /// What is known, or else what is known of another.
+    fn or(self, other: Counts) -> Counts {
+        Counts {
+            input_excludes_cache: self.input_excludes_cache.or(other.input_excludes_cache),
+            output_excludes_reasoning: self.output_excludes_reasoning.or(other.output_excludes_reasoning),
+        }
+    }
+}
+
+/// How a provider itself counts (`research/dialects-2.md`, section 4).
+fn of_provider(provider: &str) -> Counts {
+    match provider {
+        "anthropic" | "aws.bedrock" => Counts { input_excludes_cache: Some(true), ..Counts::INCLUSIVE },
+        "gcp.gemini" | "gcp.vertex_ai" | "gcp.gen_ai" => {
+            Counts { output_excludes_reasoning: Some(true), ..Counts::INCLUSIVE }
+        }
+        _ => Counts::UNSAID,
+    }
+}
+
+struct Repair {
+    field: Field,
+    reported: Field,
+    reason: Reason,
+    rule: &'static str,
+}
+
+/// Whether `part` is not in `whole`: proved by its size, then by the total, then by what is known of the
+/// emitter. `is_total` says whether the total is the sum with so much added, if there is a total.
+fn excludes(whole: u64, part: u64, is_total: impl Fn(u64) -> Option<bool>, known: Option<bool>) -> bool {
+    if part == 0 {
+        return false;
+    }
+    // More was read from the cache than was read at all.
+    if whole < part {
+        return true;
+    }
+    match (is_total(0), is_total(part)) {
+        (Some(true), _) => known == Some(true),
+        (_, Some(true)) => true,
+        _ => known == Some(true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_numbers_decide_before_the_emitter() {
+        let total =
+            |total: Option<u64>, whole: u64, other: u64| move |added| total.map(|total| total == whole + other + added);
+        // Anthropic by hand: 20 of 2,196 were not cached.
+        assert!(excludes(20, 2176, total(None, 20, 10), None));
+        // The total says which.
+        assert!(excludes(3000, 2048, total(Some(5058), 3000, 10), None));
+        assert!(!excludes(3000, 2048, total(Some(3010), 3000, 10), None));
+        // Nothing says it, or the emitter is known.
+        assert!(!excludes(3000, 2048, total(None, 3000, 10), None));
+        assert!(excludes(3000, 2048, total(None, 3000, 10), Some(true)));
+        assert!(!excludes(3000, 0, total(None, 3000, 10), Some(true)));
+    }
+}

@@ -1,0 +1,376 @@
+//! The writing half of a translation: an operation's facts and lists become attributes, and what was
+//! said by legacy keys goes. Reading is in [`super::job`], the whole in [`super::translate`].
+
+use std::borrow::Cow;
+
+use super::coerce::{Coerced, coerce, is_of, written};
+use super::content::{write_documents, write_messages, write_parts, write_tool_definitions};
+use super::convention::{
+    INPUT_MESSAGES, OUTPUT_MESSAGES, PROMPT_VARIABLE, RETRIEVAL_DOCUMENTS, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS,
+};
+use super::dialect::Reason;
+use super::field::{Field, Type};
+use super::job::merge_parts;
+use super::operation::{Content, Operation, Scalar};
+use super::read::{About, Claim, From, ListOf, Outcome, Source};
+use super::settings::Originals;
+use super::translate::{Read, Translator, key_of};
+use crate::otlp::span::Span;
+use crate::otlp::value::Value;
+
+/// Attributes of ours that say how a span was translated.
+const PROVENANCE_DIALECT: &str = "dragoman.dialect";
+const PROVENANCE_TARGET: &str = "dragoman.target";
+const PROVENANCE_KEPT: &str = "dragoman.keys_not_expressed";
+/// Keys that are named at most.
+const MAX_PROVENANCE_KEYS: usize = 64;
+
+impl Translator {
+    pub(super) fn write(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
+        self.write_fields(read, source, span);
+        self.write_lists(read, source, span);
+        self.write_variables(read, source, span);
+        merge_parts(&mut read.claims);
+        if self.provenance {
+            self.write_provenance(read, source, span);
+        }
+        if let Some(name) = &read.name {
+            span.set_name(name);
+        }
+        if let Some(kind) = read.kind {
+            span.set_kind(kind);
+        }
+        if self.originals == Originals::Replace {
+            self.remove_originals(read, source, span);
+        }
+    }
+
+    fn write_fields(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
+        let operation_name = read.operation.text(Field::OperationName).map(str::to_owned);
+        let claimed = Fields::expressed(&read.claims);
+        for &field in Field::ALL {
+            if read.operation.get(field).is_none() && !claimed.has(field) {
+                continue;
+            }
+            let Some(fact) = read.operation.get(field) else {
+                // A quirk forgot it.
+                settle(&mut read.claims, field, Reason::NoHome, "the dialect takes it for something else; it stays");
+                continue;
+            };
+            let Some((attribute, kind)) = self.name(field, operation_name.as_deref()) else {
+                settle(&mut read.claims, field, Reason::NoHome, "the target has no word for it; it stays");
+                continue;
+            };
+            let existing = source.get(attribute);
+            if let Some(value) = existing
+                && is_of(kind, value)
+                && matches!(coerce(field, value), Coerced::Value(value) if value == *fact)
+            {
+                stands(&mut read.claims, source, attribute, true);
+                continue;
+            }
+            if existing.is_none() && self.says_by_absence(field, fact) && !is_contested(&read.claims, field) {
+                continue;
+            }
+            let value = written(fact, kind);
+            match self.renamed_from(field, &read.said_by, &read.claims, source, &value) {
+                Some(from) if existing.is_none() => {
+                    span.rename(from, attribute);
+                }
+                _ => span.set(attribute, value),
+            }
+            stands(&mut read.claims, source, attribute, false);
+        }
+    }
+
+    /// Facts that the target says by leaving the attribute out, unless a key that stays says
+    /// otherwise and would be taken for it.
+    fn says_by_absence(&self, field: Field, fact: &Scalar<'_>) -> bool {
+        match (field, fact) {
+            (Field::RequestStream, Scalar::Bool(false)) => !self.convention.says_not_streaming,
+            (Field::RequestChoiceCount, Scalar::Int(1)) => true,
+            _ => false,
+        }
+    }
+
+    /// The key that may simply be renamed: it said the fact, in the written type, and goes anyway.
+    fn renamed_from<'k>(
+        &self,
+        field: Field,
+        said_by: &[Option<usize>; Field::ALL.len()],
+        claims: &[Claim],
+        source: &Source<'k>,
+        value: &Value<'_>,
+    ) -> Option<&'k str> {
+        if self.originals == Originals::Keep {
+            return None;
+        }
+        let claim = claims.get((*said_by.get(field as usize)?)?)?;
+        let From::Attribute(number) = claim.from else { return None };
+        if claim.part || !source.is_own(number) {
+            return None;
+        }
+        let (key, existing) = source.attributes.get(number)?;
+        let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None)) && !self.is_name_of(field, key);
+        (goes && existing == value).then_some(*key)
+    }
+
+    fn write_lists(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
+        let mut text = String::new();
+        let operation = &read.operation;
+        if let Content::Read(messages) = &operation.input {
+            write_messages(messages, false, &mut text);
+            set_text(span, source, INPUT_MESSAGES, &mut text);
+        }
+        if let Content::Read(messages) = &operation.output {
+            write_messages(messages, self.convention.finish_reason_in_messages, &mut text);
+            set_text(span, source, OUTPUT_MESSAGES, &mut text);
+        }
+        if let Content::Read(parts) = &operation.instructions {
+            write_parts(parts, &mut text);
+            set_text(span, source, SYSTEM_INSTRUCTIONS, &mut text);
+        }
+        if let Content::Read(tools) = &operation.tools {
+            write_tool_definitions(tools, &mut text);
+            set_text(span, source, TOOL_DEFINITIONS, &mut text);
+        }
+        if let Content::Read(documents) = &operation.documents {
+            write_documents(documents, &mut text);
+            set_text(span, source, RETRIEVAL_DOCUMENTS, &mut text);
+        }
+        for list in ListOf::ALL {
+            if is_read(operation, list) {
+                displaced(&mut read.claims, source, list_name(list));
+            }
+            if is_absent(operation, list) {
+                for claim in &mut read.claims {
+                    if claim.about == About::List(list)
+                        && matches!(claim.outcome, Outcome::Open | Outcome::Expressed(_))
+                    {
+                        claim.outcome = Outcome::Kept(Reason::Shape);
+                        claim.rule = "the dialect takes it for something else; it stays";
+                    }
+                }
+            }
+        }
+    }
+
+    fn write_variables(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
+        let mut whole = true;
+        for (name, value) in &read.operation.variables {
+            let attribute = format!("{PROMPT_VARIABLE}{name}");
+            match source.get(&attribute) {
+                Some(existing) => whole &= existing.as_str() == Some(value),
+                None => span.set(&attribute, value.as_str()),
+            }
+        }
+        if !whole {
+            for claim in read.claims.iter_mut().filter(|claim| claim.about == About::Variables) {
+                claim.outcome = Outcome::Kept(Reason::Conflict);
+                claim.rule = "a variable stands there with another value; this stays";
+            }
+        }
+    }
+
+    /// Says how the span was translated. What an earlier translation to the same target said stays: it
+    /// saw the keys that are gone now.
+    fn write_provenance(&self, read: &Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
+        let target = self.target().name();
+        if source.get(PROVENANCE_TARGET).and_then(Value::as_str) == Some(target) {
+            return;
+        }
+        if source.get(PROVENANCE_DIALECT).is_none() {
+            let dialect = self.index.dialects.get(usize::from(read.recognised.winner)).copied().unwrap_or_default();
+            span.set(PROVENANCE_DIALECT, dialect);
+        }
+        span.set(PROVENANCE_TARGET, target);
+        let is_kept = |claim: &&Claim| matches!(claim.outcome, Outcome::Kept(reason) if reason != Reason::Current);
+        let kept = read.claims.iter().filter(is_kept).filter_map(|claim| key_of(claim, source));
+        let kept: Vec<Cow<'_, str>> = kept.take(MAX_PROVENANCE_KEYS).map(Cow::Borrowed).collect();
+        if !kept.is_empty() {
+            span.set(PROVENANCE_KEPT, written(&Scalar::Strings(kept), Type::Strings));
+        }
+    }
+
+    fn remove_originals(&self, read: &Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
+        let operation_name = read.operation.text(Field::OperationName);
+        let kept: Vec<&str> = read
+            .claims
+            .iter()
+            .filter(|claim| matches!(claim.outcome, Outcome::Kept(_) | Outcome::Open))
+            .filter(|claim| !matches!(claim.from, From::Attribute(number) if !source.is_own(number)))
+            .filter_map(|claim| key_of(claim, source))
+            .collect();
+        let kept = Keys::new(kept);
+        for claim in &read.claims {
+            let goes = match claim.outcome {
+                Outcome::Expressed(reason) => reason != Reason::Current,
+                Outcome::Discarded(_) => true,
+                Outcome::Kept(_) | Outcome::Open => false,
+            };
+            if !goes {
+                continue;
+            }
+            match claim.from {
+                From::Event(number) => {
+                    if let Some(event) = source.events.get(number) {
+                        span.remove_event(event.index);
+                    }
+                }
+                From::Attribute(number) if source.is_own(number) => {
+                    let Some(key) = key_of(claim, source) else { continue };
+                    if !kept.has(key) && !self.is_live(key, claim.about, &read.operation, operation_name) {
+                        span.remove(key);
+                    }
+                }
+                From::Attribute(_) => {}
+            }
+        }
+        for event in source.events.iter().filter(|event| !event.lent.is_empty()) {
+            let is_said = |number: usize| {
+                let mut claims = read.claims.iter().filter(|claim| claim.from == From::Attribute(number)).peekable();
+                claims.peek().is_some()
+                    && claims.all(|claim| matches!(claim.outcome, Outcome::Expressed(_) | Outcome::Discarded(_)))
+            };
+            if event.lent.clone().all(is_said) {
+                span.remove_event(event.index);
+            }
+        }
+    }
+
+    /// Whether the key is the target's own name of something that the span now says.
+    fn is_live(&self, key: &str, about: About, operation: &Operation<'_>, operation_name: Option<&str>) -> bool {
+        match about {
+            About::Field(field) => {
+                operation.get(field).is_some()
+                    && self.name(field, operation_name).is_some_and(|(attribute, _)| attribute == key)
+            }
+            About::List(list) => key == list_name(list) && !is_absent(operation, list),
+            _ => false,
+        }
+    }
+}
+
+pub(super) fn list_name(list: ListOf) -> &'static str {
+    match list {
+        ListOf::Input => INPUT_MESSAGES,
+        ListOf::Output => OUTPUT_MESSAGES,
+        ListOf::Instructions => SYSTEM_INSTRUCTIONS,
+        ListOf::Tools => TOOL_DEFINITIONS,
+        ListOf::Documents => RETRIEVAL_DOCUMENTS,
+    }
+}
+
+fn is_absent(operation: &Operation<'_>, list: ListOf) -> bool {
+    match list {
+        ListOf::Input => operation.input.is_absent(),
+        ListOf::Output => operation.output.is_absent(),
+        ListOf::Instructions => operation.instructions.is_absent(),
+        ListOf::Tools => operation.tools.is_absent(),
+        ListOf::Documents => operation.documents.is_absent(),
+    }
+}
+
+fn is_read(operation: &Operation<'_>, list: ListOf) -> bool {
+    match list {
+        ListOf::Input => operation.input.read().is_some(),
+        ListOf::Output => operation.output.read().is_some(),
+        ListOf::Instructions => operation.instructions.read().is_some(),
+        ListOf::Tools => operation.tools.read().is_some(),
+        ListOf::Documents => operation.documents.read().is_some(),
+    }
+}
+
+fn set_text(span: &mut Span<'_>, source: &Source<'_>, attribute: &str, text: &mut String) {
+    let same = source.get(attribute).and_then(Value::as_str) == Some(text.as_str());
+    if !same {
+        span.set(attribute, text.as_str());
+    }
+    text.clear();
+}
+
+/// Claims of a field that is not written after all.
+fn settle(claims: &mut [Claim], field: Field, reason: Reason, rule: &'static str) {
+    for claim in claims {
+        if claim.about == About::Field(field) && matches!(claim.outcome, Outcome::Expressed(_)) {
+            claim.outcome = Outcome::Kept(reason);
+            claim.rule = rule;
+        }
+    }
+}
+
+/// Whether a key that stays says something else of a field.
+fn is_contested(claims: &[Claim], field: Field) -> bool {
+    let other = Outcome::Kept(Reason::Conflict);
+    claims.iter().any(|claim| claim.about == About::Field(field) && claim.outcome == other)
+}
+
+/// The claim of the target's own attribute: it stands as it came, or it was written anew.
+fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came: bool) {
+    if !as_it_came {
+        displaced(claims, source, attribute);
+    }
+    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
+    let Some(claim) = claim else { return };
+    match (as_it_came, claim.outcome) {
+        (true, Outcome::Expressed(_)) => {
+            claim.outcome = Outcome::Expressed(Reason::Current);
+            claim.rule = "already in the target's words";
+        }
+        (false, Outcome::Expressed(_)) => claim.rule = "repaired in place",
+        _ => {}
+    }
+}
+
+/// The claim of the target's own attribute, whose value was none and made way.
+fn displaced(claims: &mut [Claim], source: &Source<'_>, attribute: &str) {
+    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
+    if let Some(claim) = claim
+        && let Outcome::Kept(reason) = claim.outcome
+    {
+        claim.outcome = Outcome::Discarded(reason);
+        claim.rule = "a valid value took the place of one that was none";
+    }
+}
+
+/// A set of fields.
+#[derive(Clone, Copy)]
+struct Fields(u128);
+
+const _: () = assert!(Field::ALL.len() <= 128, "a set of fields is 128 bits");
+
+impl Fields {
+    /// The fields that claims express.
+    fn expressed(claims: &[Claim]) -> Fields {
+        Fields(claims.iter().fold(0, |set, claim| match (claim.about, claim.outcome) {
+            (About::Field(field), Outcome::Expressed(_)) => set | 1 << field as u32,
+            _ => set,
+        }))
+    }
+
+    fn has(self, field: Field) -> bool {
+        self.0 & 1 << field as u32 != 0
+    }
+}
+
+/// A set of keys; small ones are searched, for hashing them costs more.
+enum Keys<'k> {
+    Few(Vec<&'k str>),
+    Many(std::collections::HashSet<&'k str, foldhash::fast::RandomState>),
+}
+
+impl<'k> Keys<'k> {
+    fn new(keys: Vec<&'k str>) -> Keys<'k> {
+        match keys.len() {
+            0..=32 => Keys::Few(keys),
+            _ => Keys::Many(keys.into_iter().collect()),
+        }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        match self {
+            Keys::Few(keys) => keys.contains(&key),
+            Keys::Many(keys) => keys.contains(key),
+        }
+    }
+}

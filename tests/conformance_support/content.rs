@@ -1,0 +1,281 @@
+//! What a translation must not lose: every text and number of what it took away stands somewhere in
+//! the span that came of it.
+
+use dragoman::genai::settings::Target;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use serde_json::Value as Tree;
+
+use super::homes::{self, get, is_there};
+use super::types::{Type, type_of};
+use super::value::{Said, parsed, python, scalar, tree};
+
+/// Members whose values are words of a shape and not content: they are put into the target's words,
+/// or follow from where the content stands.
+const WORDS: [&str; 12] = [
+    "type",
+    "role",
+    "object",
+    "finish_reason",
+    "finishReason",
+    "stop_reason",
+    "index",
+    "lc",
+    "mime_type",
+    "mimeType",
+    "mediaType",
+    "media_type",
+];
+/// Members that hold what an application made up.
+const FREE: [&str; 6] = ["arguments", "args", "input", "parameters", "properties", "tool_input"];
+/// Homes that hold content, which has to be there word for word.
+const CONTENT: [&str; 8] = [
+    "gen_ai.input.messages",
+    "gen_ai.output.messages",
+    "gen_ai.system_instructions",
+    "gen_ai.tool.definitions",
+    "gen_ai.tool.call.arguments",
+    "gen_ai.tool.call.result",
+    "gen_ai.retrieval.documents",
+    "gen_ai.retrieval.query.text",
+];
+
+/// Something that is gone.
+#[derive(Debug)]
+pub struct Lost {
+    /// The attribute, or `event EVENT: ATTRIBUTE`.
+    pub key: String,
+    /// What of it.
+    pub what: String,
+}
+
+/// What a span said and no longer says.
+pub fn lost(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Lost> {
+    let said = std::cell::OnceCell::new();
+    let said = || said.get_or_init(|| Said::by(after));
+    let mut found = Vec::new();
+    for entry in &before.attributes {
+        let value = tree(entry.value.as_ref());
+        let now = get(&after.attributes, &entry.key);
+        // A number that came as text, a model without its provider's prefix: repaired in place.
+        let is_repaired = now.is_some() && type_of(&entry.key).is_some();
+        if now.as_ref() == Some(&value) || is_repaired || is_reworded(&entry.key) {
+            continue;
+        }
+        let has_home = homes::rows_of(scope, before, &entry.key, &value, target)
+            .any(|(_, homes, said)| !CONTENT.contains(&homes[0]) && is_said(homes, &said, after, target));
+        if !has_home {
+            let gone = missing(&value, said());
+            found.extend(gone.into_iter().map(|what| Lost { key: entry.key.clone(), what }));
+        }
+    }
+    let mut kept: Vec<_> = after.events.iter().collect();
+    for event in &before.events {
+        if let Some(place) = kept.iter().position(|kept| *kept == event) {
+            kept.swap_remove(place);
+            continue;
+        }
+        // A total follows from its parts, on an event as well.
+        if event.name.ends_with("total_tokens") {
+            continue;
+        }
+        for entry in event.attributes.iter().filter(|entry| !is_reworded(&entry.key)) {
+            let gone = missing(&tree(entry.value.as_ref()), said());
+            found.extend(
+                gone.into_iter().map(|what| Lost { key: format!("event {}: {}", event.name, entry.key), what }),
+            );
+        }
+    }
+    found
+}
+
+/// What is not as it was although originals are kept. What stands under a target's own name is
+/// repaired in place.
+pub fn not_kept<'s>(before: &'s Span, kept: &'s Span) -> impl Iterator<Item = &'s str> {
+    let attributes = before.attributes.iter().filter(|entry| !kept.attributes.contains(entry));
+    let is_current = |key: &&str| type_of(key).is_some() || CONTENT.contains(key);
+    let attributes = attributes.map(|entry| entry.key.as_str()).filter(move |key| !is_current(key));
+    let events = before.events.iter().filter(|event| !kept.events.contains(event)).map(|event| event.name.as_str());
+    attributes.chain(events)
+}
+
+/// Whether a home that holds no content says what a key said, as far as it has no word of its own
+/// for it.
+fn is_said(homes: &[&str], said: &Tree, after: &Span, target: Target) -> bool {
+    // In main, a call that is not streamed is one that does not say that it is.
+    let is_no = || scalar(said).eq_ignore_ascii_case("false");
+    if homes == ["gen_ai.request.stream"] && target == Target::Main && is_no() {
+        return true;
+    }
+    homes.iter().any(|home| match get(&after.attributes, home) {
+        Some(now) => agrees(home, said, &now),
+        None => home.ends_with('*') && is_there(after, &[home]),
+    })
+}
+
+/// Whether a home's value can have come from what a key said.
+fn agrees(home: &str, said: &Tree, now: &Tree) -> bool {
+    let number = |tree: &Tree| scalar(tree).trim().trim_matches('"').parse::<f64>().ok();
+    match (home, type_of(home)) {
+        // The dimension of a vector, the first chunk's moment: numbers that are worked out.
+        ("gen_ai.embeddings.dimension.count" | "gen_ai.response.time_to_first_chunk", _) => true,
+        // What was cached or thought may be counted in.
+        ("gen_ai.usage.input_tokens" | "gen_ai.usage.output_tokens", _) => number(now) >= number(said),
+        (_, Some(Type::Int | Type::Double | Type::Number)) => number(now) == number(said),
+        (_, Some(Type::Text)) if !MAPPED.contains(&home) => {
+            let (said, now) = (scalar(said).into_owned(), scalar(now).into_owned());
+            said.contains(now.trim()) || now.contains(said.trim())
+        }
+        _ => true,
+    }
+}
+
+/// Homes whose values are words for what a key said.
+const MAPPED: [&str; 4] = ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.output.type", "gen_ai.tool.type"];
+
+/// Keys whose values are words that a target has others for.
+fn is_reworded(key: &str) -> bool {
+    let last = key.rsplit('.').next().unwrap_or(key);
+    WORDS.contains(&last)
+}
+
+/// What of a value is not said.
+pub fn missing(value: &Tree, said: &Said) -> Vec<String> {
+    let mut gone = Vec::new();
+    look(value, said, false, &mut gone);
+    gone
+}
+
+/// `free`: the members' names are the application's own, and so content as well.
+fn look(value: &Tree, said: &Said, free: bool, gone: &mut Vec<String>) {
+    match value {
+        Tree::Null | Tree::Bool(false) => {}
+        Tree::Array(items) => items.iter().for_each(|item| look(item, said, free, gone)),
+        Tree::Object(members) => {
+            for (name, member) in members.iter().filter(|(name, _)| free || !WORDS.contains(&name.as_str())) {
+                if free && !said.says(name) {
+                    gone.push(name.clone());
+                }
+                look(member, said, free || FREE.contains(&name.as_str()), gone);
+            }
+        }
+        Tree::Bool(true) | Tree::Number(_) => {
+            if !said.says_scalar(value) {
+                gone.push(scalar(value).into_owned());
+            }
+        }
+        Tree::String(text) => {
+            if text.trim().is_empty() || said.says(text) {
+            } else if let Some(inner) = parsed(text) {
+                look(&inner, said, free, gone);
+            } else if let Some((kind, payload)) = data_url(text) {
+                let parts = [kind, payload].into_iter().filter(|part| !said.says(part));
+                gone.extend(parts.map(str::to_owned));
+            } else if let Some(quoted) = python(text) {
+                // Llama Stack writes the text of a list into the text of an object.
+                let said_by_absence = |quoted: &String| matches!(quoted.as_str(), "False" | "None");
+                quoted.into_iter().filter(|quoted| !said_by_absence(quoted)).for_each(|quoted| match quoted == *text {
+                    true => gone.push(quoted),
+                    false => look(&Tree::String(quoted), said, free, gone),
+                });
+            } else {
+                gone.push(text.clone());
+            }
+        }
+    }
+}
+
+/// The media type and the payload of a `data:` URL.
+fn data_url(text: &str) -> Option<(&str, &str)> {
+    text.strip_prefix("data:")?.split_once(";base64,")
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::trace::v1::span::Event;
+    use serde_json::json;
+
+    use super::*;
+    use crate::conformance_support::value::attributes;
+
+    fn span(said: Tree) -> Span {
+        Span { attributes: attributes(said), ..Span::default() }
+    }
+
+    fn found(before: Tree, after: Tree) -> Vec<String> {
+        lost("", &span(before), &span(after), Target::V1_41).into_iter().map(|lost| lost.what).collect()
+    }
+
+    fn reply(text: &str) -> Tree {
+        let messages = json!([{"role": "assistant", "parts": [{"type": "text", "content": text}]}]);
+        json!({"gen_ai.output.messages": messages.to_string()})
+    }
+
+    #[test]
+    fn a_text_that_went_stands_somewhere() {
+        let legacy = json!({"gen_ai.completion.0.content": "Bonjour", "gen_ai.completion.0.role": "ai"});
+        assert_eq!(found(legacy.clone(), reply("Bonjour")), [""; 0]);
+        assert_eq!(found(legacy.clone(), reply("Bon")), ["Bonjour"]);
+        assert_eq!(found(legacy.clone(), legacy), [""; 0]);
+        // One whose home holds something is lost all the same.
+        assert_eq!(found(json!({"gen_ai.completion": "Bonjour"}), reply("")), ["Bonjour"]);
+    }
+
+    #[test]
+    fn a_structure_is_looked_through() {
+        let body = json!({"choices": [{"message": {"role": "assistant", "content": "Bonjour"}}], "id": "c-1"});
+        assert_eq!(found(json!({"output.value": body.to_string()}), reply("Bonjour")), ["c-1"]);
+        assert_eq!(found(json!({"output.value": "{'content': 'Bonjour', 'id': 'c-1'}"}), reply("Bonjour")), ["c-1"]);
+        let image = json!({"url": "data:image/png;base64,AAAA"});
+        assert_eq!(
+            found(image.clone(), json!({"part": "{\"mime_type\":\"image/png\",\"content\":\"AAAA\"}"})),
+            [""; 0]
+        );
+        assert_eq!(found(image, json!({"part": "{\"content\":\"AAAA\"}"})), ["image/png"]);
+    }
+
+    #[test]
+    fn the_names_of_arguments_are_content() {
+        let call = json!({"call": {"arguments": "{\"city\": \"Paris\"}"}});
+        assert_eq!(found(call.clone(), json!({"arguments": "{\"city\":\"Paris\"}"})), [""; 0]);
+        assert_eq!(found(call, json!({"arguments": "{\"town\":\"Paris\"}"})), ["city"]);
+    }
+
+    #[test]
+    fn a_number_is_said_by_its_home() {
+        let legacy = json!({"llm.temperature": 0.5, "llm.usage.prompt_tokens": 7});
+        assert_eq!(
+            found(legacy.clone(), json!({"gen_ai.request.temperature": 0.5, "gen_ai.usage.input_tokens": 9})),
+            [""; 0]
+        );
+        let wrong = json!({"gen_ai.request.temperature": 0.7, "gen_ai.usage.input_tokens": 6});
+        assert_eq!(found(legacy, wrong), ["0.5", "7"]);
+        // A word of the target's own.
+        assert_eq!(
+            found(json!({"gen_ai.system": "AzureOpenAI"}), json!({"gen_ai.provider.name": "azure.ai.openai"})),
+            [""; 0]
+        );
+        let stream = json!({"llm.is_streaming": "False"});
+        assert_eq!(lost("", &span(stream), &Span::default(), Target::Main).len(), 0);
+    }
+
+    #[test]
+    fn an_event_that_went_is_looked_for_too() {
+        let event = Event {
+            name: "gen_ai.choice".into(),
+            attributes: attributes(json!({"message": "Bonjour"})),
+            ..Event::default()
+        };
+        let before = Span { events: vec![event], ..Span::default() };
+        assert_eq!(lost("", &before, &Span::default(), Target::Main)[0].key, "event gen_ai.choice: message");
+        assert!(lost("", &before, &before, Target::Main).is_empty());
+        assert!(lost("", &before, &span(reply("Bonjour")), Target::Main).is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_is_as_it_was() {
+        let before = span(json!({"llm.request.model": "m", "gen_ai.request.stream": "False"}));
+        let after = span(json!({"llm.request.model": "M", "gen_ai.request.stream": false}));
+        assert_eq!(not_kept(&before, &after).collect::<Vec<_>>(), ["llm.request.model"]);
+        assert_eq!(not_kept(&before, &before).count(), 0);
+    }
+}
