@@ -31,6 +31,8 @@ pub(super) struct Job<'t, 's> {
     pub(super) index: &'t Index,
     pub(super) convention: &'static Convention,
     pub(super) source: &'s Source<'s>,
+    /// The span's name.
+    name: &'t str,
     speakers: Speakers,
     /// Whether texts may hold Python literals.
     python: bool,
@@ -62,12 +64,14 @@ impl<'t, 's> Job<'t, 's> {
         index: &'t Index,
         convention: &'static Convention,
         source: &'s Source<'s>,
+        name: &'t str,
         speakers: Speakers,
     ) -> Job<'t, 's> {
         Job {
             index,
             convention,
             source,
+            name,
             speakers,
             python: false,
             part: false,
@@ -151,7 +155,7 @@ impl<'t, 's> Job<'t, 's> {
             Action::Tools => self.list(work, ListOf::Tools, given),
             Action::Documents => self.list(work, ListOf::Documents, given),
             Action::Piece(list, piece) => self.piece(work, list, piece, given),
-            Action::Members(rules) => self.members(work, rules, value),
+            Action::Members(rules) => self.members(work, rules, given),
             Action::Variables => self.variables(work, value),
             Action::ByOperation(actions) => {
                 let operation = self.operation.text(Field::OperationName).unwrap_or_default();
@@ -164,6 +168,13 @@ impl<'t, 's> Job<'t, 's> {
                     }
                 }
             }
+            Action::BySpanName(actions) => match actions.iter().find(|(prefix, _)| self.name.starts_with(prefix)) {
+                Some((_, action)) => self.said(work, *action, given),
+                None => {
+                    let rule = "what it means depends on the span's name, and on this one it means nothing";
+                    self.claim(&work, About::Nothing, Outcome::Kept(Reason::NoHome), rule);
+                }
+            },
             Action::Usage => {
                 for (field, count) in usage::read(value, self.python) {
                     self.offer(field, Scalar::Int(count), None);
@@ -194,6 +205,10 @@ impl<'t, 's> Job<'t, 's> {
             Action::Keep(reason) => {
                 let rule = "a key without a place in the conventions stays";
                 self.claim(&work, About::Nothing, Outcome::Kept(reason), rule);
+            }
+            Action::Marks => {
+                let rule = "a key without a place in the conventions stays; it says what the span is";
+                self.claim(&work, About::Nothing, Outcome::Kept(Reason::NoHome), rule);
             }
             Action::Read(read) => {
                 let outcome = match read(&mut self.operation, value) {

@@ -232,7 +232,7 @@ impl Translator {
         if !reading.starts && !guarded {
             return Err(reading.claims);
         }
-        let mut job = Job::new(&self.index, self.convention, source, reading.standing.speakers);
+        let mut job = Job::new(&self.index, self.convention, source, span.name(), reading.standing.speakers);
         job.read(&mut reading, guarded);
         // Quirks see it, for nothing may look otherwise to them once it stands under its name.
         job.infer_provider();

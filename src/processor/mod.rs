@@ -5,4 +5,5 @@ pub mod genai;
 pub mod genai_metrics;
 pub mod join;
 pub mod memory_limiter;
+pub mod own_metrics;
 pub mod settings;

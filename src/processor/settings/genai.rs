@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Genai, JoinLogs, Mapping, Originals, Target};
+use super::{Genai, JoinLogs, Mapping, NativeMetrics, Originals, Target};
 use crate::config::{Field, Section, nearest};
 use crate::genai::dialect::user::{is_own, meaning, targets};
 
@@ -16,6 +16,8 @@ const MAX_JOIN_BYTES: usize = 1 << 30;
 
 const TARGETS: &[(&str, Target)] = &[("1.41", Target::V1_41), ("main", Target::Main)];
 const ORIGINALS: &[(&str, Originals)] = &[("replace", Originals::Replace), ("keep", Originals::Keep)];
+const NATIVE_METRICS: &[(&str, NativeMetrics)] =
+    &[("replace", NativeMetrics::Replace), ("defer", NativeMetrics::Defer), ("both", NativeMetrics::Both)];
 
 /// Reads the section.
 pub fn read(section: &mut Section<'_>) -> Genai {
@@ -25,6 +27,7 @@ pub fn read(section: &mut Section<'_>) -> Genai {
         originals: section.choice("originals", ORIGINALS).unwrap_or_default(),
         mappings: section.field("mappings").map(|field| mappings(&field, target)).unwrap_or_default(),
         provenance: section.boolean("provenance").unwrap_or_default(),
+        native_metrics: section.choice("native_metrics", NATIVE_METRICS).unwrap_or_default(),
         join_logs: section.section("join_logs").and_then(|mut section| join_logs(&mut section)),
     };
     section.not_supported(&[
