@@ -48,6 +48,7 @@
 
 pub mod handwritten;
 pub mod litellm;
+pub mod openinference;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -57,8 +58,13 @@ use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+pub static BUILT_IN: &[&Dialect] = &[
+    &litellm::LITELLM,
+    &openinference::OPENINFERENCE,
+    &openllmetry::OPENLLMETRY,
+    &otel::OTEL,
+    &handwritten::HANDWRITTEN,
+];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]

@@ -121,15 +121,13 @@ impl<'s> Job<'_, 's> {
         self.fold(dialect, list, pieces);
     }
 
-    /// Of a vector only its dimensions are said: a structured list, or the JSON of one. What is of another
-    /// length than the first stays.
+    /// Of a vector only its dimensions are said: a structured list, or the JSON of one. The vector stays.
     fn vector(&mut self, work: &MemberWork<'_, 's>, value: &Value<'s>) {
         let field = Field::EmbeddingsDimensionCount;
-        let number = self.claims.len();
-        let (outcome, rule) = match dimensions(value).map(|count| self.offer(field, Scalar::Int(count), Some(number))) {
+        let (outcome, rule) = match dimensions(value).map(|count| self.offer(field, Scalar::Int(count), None)) {
             None => (Outcome::Kept(Reason::Shape), "no vector; it stays"),
             Some(Offered::Conflict) => (Outcome::Kept(Reason::Conflict), "a vector of another length; it stays"),
-            Some(_) => (Outcome::Expressed(Reason::None), "the number of its dimensions is said"),
+            Some(_) => (Outcome::Kept(Reason::SaysMore), "the number of its dimensions is said; it stays"),
         };
         self.foreign = true;
         self.claims.push(Claim {
