@@ -455,12 +455,13 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     names(operation, seen);
 }
 
-/// A completion has prompts and no messages.
+/// A completion has prompts and no messages, and an id of its own kind.
 fn endpoint(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
+    let id = operation.text(Field::ResponseId).unwrap_or_default();
     let has = |prefix: &str| seen.attributes.iter().any(|(key, _)| key.starts_with(prefix));
     if !operation.is_current(Field::OperationName)
         && operation.text(Field::OperationName) == Some("chat")
-        && (has("llm.prompts.") || has("llm.choices."))
+        && (has("llm.prompts.") || has("llm.choices.") || id.starts_with("cmpl-"))
         && !has("llm.input_messages.")
     {
         operation.set(Field::OperationName, Scalar::Str("text_completion".into()));
@@ -471,7 +472,13 @@ fn endpoint(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
 /// else says which was asked for, it is this one: metrics need it.
 fn models<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     let Some(Value::Str(name)) = seen.get("llm.model_name") else { return };
-    let is_answered = !operation.output.is_absent()
+    // LangChain's record of a failure is a message with a role and nothing else.
+    let mut messages = seen.attributes.iter().filter(|(key, _)| key.starts_with("llm.output_messages.")).peekable();
+    let is_said = match messages.peek() {
+        Some(_) => messages.any(|(key, _)| !key.ends_with(".message.role")),
+        None => !operation.output.is_absent(),
+    };
+    let is_answered = is_said
         || [Field::UsageInputTokens, Field::UsageOutputTokens, Field::ResponseId, Field::ResponseFinishReasons]
             .iter()
             .any(|field| operation.get(*field).is_some());
@@ -535,5 +542,103 @@ fn names<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
             }
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::genai::dialect::coverage::unknown;
+
+    /// The keys of the fact table, a concrete one for each of its rows.
+    #[test]
+    fn every_key_of_the_table_is_known() {
+        let keys = [
+            "openinference.span.kind",
+            "llm.model_name",
+            "llm.request.model_name",
+            "llm.response.model_name",
+            "llm.provider",
+            "llm.system",
+            "llm.invocation_parameters",
+            "embedding.invocation_parameters",
+            "llm.finish_reason",
+            "llm.token_count.prompt",
+            "llm.token_count.completion",
+            "llm.token_count.total",
+            "llm.token_count.prompt_details.cache_read",
+            "llm.token_count.prompt_details.cache_write",
+            "llm.token_count.prompt_details.cache_input",
+            "llm.token_count.prompt_details.audio",
+            "llm.token_count.completion_details.reasoning",
+            "llm.token_count.completion_details.audio",
+            "llm.cost.prompt",
+            "llm.cost.total",
+            "llm.cost.prompt_details.cache_read",
+            "llm.cost.completion_details.reasoning",
+            "llm.tools.0.tool.json_schema",
+            "llm.input_messages.0.message.role",
+            "llm.input_messages.0.message.content",
+            "llm.input_messages.0.message.name",
+            "llm.input_messages.0.message.tool_call_id",
+            "llm.input_messages.0.message.contents.1.message_content.type",
+            "llm.input_messages.0.message.contents.1.message_content.text",
+            "llm.input_messages.0.message.contents.1.message_content.image.image.url",
+            "llm.input_messages.0.message.contents.1.message_content.audio.audio.url",
+            "llm.input_messages.0.message.contents.1.message_content.audio.audio.mime_type",
+            "llm.input_messages.0.message.contents.1.message_content.audio.audio.transcript",
+            "llm.input_messages.0.message.contents.1.message_content.id",
+            "llm.input_messages.0.message.contents.1.message_content.signature",
+            "llm.input_messages.0.message.contents.1.message_content.data",
+            "llm.input_messages.0.message.contents.1.message_content.encrypted_content",
+            "llm.input_messages.0.message.contents.1.tool_call.id",
+            "llm.input_messages.0.message.contents.1.tool_call.function.name",
+            "llm.input_messages.0.message.contents.1.tool_call.function.arguments",
+            "llm.input_messages.0.message.tool_calls.1.tool_call.id",
+            "llm.input_messages.0.message.tool_calls.1.tool_call.function.name",
+            "llm.input_messages.0.message.tool_calls.1.tool_call.function.arguments",
+            "llm.input_messages.0.message.tool_calls.1.tool_call.reasoning_signature",
+            "llm.input_messages.0.message.function_call_name",
+            "llm.input_messages.0.message.function_call_arguments_json",
+            "llm.output_messages.0.message.role",
+            "llm.prompts.0.prompt.text",
+            "llm.choices.0.completion.text",
+            "llm.function_call",
+            "llm.prompt_template.template",
+            "llm.prompt_template.variables",
+            "llm.prompt_template.version",
+            "prompt.id",
+            "input.value",
+            "output.value",
+            "input.mime_type",
+            "output.mime_type",
+            "retrieval.documents.0.document.id",
+            "retrieval.documents.0.document.score",
+            "retrieval.documents.0.document.content",
+            "retrieval.documents.0.document.metadata",
+            "reranker.query",
+            "reranker.top_k",
+            "reranker.model_name",
+            "reranker.input_documents.0.document.content",
+            "reranker.output_documents.0.document.id",
+            "embedding.model_name",
+            "embedding.embeddings.0.embedding.text",
+            "embedding.embeddings.0.embedding.vector",
+            "tool.name",
+            "tool.description",
+            "tool.parameters",
+            "tool.json_schema",
+            "tool.id",
+            "tool_call.id",
+            "agent.name",
+            "graph.node.id",
+            "graph.node.name",
+            "graph.node.parent_id",
+            "session.id",
+            "user.id",
+            "metadata",
+            "tag.tags",
+            "evaluations.0.evaluation.score",
+        ];
+        assert_eq!(unknown(&keys), [""; 0]);
     }
 }

@@ -84,7 +84,11 @@ impl<'s> Job<'_, 's> {
                 own: false,
             };
             let value = value_of(node);
-            self.said(Work { meaning: &meaning, ..work }, rule.action, Given::Made(&value));
+            let given = match node.is_object() || node.is_array() {
+                true => Given::Json(&value),
+                false => Given::Made(&value),
+            };
+            self.said(Work { meaning: &meaning, ..work }, rule.action, given);
         }
         if says_more(object, "", rules, 0) {
             self.claim(&work, About::Nothing, Outcome::Kept(Reason::SaysMore), SAYS_MORE);
