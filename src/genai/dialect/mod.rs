@@ -52,6 +52,7 @@ pub mod litellm;
 pub mod llama_stack;
 pub mod mlflow;
 pub mod openlit;
+pub mod openinference;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -66,6 +67,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &llama_stack::LLAMA_STACK,
     &mlflow::MLFLOW,
     &openlit::OPENLIT,
+    &openinference::OPENINFERENCE,
     &openllmetry::OPENLLMETRY,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
