@@ -217,12 +217,12 @@ fn every_key_of_an_otlp_exporter() {
 #[test]
 fn processors() {
     let ProcessorSettings::Genai(genai) = processor(
-        "genai: { target: 1.41, originals: keep, mappings: [ { key: a.b, to: gen_ai.request.model, values: { x: y, 1: z } } ] }",
+        "genai: { target: 1.41, originals: keep, provenance: true, mappings: [ { key: a.b, to: gen_ai.request.model, values: { x: y, 1: z } } ] }",
     ) else {
         panic!()
     };
-    let Genai { target, originals, mappings } = genai;
-    assert_eq!((target, originals), (Target::V1_41, Originals::Keep));
+    let Genai { target, originals, mappings, provenance } = genai;
+    assert_eq!((target, originals, provenance), (Target::V1_41, Originals::Keep, true));
     let mapping = Mapping {
         key: "a.b".into(),
         to: "gen_ai.request.model".into(),

@@ -174,7 +174,7 @@ fn a_rerank_has_no_messages() {
     assert_eq!(text(&span.attributes, "gen_ai.operation.name"), Some("rerank"));
     assert_eq!(text(&span.attributes, "gen_ai.prompt.0.content"), Some("A document."));
     assert_eq!(text(&span.attributes, "gen_ai.completion.0.content"), Some("Doc 0, Score: 0.9"));
-    assert_eq!(span.name, "cohere.rerank");
+    assert_eq!(span.name, "rerank rerank-v3.5");
 }
 
 #[test]

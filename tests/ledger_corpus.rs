@@ -29,7 +29,7 @@ use support::usage::differs;
 const EMITTERS: [&str; 12] = [
     "anthropic-sdk-native",
     "app+litellm-proxy",
-    "app-otel",
+    "app-otel-0.66b1",
     "dual-",
     "genai-openai",
     "litellm",

@@ -471,11 +471,20 @@ fn services_that_work_side_by_side_in_a_trace_are_not_one() {
 // --- 5: no usage -----------------------------------------------------------------------------------
 
 #[test]
+fn an_estimate_is_marked_and_not_counted() {
+    let mut guess = chat(1).usage(13, 16);
+    guess.call.usage.estimated = true;
+    let counted = count(&[&[guess]]);
+    assert_eq!((counted.input, counted.output, counted.durations), (0, 0, 1));
+    assert_eq!(counted.suppressed, BTreeMap::from([("estimate", 1)]));
+}
+
+#[test]
 fn usage_that_is_not_said_is_not_invented() {
-    for silent in [chat(1).no_usage(), chat(1).usage(0, 0)] {
+    for (silent, reason) in [(chat(1).no_usage(), "no_usage"), (chat(1).usage(0, 0), "zero_usage")] {
         let counted = count(&[&[silent]]);
         assert_eq!((counted.input, counted.output, counted.durations), (0, 0, 1));
-        assert_eq!(counted.suppressed, BTreeMap::from([("no_usage", 1)]));
+        assert_eq!(counted.suppressed, BTreeMap::from([(reason, 1)]));
     }
 }
 
@@ -652,10 +661,12 @@ proptest! {
         prop_assert!(counted.input <= input);
         let with_usage = calls.clone().filter(|item| item.call.billed().is_some()).count();
         let silent = calls.count() - with_usage;
-        let suppressed: usize = counted.suppressed.iter().filter(|(name, _)| **name != "no_usage").map(|(_, n)| n).sum();
+        let unsaid = |name: &str| matches!(name, "no_usage" | "zero_usage");
+        let suppressed: usize = counted.suppressed.iter().filter(|(name, _)| !unsaid(name)).map(|(_, n)| n).sum();
+        let said_nothing: usize = counted.suppressed.iter().filter(|(name, _)| unsaid(name)).map(|(_, n)| n).sum();
         // Every span with usage came twice: counted at most once, and suppressed the other times.
         prop_assert_eq!(counted.services.len() + suppressed, with_usage * 2);
-        prop_assert!(counted.suppressed.get("no_usage").copied().unwrap_or(0) <= silent);
+        prop_assert!(said_nothing <= silent);
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Translator {
     ) -> Option<(Explanation, bool)> {
         let (name, kind) = (span.name().to_owned(), span.kind().name());
         self.with_source(span, |source, span| {
-            let mut read = self.read(source, span, origin, batch)?;
+            let mut read = self.read(source, span, origin, batch).ok()?;
             self.write(&mut read, source, span);
             let mut claims = read.claims.clone();
             claims.sort_by_key(|claim| match claim.from {
@@ -178,7 +178,11 @@ impl Translator {
             From::Attribute(number) => {
                 let (_, value) = source.attributes.get(number)?;
                 let key = key_of(claim, source)?;
-                (key, json(value), false, !span.has(key))
+                let gone = match source.events.iter().find(|event| event.lent.contains(&number)) {
+                    Some(event) => !span.events().any(|(index, _)| index == event.index),
+                    None => !span.has(key),
+                };
+                (key, json(value), false, gone)
             }
             From::Event(number) => {
                 let event = source.events.get(number)?;

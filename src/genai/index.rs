@@ -169,6 +169,9 @@ fn is_general(field: Field) -> bool {
         Field::ErrorType
             | Field::ServerAddress
             | Field::ServerPort
+            | Field::NetworkTransport
+            | Field::RpcResponseStatusCode
+            | Field::JsonrpcRequestId
             | Field::AzureResourceProviderNamespace
             | Field::AzureServiceRequestId
     )
@@ -255,7 +258,12 @@ impl Index {
                 sign => self.origin_tells.push((sign, number, tell.weight)),
             }
         }
-        dialect.kept.iter().for_each(|(prefix, reason)| self.kept.add(prefix, (number, *reason)));
+        for (prefix, reason) in dialect.kept {
+            if *reason == Reason::Unknown {
+                self.first.add_prefix(prefix);
+            }
+            self.kept.add(prefix, (number, *reason));
+        }
         for event in dialect.events {
             self.events.push((number, *event));
             if let EventAction::Rules(rules) = event.action {
@@ -342,7 +350,9 @@ impl Index {
         match self.find(key) {
             Found::Entry(entry) => entry.meanings.iter().any(Meaning::is_worth_a_look),
             Found::Member(_) => true,
-            _ => false,
+            // What nobody knows is counted, also where nothing else is known.
+            Found::Kept(_, reason) => reason == Reason::Unknown,
+            Found::Foreign => false,
         }
     }
 

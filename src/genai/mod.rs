@@ -13,6 +13,7 @@ pub mod field;
 mod fold;
 mod index;
 mod job;
+pub mod log;
 pub mod message;
 pub mod operation;
 mod passes;
@@ -25,5 +26,5 @@ mod usage;
 pub mod values;
 mod write;
 
-pub use tally::Tally;
+pub use tally::{Capped, Tally};
 pub use translate::Translator;

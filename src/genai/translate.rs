@@ -118,7 +118,15 @@ impl Translator {
         }
         let mut fates = None;
         let mut translation = self.with_source(span, |source, span| {
-            let mut read = self.read(source, span, origin, batch)?;
+            let read = self.read(source, span, origin, batch);
+            for claim in read.as_ref().map_or_else(|claims| claims.as_slice(), |read| &read.claims) {
+                if claim.outcome == Outcome::Kept(Reason::Unknown)
+                    && let Some(key) = key_of(claim, source)
+                {
+                    tally.unmapped(origin.scope_name, key);
+                }
+            }
+            let mut read = read.ok()?;
             self.write(&mut read, source, span);
             match self.is_unsettled(&read, source, span, origin) {
                 true => fates = Some(Fates::new(&read.claims, source)),
@@ -129,6 +137,9 @@ impl Translator {
         if let Some(mut fates) = fates {
             self.settle(span, origin, batch, &mut fates, &mut translation);
             fates.count(tally);
+        }
+        if !translation.operation.is_empty() {
+            tally.operation(&translation.operation);
         }
         Some(translation)
     }
@@ -145,7 +156,7 @@ impl Translator {
     ) {
         for _ in 1..PASSES {
             let again = self.with_source(span, |source, span| {
-                let mut read = self.read(source, span, origin, batch)?;
+                let mut read = self.read(source, span, origin, batch).ok()?;
                 self.write(&mut read, source, span);
                 fates.update(&read.claims, source);
                 *translation = Translation { dialect: translation.dialect, ..self.translation(&read) };
@@ -202,19 +213,19 @@ impl Translator {
         work(&source, span)
     }
 
-    /// Reads a span; `None` if it is no LLM operation.
+    /// Reads a span. If it is no LLM operation, its keys of the known prefixes are what there is to say.
     pub(super) fn read<'s>(
         &self,
         source: &'s Source<'s>,
         span: &Span<'_>,
         origin: &Origin<'_>,
         batch: &mut dyn Batch,
-    ) -> Option<Read<'s>> {
+    ) -> Result<Read<'s>, Vec<Claim>> {
         let mut reading =
             Reading::new(&self.index, source, span.name(), origin, |field, key| self.is_name_of(field, key));
         let guarded = reading.has_guarded() && self.guard(&reading, source, span, batch);
         if !reading.starts && !guarded {
-            return None;
+            return Err(reading.claims);
         }
         let mut job = Job::new(&self.index, self.convention, source, span.name(), reading.standing.speakers);
         job.read(&mut reading, guarded);
@@ -236,7 +247,7 @@ impl Translator {
         };
         if job.operation.named.is_none() && job.operation.says_nothing() && job.claims.iter().all(is_by_nature) {
             // Only keys that stay anyway: a task of a workflow, the copy of a raw request.
-            return None;
+            return Err(job.claims);
         }
         job.infer_operation();
         let embeddings = job.operation.text(Field::OperationName) == Some("embeddings");
@@ -254,7 +265,7 @@ impl Translator {
             true => name_and_kind(&job.operation, span.kind()),
             false => (None, None),
         };
-        Some(Read {
+        Ok(Read {
             recognised: reading.recognised,
             standing: reading.standing,
             operation: job.operation,

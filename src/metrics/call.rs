@@ -24,6 +24,8 @@ pub struct Usage {
     pub cache_write: Option<u64>,
     /// `gen_ai.usage.reasoning.output_tokens`.
     pub reasoning: Option<u64>,
+    /// `dragoman.usage.estimated`: the numbers are the emitter's guess.
+    pub estimated: bool,
 }
 
 /// One LLM operation, as a span in a target's words tells it.
@@ -117,6 +119,7 @@ impl Call {
                     call.usage.cache_write = count();
                 }
                 "gen_ai.usage.reasoning.output_tokens" => call.usage.reasoning = count(),
+                "dragoman.usage.estimated" => call.usage.estimated = value.parse() == Value::Bool(true),
                 "gen_ai.input.messages" => asked = content(value.as_bytes()),
                 "gen_ai.output.messages" => answered = content(value.as_bytes()),
                 "server.address" => call.server_address = text(),
@@ -147,12 +150,21 @@ impl Call {
         self.is_model_call() || self.kind == Kind::Client && CLIENT_OPERATIONS.contains(&self.operation.as_str())
     }
 
-    /// The tokens that count. `None` if no usage is said: some emitters write zeros for that.
-    /// Embeddings have input only, whatever their span says.
+    /// The tokens that count. `None` if no usage is said, or an estimate: some emitters write zeros for
+    /// what they were not told. Embeddings have input only, whatever their span says.
     pub fn billed(&self) -> Option<Usage> {
         let output = self.usage.output.filter(|_| self.operation != "embeddings");
-        let said = self.usage.input.unwrap_or(0) > 0 || output.unwrap_or(0) > 0;
+        let said = !self.usage.estimated && (self.usage.input.unwrap_or(0) > 0 || output.unwrap_or(0) > 0);
         said.then_some(Usage { output, ..self.usage })
+    }
+}
+
+impl Usage {
+    /// Whether counts are said that are all zero: an adapter wrote them where the provider sent nothing
+    /// (watsonx in Llama Stack).
+    pub fn is_zero(&self) -> bool {
+        let counts = [self.input, self.output];
+        counts.iter().any(Option::is_some) && counts.iter().flatten().all(|count| *count == 0)
     }
 }
 
@@ -265,6 +277,7 @@ mod tests {
                 cache_read: Some(2048),
                 cache_write: Some(128),
                 reasoning: Some(4),
+                estimated: false,
             };
             assert_eq!(call.usage, usage);
         }

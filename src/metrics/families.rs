@@ -401,6 +401,7 @@ mod tests {
             cache_read: Some(500),
             cache_write: Some(0),
             reasoning: Some(64),
+            estimated: false,
         };
         families.tokens(&call, Direction::Input, 532);
         families.tokens(&call, Direction::Output, 118);

@@ -69,11 +69,15 @@ pub enum Suppressed {
     CachedAnswer,
     /// A call that succeeded and does not say its usage. Nothing is invented.
     NoUsage,
+    /// As [`Suppressed::NoUsage`], with zeros in place of the numbers.
+    ZeroUsage,
+    /// The usage is an estimate of the emitter, and not what the provider counted.
+    Estimate,
 }
 
 impl Suppressed {
     /// All reasons.
-    pub const ALL: [Suppressed; 7] = [
+    pub const ALL: [Suppressed; 9] = [
         Suppressed::ReExport,
         Suppressed::NotACall,
         Suppressed::SameResponse,
@@ -81,6 +85,8 @@ impl Suppressed {
         Suppressed::Stacked,
         Suppressed::CachedAnswer,
         Suppressed::NoUsage,
+        Suppressed::ZeroUsage,
+        Suppressed::Estimate,
     ];
 
     /// The value of the self-metric's label `reason`.
@@ -93,6 +99,8 @@ impl Suppressed {
             Suppressed::Stacked => "stacked_instrumentation",
             Suppressed::CachedAnswer => "cached_answer",
             Suppressed::NoUsage => "no_usage",
+            Suppressed::ZeroUsage => "zero_usage",
+            Suppressed::Estimate => "estimate",
         }
     }
 }
@@ -266,6 +274,15 @@ impl Ledger {
     }
 }
 
+/// Why a call that succeeded brings no tokens.
+fn silence(call: &Call) -> Suppressed {
+    match call.usage {
+        usage if usage.estimated => Suppressed::Estimate,
+        usage if usage.is_zero() => Suppressed::ZeroUsage,
+        _ => Suppressed::NoUsage,
+    }
+}
+
 /// What is counted for one span.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Verdict {
@@ -413,7 +430,7 @@ impl Memory {
             entry.tokens_counted = usage;
             self.calls.push(entry, now);
             let silent = !usage && call.error_type.is_none();
-            return Verdict { tokens: usage, duration: true, suppressed: silent.then_some(Suppressed::NoUsage) };
+            return Verdict { tokens: usage, duration: true, suppressed: silent.then(|| silence(call)) };
         };
         let mut verdict = Verdict::default();
         entry.counted = found.counted;

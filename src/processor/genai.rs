@@ -1,18 +1,22 @@
-//! The stage that translates: every span that is an LLM operation is put into the target's words.
+//! The stage that translates: every span that is an LLM operation, and every log record that is an
+//! event of one, is put into the target's words.
 //!
 //! The meaning is in [`crate::genai`]; here are the pass over a batch and the counts of what became
 //! of keys.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
 use super::settings::Genai as Settings;
+use crate::genai::log::{Became, Records};
 use crate::genai::translate::{Batch, Translation, Translator};
-use crate::genai::{Tally, settings::Target};
+use crate::genai::{Capped, Tally, settings::Target};
+use crate::metrics::own::Counter;
 use crate::otlp::id::{SpanId, TraceId};
+use crate::otlp::log_record::LogRecord;
 use crate::otlp::span::{Span, StatusCode};
 use crate::otlp::traces::{Origin, Visitor, edit};
 use crate::pipeline::{CallNote, Context, Pass, Stage};
@@ -23,6 +27,18 @@ pub struct Genai {
     translator: Translator,
     /// In the order of [`Tally::counts`].
     counts: Arc<[AtomicU64]>,
+    named: Mutex<Named>,
+    /// Log records that other records of their calls carry now.
+    folded: Counter,
+}
+
+/// Counts by names that emitters write.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    /// `dragoman_genai_operations_total`: by the operation's name.
+    pub operations: Capped<String>,
+    /// `dragoman_unmapped_keys_total`: by scope and key.
+    pub unmapped: Capped<(String, String)>,
 }
 
 impl Genai {
@@ -30,12 +46,23 @@ impl Genai {
     pub fn new(settings: &Settings) -> Genai {
         let translator = Translator::new(settings);
         let counts = translator.tally().counts().iter().map(|_| AtomicU64::new(0)).collect();
-        Genai { translator, counts }
+        Genai { translator, counts, named: Mutex::default(), folded: Counter::default() }
+    }
+
+    /// Operations and unknown keys of all accepted batches.
+    pub fn named(&self) -> Named {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The target.
     pub fn target(&self) -> Target {
         self.translator.target()
+    }
+
+    /// Counts log records there that are dropped because another record says all that they said.
+    pub fn counting_folded(mut self, folded: Counter) -> Genai {
+        self.folded = folded;
+        self
     }
 
     /// `dragoman_genai_keys_total`: dialect, outcome (`expressed`, `kept`, `discarded`), reason, and
@@ -56,7 +83,8 @@ impl Genai {
 
 impl Stage for Genai {
     fn pass(&self) -> Box<dyn Pass + Send + '_> {
-        Box::new(GenaiPass { stage: self, tally: self.translator.tally(), parents: None })
+        let records = Records::new(&self.translator);
+        Box::new(GenaiPass { stage: self, tally: self.translator.tally(), parents: None, records, folded: 0 })
     }
 }
 
@@ -65,6 +93,8 @@ struct GenaiPass<'s> {
     tally: Tally,
     /// Parents of the batch's spans with usage; made when first asked for.
     parents: Option<HashSet<(TraceId, SpanId)>>,
+    records: Records<'s>,
+    folded: u64,
 }
 
 impl Pass for GenaiPass<'_> {
@@ -80,12 +110,21 @@ impl Pass for GenaiPass<'_> {
         }
     }
 
+    fn log_record(&mut self, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>) {
+        let became = self.records.translate(record, context.origin, context.body, &mut self.tally);
+        self.folded += u64::from(became == Became::Folded);
+    }
+
     fn commit(self: Box<Self>) {
+        self.stage.folded.add(self.folded);
         for (total, count) in self.stage.counts.iter().zip(self.tally.counts()) {
             if *count > 0 {
                 total.fetch_add(*count, Ordering::Relaxed);
             }
         }
+        let mut named = self.stage.named.lock().unwrap_or_else(PoisonError::into_inner);
+        named.operations.append(self.tally.operations);
+        named.unmapped.append(self.tally.unmapped);
     }
 }
 

@@ -9,7 +9,7 @@ use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
 use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
 use crate::processor::drop::DropSpans;
-use crate::processor::genai::Genai;
+use crate::processor::genai::{Genai, Named};
 use crate::receiver::{Observer as ReceiverObserver, Transport};
 
 /// The books of one receiver.
@@ -94,8 +94,40 @@ impl Source for GenaiKeys {
             "Attributes and events that a dialect claimed, by what became of them",
             series.collect(),
         ));
+        let mut named = Named::default();
+        for stage in &self.0 {
+            let Named { operations, unmapped } = stage.named();
+            named.operations.append(operations);
+            named.unmapped.append(unmapped);
+        }
+        let operations = named.operations.iter().map(|(operation, count)| ([operation.as_str()], count));
+        families.push(family(
+            "dragoman_genai_operations_total",
+            "Spans that were taken for a GenAI operation, by its name",
+            with_others(["operation"], operations, named.operations.others),
+        ));
+        let unmapped = named.unmapped.iter().map(|((scope, key), count)| ([scope.as_str(), key.as_str()], count));
+        families.push(family(
+            "dragoman_unmapped_keys_total",
+            "Keys under a known prefix that no dialect knows; they stay on the span",
+            with_others(["scope", "key"], unmapped, named.unmapped.others),
+        ));
     }
 }
+
+/// Series by names that emitters write, and one for those that there was no room for.
+fn with_others<'n, const N: usize>(
+    keys: [&'static str; N],
+    counts: impl Iterator<Item = ([&'n str; N], u64)>,
+    others: u64,
+) -> Vec<Series> {
+    let others = (others > 0).then_some(([OTHERS; N], others));
+    let labels = |values: [&str; N]| keys.iter().zip(values).map(|(key, value)| Label::text(key, value)).collect();
+    counts.chain(others).map(|(values, count)| counter(labels(values), count)).collect()
+}
+
+/// The label of what is counted together.
+const OTHERS: &str = "_other";
 
 /// What one `drop` stage did.
 pub(super) struct Drops {

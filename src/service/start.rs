@@ -265,13 +265,17 @@ impl House {
                     admission.push(Arc::clone(limiter) as _);
                     None
                 }
-                // Log records and data points go through untranslated; the conventions' events and
-                // metrics have stages of their own.
-                ProcessorSettings::Genai(_) if plan.signal != Signal::Traces => None,
+                // Data points go through untranslated.
+                ProcessorSettings::Genai(_) if plan.signal == Signal::Metrics => None,
                 ProcessorSettings::Genai(settings) => {
-                    let stage = Arc::new(Genai::new(settings));
-                    self.genai.push(Arc::clone(&stage));
-                    Some(stage)
+                    let mut genai = Genai::new(settings);
+                    if plan.signal == Signal::Logs {
+                        let dropped = known::dropped_log_records(&self.own);
+                        genai = genai.counting_folded(dropped.with(&[stage.id.as_str(), "folded"]));
+                    }
+                    let genai = Arc::new(genai);
+                    self.genai.push(Arc::clone(&genai));
+                    Some(genai)
                 }
                 ProcessorSettings::Drop(settings) => {
                     let drops = Arc::new(DropSpans::new(settings));

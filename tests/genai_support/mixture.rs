@@ -82,6 +82,7 @@ fn subjects() -> Vec<Subject> {
                 List::Input => &mut input,
                 List::Output => &mut output,
                 List::Tools => &mut tools,
+                List::Documents => &mut others,
             };
             for (piece, _) in family.pieces {
                 for number in [0, 1, 10] {
@@ -319,6 +320,7 @@ pub fn settings() -> impl Strategy<Value = Genai> {
         target: if main { Target::Main } else { Target::V1_41 },
         originals: if keep { Originals::Keep } else { Originals::Replace },
         mappings,
+        provenance: false,
     })
 }
 
@@ -348,7 +350,7 @@ pub fn case() -> impl Strategy<Value = Case> {
     let kind = select(vec![SpanKind::Internal, SpanKind::Client, SpanKind::Server, SpanKind::Unspecified]);
     let event_names: Vec<&str> = BUILT_IN
         .iter()
-        .flat_map(|dialect| dialect.events.iter().map(|event| event.name))
+        .flat_map(|dialect| dialect.events.iter().map(|event| event.name.trim_end_matches('*')))
         .chain(["exception"])
         .collect();
     let event_keys = vec![

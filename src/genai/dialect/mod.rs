@@ -505,7 +505,7 @@ impl EventRule {
         role: &'static str,
         content: &'static [&'static str],
     ) -> EventRule {
-        EventRule { name, action: EventAction::Message { list, role, content } }
+        EventRule { name, action: EventAction::Message(EventMessage { list, role, content }) }
     }
 
     /// Attributes that could stand on the span as well.
@@ -531,20 +531,24 @@ impl EventRule {
 #[derive(Debug, Clone, Copy)]
 pub enum EventAction {
     /// A message.
-    Message {
-        /// The list that the message belongs to.
-        list: List,
-        /// The role of the message where the event says none.
-        role: &'static str,
-        /// The attributes that hold it, first found first; an event with none of them stays.
-        content: &'static [&'static str],
-    },
+    Message(EventMessage),
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
     /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
     /// name says.
     Rules(&'static [Rule]),
+}
+
+/// How an event holds a message. Log events of the same name hold it in their body as well.
+#[derive(Debug, Clone, Copy)]
+pub struct EventMessage {
+    /// The list that the message belongs to.
+    pub list: List,
+    /// The role of the message where the event says none.
+    pub role: &'static str,
+    /// The attributes that hold it, first found first; an event with none of them stays.
+    pub content: &'static [&'static str],
 }
 
 /// A name that an emitter gives to its own spans.
