@@ -169,6 +169,7 @@ fn is_general(field: Field) -> bool {
         Field::ErrorType
             | Field::ServerAddress
             | Field::ServerPort
+            | Field::UserId
             | Field::NetworkTransport
             | Field::RpcResponseStatusCode
             | Field::JsonrpcRequestId
@@ -310,10 +311,19 @@ impl Index {
         self.table(dialect).is_some_and(|table| table.name == super::dialect::otel::NAME)
     }
 
-    /// Whether one of the dialects that `speaks` is true of gives this name to its spans.
-    pub(super) fn names_span(&self, name: &str, speaks: impl Fn(u8) -> bool) -> bool {
+    /// Whether one of the dialects that `speaks` is true of gives this name to its spans; see
+    /// [`super::dialect::SpanName::matches`].
+    pub(super) fn names_span(
+        &self,
+        name: &str,
+        scope_name: &str,
+        has: impl Fn(&str) -> bool,
+        speaks: impl Fn(u8) -> bool,
+    ) -> bool {
         self.tables.iter().enumerate().any(|(number, table)| {
-            table.is_some_and(|table| speaks(number as u8) && table.span_names.iter().any(|known| known.matches(name)))
+            table.is_some_and(|table| {
+                speaks(number as u8) && table.span_names.iter().any(|known| known.matches(name, scope_name, &has))
+            })
         })
     }
 
@@ -352,7 +362,7 @@ impl Index {
             Found::Member(_) => true,
             // What nobody knows is counted, also where nothing else is known.
             Found::Kept(_, reason) => reason == Reason::Unknown,
-            Found::Foreign => false,
+            Found::OnEvent(_) | Found::Foreign => false,
         }
     }
 

@@ -155,7 +155,7 @@ impl<'t, 's> Job<'t, 's> {
             Action::Tools => self.list(work, ListOf::Tools, given),
             Action::Documents => self.list(work, ListOf::Documents, given),
             Action::Piece(list, piece) => self.piece(work, list, piece, given),
-            Action::Members(rules) => self.members(work, rules, value),
+            Action::Members(rules) => self.members(work, rules, given),
             Action::Variables => self.variables(work, value),
             Action::ByOperation(actions) => {
                 let operation = self.operation.text(Field::OperationName).unwrap_or_default();

@@ -46,9 +46,12 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
+mod body;
 pub mod handwritten;
 pub mod litellm;
 pub mod llama_stack;
+pub mod mlflow;
+pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -58,8 +61,15 @@ use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &llama_stack::LLAMA_STACK, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+pub static BUILT_IN: &[&Dialect] = &[
+    &litellm::LITELLM,
+    &llama_stack::LLAMA_STACK,
+    &mlflow::MLFLOW,
+    &openlit::OPENLIT,
+    &openllmetry::OPENLLMETRY,
+    &otel::OTEL,
+    &handwritten::HANDWRITTEN,
+];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +97,9 @@ pub struct Dialect {
     pub json: bool,
     /// How the emitter counts tokens, where the numbers themselves do not prove it.
     pub counts: Counts,
+    /// Whether the provider's own numbers are handed through: where nothing else says it, Anthropic's
+    /// and Bedrock's input leaves cached tokens out, and Gemini's output the thoughts.
+    pub counts_as_provider: bool,
     /// What only this dialect needs: called after all keys were read, if this dialect won.
     pub quirk: Option<Quirk>,
 }
@@ -127,6 +140,7 @@ impl Dialect {
             python: false,
             json: false,
             counts: Counts::UNSAID,
+            counts_as_provider: false,
             quirk: None,
         }
     }
@@ -278,7 +292,10 @@ pub enum Action {
     /// keys of a dialect and a list make one message.
     Piece(List, Piece),
     /// An object, as JSON or structured, of which the members mean something: the keys of these rules
-    /// are paths in it (`usage.input_tokens`). The key goes if all its members are expressed.
+    /// are paths in it (`usage.input_tokens`, `choices.0.id`). The key goes if all its members are
+    /// expressed, or stand on the span as attributes of their own. A rule with the empty key says what a
+    /// value means that is no object, one with the key `*` what an object means that has none of the
+    /// members of the others.
     Members(&'static [Rule]),
     /// Means what stands beside the operation's name, or beside the empty text for any other; without
     /// either it stays. Such a key (`input.value`) is believed after all others.
@@ -462,6 +479,8 @@ pub enum Piece {
     CallArguments,
     /// The `#`-th tool call's type: said by the part itself.
     CallType,
+    /// What else is said of the `#`-th tool call, under this name, which no schema knows.
+    CallMember(&'static str),
     /// A tool call's name, where the family's number counts the tool calls of the only choice.
     ChoiceCallName,
     /// As [`Piece::ChoiceCallName`]: the arguments.
@@ -484,6 +503,8 @@ pub enum Piece {
     DocumentContent,
     /// A document's metadata, JSON.
     DocumentMetadata,
+    /// A vector, of which only the number of dimensions is said; what the list is does not matter.
+    Vector,
     /// Stays.
     Keep(Reason),
 }
@@ -562,16 +583,23 @@ pub enum SpanName {
     Suffix(&'static str),
     /// Any name: all spans on which something speaks for the dialect are the emitter's own.
     Any,
+    /// Any name in a scope whose name begins so.
+    InScope(&'static str),
+    /// This name, on a span with this attribute: what the name would become says it.
+    With(&'static str, &'static str),
 }
 
 impl SpanName {
-    /// Whether `name` is one of these.
-    pub fn matches(self, name: &str) -> bool {
+    /// Whether `name`, in a scope of this name and on a span of which `has` says what attributes it
+    /// has, is one of these.
+    pub fn matches(self, name: &str, scope_name: &str, has: impl Fn(&str) -> bool) -> bool {
         match self {
             SpanName::Exact(exact) => name == exact,
             SpanName::Prefix(prefix) => name.starts_with(prefix),
             SpanName::Suffix(suffix) => name.ends_with(suffix),
             SpanName::Any => true,
+            SpanName::InScope(prefix) => scope_name.starts_with(prefix),
+            SpanName::With(exact, key) => name == exact && has(key),
         }
     }
 }

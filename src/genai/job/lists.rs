@@ -6,13 +6,14 @@ use std::ops::Range;
 
 use super::{Given, Job};
 use crate::genai::candidate::{self, Body, Candidate, add_calls, covers};
-use crate::genai::content;
+use crate::genai::content::{self, json};
 use crate::genai::dialect::{EventAction, List, Piece, Reason};
 use crate::genai::field::Field;
 use crate::genai::fold::{self, Numbered, text_of};
 use crate::genai::index::piece;
-use crate::genai::operation::{Content, Scalar};
+use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
+use crate::otlp::value::Value;
 
 /// A piece in a key of its own.
 pub(super) struct PieceWork<'s> {
@@ -90,6 +91,10 @@ impl<'s> Job<'_, 's> {
             let reason = match piece(family, &work.member) {
                 None => Reason::Unknown,
                 Some((Piece::Keep(reason), _)) => reason,
+                Some((Piece::Vector, _)) => {
+                    self.vector(work, value);
+                    continue;
+                }
                 Some((piece, inner)) => {
                     let number = work.member.number.unwrap_or(0);
                     let text = text_of(value).unwrap_or(Cow::Borrowed(""));
@@ -114,6 +119,27 @@ impl<'s> Job<'_, 's> {
             });
         }
         self.fold(dialect, list, pieces);
+    }
+
+    /// Of a vector only its dimensions are said: a structured list, or the JSON of one. What is of another
+    /// length than the first stays.
+    fn vector(&mut self, work: &MemberWork<'_, 's>, value: &Value<'s>) {
+        let field = Field::EmbeddingsDimensionCount;
+        let number = self.claims.len();
+        let (outcome, rule) = match dimensions(value).map(|count| self.offer(field, Scalar::Int(count), Some(number))) {
+            None => (Outcome::Kept(Reason::Shape), "no vector; it stays"),
+            Some(Offered::Conflict) => (Outcome::Kept(Reason::Conflict), "a vector of another length; it stays"),
+            Some(_) => (Outcome::Expressed(Reason::None), "the number of its dimensions is said"),
+        };
+        self.foreign = true;
+        self.claims.push(Claim {
+            from: From::Attribute(work.attribute),
+            dialect: work.dialect,
+            about: About::Field(field),
+            outcome,
+            part: false,
+            rule,
+        });
     }
 
     /// Folds the pieces of one list into a candidate, with a claim for each.
@@ -321,6 +347,21 @@ impl<'s> Job<'_, 's> {
             }
         }
     }
+}
+
+/// How many numbers a vector has.
+pub(in crate::genai) fn dimensions(value: &Value<'_>) -> Option<i64> {
+    let count = match value {
+        Value::Array(array) => {
+            array.iter().all(|number| matches!(number, Value::Double(_) | Value::Int(_))).then(|| array.iter().count())
+        }
+        Value::Str(text) => {
+            let vector = json::parse(text).filter(|node| node.is_array())?;
+            vector.elements().all(|node| node.kind() == json::Kind::Number).then(|| vector.elements().count())
+        }
+        _ => None,
+    };
+    i64::try_from(count.filter(|count| *count > 0)?).ok()
 }
 
 fn list_of(list: List) -> ListOf {

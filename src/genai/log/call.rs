@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::event::{self, Event};
+use super::event::{Event, Rule};
 use super::name_of;
 use crate::genai::content::escape::write_string;
 use crate::genai::content::{write_messages, write_parts, write_tool_definitions, write_value};
@@ -43,8 +43,8 @@ pub(super) enum Fate {
 pub(super) struct Call {
     /// Attributes that stand on the call's record: key and encoded value.
     pub(super) attributes: Vec<(String, Vec<u8>)>,
-    /// The attribute of the carrier that its content stood in, if it was one.
-    pub(super) content_attribute: Option<&'static str>,
+    /// The attributes of the carrier that its content stood in.
+    pub(super) content_attributes: Vec<&'static str>,
     instructions: Vec<Part<'static>>,
     input: Vec<Message<'static>>,
     output: Vec<(u64, Message<'static>)>,
@@ -99,8 +99,8 @@ struct Look<'t> {
 impl Visitor for Look<'_> {
     fn log_record(&mut self, record: &mut LogRecord<'_>, origin: &Origin<'_>) {
         let Some(name) = name_of(record) else { return };
-        let Some((rule, python)) = event::rule(&self.translator.index, &name) else { return };
-        let Some(event) = Event::read(record, rule, python) else { return };
+        let Some(rule) = Rule::of(&self.translator.index, &name) else { return };
+        let Some(event) = Event::read(record, rule) else { return };
         let found = Found { place: place(record.source()), time: record.time_unix_nano(), event };
         let new = self.groups.len();
         let group = match (record.trace_id(), record.span_id()) {
@@ -164,7 +164,7 @@ impl Call {
     fn of(mut events: Vec<Event>) -> Call {
         let mut call = Call::default();
         if let Some(carrier) = events.last_mut() {
-            call.content_attribute = carrier.content_attribute;
+            call.content_attributes = std::mem::take(&mut carrier.content_attributes);
             call.attributes = std::mem::take(&mut carrier.attributes);
         }
         events.into_iter().for_each(|event| call.add(event));
@@ -204,6 +204,10 @@ impl Call {
 
     /// Says the call on a span, in the target's own attributes.
     pub(super) fn write(&self, span: &mut Span<'_>, convention: &Convention) {
+        if !span.has(OPERATION_NAME) && !(self.input.is_empty() && self.output.is_empty()) {
+            // Roles and choices are a chat's.
+            span.set(OPERATION_NAME, "chat");
+        }
         let mut text = String::new();
         let mut set = |key: &str, text: &mut String| {
             span.set(key, text.as_str());
@@ -234,8 +238,9 @@ impl Call {
     }
 }
 
-/// The same in both targets.
+/// The same in both targets, as the next one.
 const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
+const OPERATION_NAME: &str = "gen_ai.operation.name";
 
 /// Adds what an event said of its message, unless the message says it.
 fn add_member(more: &mut Cow<'static, str>, key: &str, value: &Value<'_>) {

@@ -67,7 +67,7 @@ impl<'t> Records<'t> {
         tally: &mut Tally,
     ) -> Became {
         let Some(name) = name_of(record) else { return Became::Foreign };
-        if event::rule(&self.translator.index, &name).is_none() {
+        if event::Rule::of(&self.translator.index, &name).is_none() {
             if !name.starts_with("gen_ai.") {
                 return Became::Foreign;
             }
@@ -92,7 +92,7 @@ impl<'t> Records<'t> {
 
     fn carry(&self, record: &mut LogRecord<'_>, call: &Call, origin: &Origin<'_>, tally: &mut Tally) {
         if self.translator.originals == Originals::Replace {
-            for key in NAME_ATTRIBUTES.iter().chain(&call.content_attribute) {
+            for key in NAME_ATTRIBUTES.iter().chain(&call.content_attributes) {
                 record.remove(key);
             }
             record.remove_body();
@@ -132,7 +132,10 @@ impl<'t> Records<'t> {
         if let Some(call) = call {
             call.write(&mut span, self.translator.convention);
         }
+        // Operations are counted on spans.
+        let operations = std::mem::take(&mut tally.operations);
         self.translator.translate(&mut span, origin, &mut NoBatch, tally);
+        tally.operations = operations;
         structured::give_structure(&mut span);
         let mut written = Vec::new();
         span.write(&mut written);
