@@ -311,8 +311,7 @@ fn inputs(text: &str) -> Vec<Message<'static>> {
 
 /// The turns of a flat prompt; none if it does not begin with a role.
 fn turns(text: &str) -> Vec<Message<'static>> {
-    const ROLES: &[&str] =
-        &["system", "developer", "user", "assistant", "tool", "function", "human", "ai", "model"];
+    const ROLES: &[&str] = &["system", "developer", "user", "assistant", "tool", "function", "human", "ai", "model"];
     let mut turns: Vec<(&str, String)> = Vec::new();
     for line in text.split('\n') {
         let begins = line.split_once(": ").or(line.strip_suffix(':').map(|role| (role, "")));
