@@ -259,6 +259,14 @@ impl<'t, 's> Job<'t, 's> {
         let about = About::Field(field);
         let current = work.rank == RANK_CURRENT;
         let number = self.claims.len();
+        let host;
+        let (value, port) = match address(field, value) {
+            Some((name, port)) => {
+                host = Value::Str(name.into());
+                (&host, port)
+            }
+            None => (value, None),
+        };
         let (outcome, rule) = match self.mapped(work, field, value) {
             None => {
                 if field == Field::OperationName && self.operation.named.is_none() {
@@ -283,7 +291,12 @@ impl<'t, 's> Job<'t, 's> {
             Some(Coerced::Value(scalar)) => {
                 let other = self.operation.get(field).is_some().then(|| scalar.clone());
                 let outcome = match self.offer(field, scalar, Some(number)) {
-                    Offered::Taken | Offered::Equal => Outcome::Expressed(Reason::None),
+                    Offered::Taken | Offered::Equal => {
+                        if let Some(port) = port {
+                            self.offer(Field::ServerPort, Scalar::Int(port), None);
+                        }
+                        Outcome::Expressed(Reason::None)
+                    }
                     Offered::Conflict => {
                         self.other_facts.extend(other.map(|scalar| (number, field, scalar)));
                         Outcome::Kept(Reason::Conflict)
@@ -361,6 +374,13 @@ impl<'v, 's: 'v> Given<'v, 's> {
             Given::Made(value) | Given::Json(value) => value,
         }
     }
+}
+
+/// Host and port of an URL that stands where the server's address should: the clients of Semantic Kernel
+/// and of the Agent Framework write the base URL there.
+fn address(field: Field, value: &Value<'_>) -> Option<(String, Option<i64>)> {
+    let text = value.as_str().filter(|text| field == Field::ServerAddress && text.contains("://"))?;
+    usage::host_and_port(text).map(|(host, port)| (host.to_owned(), port))
 }
 
 /// A value in the words of a map and the field's type; `None` as in [`Job::mapped`].
