@@ -58,13 +58,8 @@ use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] = &[
-    &litellm::LITELLM,
-    &openlit::OPENLIT,
-    &openllmetry::OPENLLMETRY,
-    &otel::OTEL,
-    &handwritten::HANDWRITTEN,
-];
+pub static BUILT_IN: &[&Dialect] =
+    &[&litellm::LITELLM, &openlit::OPENLIT, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
