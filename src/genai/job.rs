@@ -16,6 +16,7 @@ use self::lists::PieceWork;
 pub(super) use self::members::merge_parts;
 use super::candidate::Candidate;
 use super::coerce::{self, Coerced, coerce};
+use super::content;
 use super::convention::Convention;
 use super::dialect::{Action, Reason, Verdict};
 use super::field::{Field, Type};
@@ -259,6 +260,8 @@ impl<'t, 's> Job<'t, 's> {
         let about = About::Field(field);
         let current = work.rank == RANK_CURRENT;
         let number = self.claims.len();
+        let repaired = if self.python && is_any(field) { from_python(value) } else { None };
+        let value = repaired.as_ref().unwrap_or(value);
         let host;
         let (value, port) = match address(field, value) {
             Some((name, port)) => {
@@ -275,7 +278,9 @@ impl<'t, 's> Job<'t, 's> {
                 (Outcome::Kept(Reason::NoHome), "the word names something else; it stays")
             }
             Some(Coerced::Absent) => {
-                let outcome = match current && coerce::is_of(self.written_type(field), value) {
+                let stands = current && coerce::is_of(self.written_type(field), value);
+                // A number below zero is a word for nothing.
+                let outcome = match stands && !matches!(value, Value::Int(..0)) {
                     true => Outcome::Kept(Reason::Empty),
                     false => Outcome::Discarded(Reason::Empty),
                 };
@@ -400,6 +405,12 @@ fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coe
         },
     };
     Some(coerce(field, &Value::Str(word)))
+}
+
+/// The JSON of a Python literal.
+fn from_python(value: &Value<'_>) -> Option<Value<'static>> {
+    let text = value.as_str().filter(|text| content::json::parse(text).is_none())?;
+    content::python::to_json(text).map(|json| Value::Str(Cow::Owned(json)))
 }
 
 /// Fields that the conventions type as `any`.

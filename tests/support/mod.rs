@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "every test file uses a part of it")]
 
 pub mod handmade;
+pub mod made;
 pub mod translated;
 pub mod usage;
 

@@ -87,6 +87,8 @@ pub static BUILT_IN: &[&Dialect] = &[
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
+pub static BUILT_IN: &[&Dialect] =
+    &[&litellm::LITELLM, &openlit::OPENLIT, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
