@@ -124,7 +124,9 @@ fn look(value: &Tree, said: &Said, free: bool, gone: &mut Vec<String>) {
                 if free && !said.says(name) {
                     gone.push(name.clone());
                 }
-                look(member, said, free || FREE.contains(&name.as_str()), gone);
+                // A list of inputs is a request's, not a tool's.
+                let is_free = FREE.contains(&name.as_str()) && !(name == "input" && member.is_array());
+                look(member, said, free || is_free, gone);
             }
         }
         Tree::Bool(true) | Tree::Number(_) => {
