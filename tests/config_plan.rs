@@ -221,7 +221,7 @@ fn processors() {
     ) else {
         panic!()
     };
-    let Genai { target, originals, mappings, provenance } = genai;
+    let Genai { target, originals, mappings, provenance, .. } = genai;
     assert_eq!((target, originals, provenance), (Target::V1_41, Originals::Keep, true));
     let mapping = Mapping {
         key: "a.b".into(),

@@ -3,7 +3,7 @@
 //! Nothing is decided here about targets. A claim notes where something was said; what became of it
 //! is filled in by [`super::translate`].
 
-use super::dialect::{Counts, Family, Quirk, Reason, Sign};
+use super::dialect::{Counts, Dialect, Family, Quirk, Reason, Sign};
 use super::field::Field;
 use super::index::{Found, Index, MAX_DIALECTS, Meaning, Member};
 use crate::otlp::span::Span;
@@ -223,6 +223,11 @@ impl Speakers {
         self.leader.is_none()
     }
 
+    /// The table of the dialect that speaks loudest.
+    pub(super) fn leader(&self, index: &Index) -> Option<&'static Dialect> {
+        self.leader.and_then(|leader| index.table(leader))
+    }
+
     /// Whether a single emitter speaks.
     fn is_one(&self) -> bool {
         self.told.is_power_of_two()
@@ -416,13 +421,12 @@ impl<'i> Reading<'i, '_> {
 
     /// How the leader counts tokens.
     pub(super) fn counts(&self, index: &Index) -> Counts {
-        let table = self.standing.speakers.leader.and_then(|leader| index.table(leader));
-        table.map_or(Counts::UNSAID, |table| table.counts)
+        self.standing.speakers.leader(index).map_or(Counts::UNSAID, |table| table.counts)
     }
 
     /// The leader's quirk.
     pub(super) fn quirk(&self, index: &Index) -> Option<Quirk> {
-        self.standing.speakers.leader.and_then(|leader| index.table(leader)).and_then(|table| table.quirk)
+        self.standing.speakers.leader(index).and_then(|table| table.quirk)
     }
 }
 

@@ -30,6 +30,19 @@ pub enum Originals {
     Keep,
 }
 
+/// What becomes of metrics that an application sends by itself and that are derived from its spans too:
+/// passed on both, under one name, they would add up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NativeMetrics {
+    /// The application's own go.
+    #[default]
+    Replace,
+    /// The derived ones are not recorded.
+    Defer,
+    /// Both stay, and the derived ones have names of their own.
+    Both,
+}
+
 /// `processors.genai`.
 #[derive(Debug, Clone, Default)]
 pub struct Genai {
@@ -42,6 +55,8 @@ pub struct Genai {
     /// `provenance`: whether a translated span says which dialect it spoke, the target, and which keys
     /// were not expressed.
     pub provenance: bool,
+    /// `native_metrics`: for each service.
+    pub native_metrics: NativeMetrics,
 }
 
 /// One entry of `processors.genai.mappings`.

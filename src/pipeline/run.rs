@@ -14,8 +14,11 @@ use crate::metrics::own::{Counter, known};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::check;
+use crate::otlp::log_record::LogRecord;
+use crate::otlp::logs;
+use crate::otlp::metrics::{self, Metric};
 use crate::otlp::span::Span;
-use crate::otlp::traces::{self, Origin, Spans, Visitor};
+use crate::otlp::traces::{self, Origin, Outcome, Spans};
 
 /// Says whether a request may come in now.
 pub trait Admission: Send + Sync {
@@ -97,25 +100,23 @@ impl Pipeline {
     }
 
     fn process<'p>(&'p self, body: &'p Bytes) -> Result<Processed<'p>, Refusal> {
-        if self.signal != Signal::Traces {
-            let items = check::check(self.signal, body).map_err(|error| malformed(self.signal, &error))?;
-            let walk = |step: &'p Step| Walk { pass: None, books: step.books.as_ref(), shown: items };
-            return Ok(Processed {
-                pipeline: self,
-                body: body.clone(),
-                received: items,
-                kept: items,
-                calls: Arc::default(),
-                walks: self.steps.iter().map(walk).collect(),
-            });
-        }
         let begin = |step: &'p Step| Walk {
             pass: step.stage.as_ref().map(|stage| stage.pass()),
             books: step.books.as_ref(),
             shown: 0,
         };
         let mut visitor = Fused { body, walks: self.steps.iter().map(begin).collect(), calls: Vec::new() };
-        let outcome = traces::edit(body, &mut visitor).map_err(|error| malformed(self.signal, &error))?;
+        let is_looked_at = visitor.walks.iter().any(|walk| walk.pass.is_some());
+        let outcome = match self.signal {
+            Signal::Traces => traces::edit(body, &mut visitor),
+            Signal::Metrics if is_looked_at => metrics::edit(body, &mut visitor),
+            Signal::Logs if is_looked_at => logs::edit(body, &mut visitor),
+            Signal::Metrics | Signal::Logs => check::check(self.signal, body).map(|items| {
+                visitor.walks.iter_mut().for_each(|walk| walk.shown = items);
+                Outcome { body: body.clone(), received: items, kept: items }
+            }),
+        }
+        .map_err(|error| malformed(self.signal, &error))?;
         Ok(Processed {
             pipeline: self,
             body: outcome.body,
@@ -165,36 +166,72 @@ fn malformed(signal: Signal, error: &crate::otlp::wire::WireError) -> Refusal {
     Refusal::new(Reason::Malformed, format!("not a valid OTLP {signal} request: {error}"))
 }
 
-/// All stages as one visitor: each span passes every stage before the next span is read.
+/// All stages as one visitor: each item passes every stage before the next item is read.
 struct Fused<'s> {
     body: &'s Bytes,
     walks: Vec<Walk<'s>>,
     calls: Vec<CallNote>,
 }
 
-impl Visitor for Fused<'_> {
-    fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
+impl Fused<'_> {
+    /// Shows an item to every step as long as none has dropped it: as long as there is something left
+    /// of what is counted.
+    fn show<I>(
+        &mut self,
+        item: &mut I,
+        origin: &Origin<'_>,
+        left: impl Fn(&I) -> Option<usize>,
+        look: impl Fn(&mut dyn Pass, &mut I, &mut Context<'_, '_>),
+    ) {
         let mut context = Context { origin, body: self.body, call: None };
         for walk in &mut self.walks {
-            if span.is_dropped() {
-                return;
-            }
-            walk.shown += 1;
+            let Some(left) = left(item) else { return };
+            walk.shown += left;
             if let Some(pass) = &mut walk.pass {
-                pass.span(span, &mut context);
+                look(&mut **pass, item, &mut context);
             }
         }
-        if !span.is_dropped()
+        if left(item).is_some()
             && let Some(call) = context.call
         {
             self.calls.push(call);
         }
+    }
+}
+
+impl traces::Visitor for Fused<'_> {
+    fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
+        self.show(
+            span,
+            origin,
+            |span| (!span.is_dropped()).then_some(1),
+            |pass, span, context| pass.span(span, context),
+        );
     }
 
     fn finish(&mut self, spans: &mut Spans) {
         for pass in self.walks.iter_mut().filter_map(|walk| walk.pass.as_mut()) {
             pass.finish(spans);
         }
+    }
+}
+
+impl logs::Visitor for Fused<'_> {
+    fn log_record(&mut self, record: &mut LogRecord<'_>, origin: &Origin<'_>) {
+        let look = |pass: &mut dyn Pass, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>| {
+            pass.log_record(record, context);
+        };
+        self.show(record, origin, |record| (!record.is_dropped()).then_some(1), look);
+    }
+}
+
+impl metrics::Visitor for Fused<'_> {
+    fn metric(&mut self, metric: &mut Metric<'_>, origin: &Origin<'_>) {
+        let left = |metric: &Metric<'_>| (!metric.is_dropped()).then(|| metric.live_points());
+        let look = |pass: &mut dyn Pass, metric: &mut Metric<'_>, context: &mut Context<'_, '_>| {
+            pass.metric(metric, context);
+        };
+        self.show(metric, origin, left, look);
     }
 }
 

@@ -1,4 +1,5 @@
-//! The stage that translates: every span that is an LLM operation is put into the target's words.
+//! The stage that translates: every span that is an LLM operation, and every log record that is an
+//! event of one, is put into the target's words.
 //!
 //! The meaning is in [`crate::genai`]; here are the pass over a batch and the counts of what became
 //! of keys.
@@ -10,9 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::settings::Genai as Settings;
+use crate::genai::log::{Became, Records};
 use crate::genai::translate::{Batch, Translation, Translator};
 use crate::genai::{Capped, Tally, settings::Target};
+use crate::metrics::own::Counter;
 use crate::otlp::id::{SpanId, TraceId};
+use crate::otlp::log_record::LogRecord;
 use crate::otlp::span::{Span, StatusCode};
 use crate::otlp::traces::{Origin, Visitor, edit};
 use crate::pipeline::{CallNote, Context, Pass, Stage};
@@ -24,6 +28,8 @@ pub struct Genai {
     /// In the order of [`Tally::counts`].
     counts: Arc<[AtomicU64]>,
     named: Mutex<Named>,
+    /// Log records that other records of their calls carry now.
+    folded: Counter,
 }
 
 /// Counts by names that emitters write.
@@ -40,7 +46,7 @@ impl Genai {
     pub fn new(settings: &Settings) -> Genai {
         let translator = Translator::new(settings);
         let counts = translator.tally().counts().iter().map(|_| AtomicU64::new(0)).collect();
-        Genai { translator, counts, named: Mutex::default() }
+        Genai { translator, counts, named: Mutex::default(), folded: Counter::default() }
     }
 
     /// Operations and unknown keys of all accepted batches.
@@ -51,6 +57,12 @@ impl Genai {
     /// The target.
     pub fn target(&self) -> Target {
         self.translator.target()
+    }
+
+    /// Counts log records there that are dropped because another record says all that they said.
+    pub fn counting_folded(mut self, folded: Counter) -> Genai {
+        self.folded = folded;
+        self
     }
 
     /// `dragoman_genai_keys_total`: dialect, outcome (`expressed`, `kept`, `discarded`), reason, and
@@ -71,7 +83,8 @@ impl Genai {
 
 impl Stage for Genai {
     fn pass(&self) -> Box<dyn Pass + Send + '_> {
-        Box::new(GenaiPass { stage: self, tally: self.translator.tally(), parents: None })
+        let records = Records::new(&self.translator);
+        Box::new(GenaiPass { stage: self, tally: self.translator.tally(), parents: None, records, folded: 0 })
     }
 }
 
@@ -80,6 +93,8 @@ struct GenaiPass<'s> {
     tally: Tally,
     /// Parents of the batch's spans with usage; made when first asked for.
     parents: Option<HashSet<(TraceId, SpanId)>>,
+    records: Records<'s>,
+    folded: u64,
 }
 
 impl Pass for GenaiPass<'_> {
@@ -95,7 +110,13 @@ impl Pass for GenaiPass<'_> {
         }
     }
 
+    fn log_record(&mut self, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>) {
+        let became = self.records.translate(record, context.origin, context.body, &mut self.tally);
+        self.folded += u64::from(became == Became::Folded);
+    }
+
     fn commit(self: Box<Self>) {
+        self.stage.folded.add(self.folded);
         for (total, count) in self.stage.counts.iter().zip(self.tally.counts()) {
             if *count > 0 {
                 total.fetch_add(*count, Ordering::Relaxed);

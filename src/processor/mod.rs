@@ -4,4 +4,5 @@ pub mod drop;
 pub mod genai;
 pub mod genai_metrics;
 pub mod memory_limiter;
+pub mod own_metrics;
 pub mod settings;

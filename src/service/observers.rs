@@ -10,6 +10,7 @@ use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
 use crate::processor::drop::DropSpans;
 use crate::processor::genai::{Genai, Named};
+use crate::processor::own_metrics::OwnMetrics;
 use crate::receiver::{Observer as ReceiverObserver, Transport};
 
 /// The books of one receiver.
@@ -128,6 +129,27 @@ fn with_others<'n, const N: usize>(
 
 /// The label of what is counted together.
 const OTHERS: &str = "_other";
+
+/// What the `genai` stages of metrics pipelines did with data points.
+pub(super) struct OwnMetricPoints(pub(super) Vec<Arc<OwnMetrics>>);
+
+impl Source for OwnMetricPoints {
+    fn collect(&self, families: &mut Vec<Family>) {
+        let mut totals = std::collections::BTreeMap::new();
+        for ((dialect, outcome, reason), points) in self.0.iter().flat_map(|stage| stage.fates()) {
+            *totals.entry((dialect, outcome, reason.name())).or_insert(0u64) += points;
+        }
+        let series = totals.into_iter().map(|((dialect, outcome, reason), count)| {
+            let labels = [("dialect", dialect), ("outcome", outcome), ("reason", reason)];
+            counter(labels.map(|(key, value)| Label::text(key, value)).into(), count)
+        });
+        families.push(family(
+            "dragoman_genai_metrics_total",
+            "Data points of GenAI metrics that applications sent, by what became of them",
+            series.collect(),
+        ));
+    }
+}
 
 /// What one `drop` stage did.
 pub(super) struct Drops {

@@ -6,7 +6,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Tree;
 
 use super::homes::{self, get, is_there};
-use super::shapes::type_of;
+use super::types::{Type, type_of};
 use super::value::{Said, parsed, python, scalar, tree};
 
 /// Members whose values are words of a shape and not content: they are put into the target's words,
@@ -74,6 +74,10 @@ pub fn lost(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Los
             kept.swap_remove(place);
             continue;
         }
+        // A total follows from its parts, on an event as well.
+        if event.name.ends_with("total_tokens") {
+            continue;
+        }
         for entry in event.attributes.iter().filter(|entry| !is_reworded(&entry.key)) {
             let gone = missing(&tree(entry.value.as_ref()), said());
             found.extend(
@@ -94,12 +98,39 @@ pub fn not_kept<'s>(before: &'s Span, kept: &'s Span) -> impl Iterator<Item = &'
     attributes.chain(events)
 }
 
-/// Whether a home that holds no content says something; its word for it may be another one.
+/// Whether a home that holds no content says what a key said, as far as it has no word of its own
+/// for it.
 fn is_said(homes: &[&str], said: &Tree, after: &Span, target: Target) -> bool {
     // In main, a call that is not streamed is one that does not say that it is.
     let is_no = || scalar(said).eq_ignore_ascii_case("false");
-    is_there(after, homes) || (homes == ["gen_ai.request.stream"] && target == Target::Main && is_no())
+    if homes == ["gen_ai.request.stream"] && target == Target::Main && is_no() {
+        return true;
+    }
+    homes.iter().any(|home| match get(&after.attributes, home) {
+        Some(now) => agrees(home, said, &now),
+        None => home.ends_with('*') && is_there(after, &[home]),
+    })
 }
+
+/// Whether a home's value can have come from what a key said.
+fn agrees(home: &str, said: &Tree, now: &Tree) -> bool {
+    let number = |tree: &Tree| scalar(tree).trim().trim_matches('"').parse::<f64>().ok();
+    match (home, type_of(home)) {
+        // The dimension of a vector, the first chunk's moment: numbers that are worked out.
+        ("gen_ai.embeddings.dimension.count" | "gen_ai.response.time_to_first_chunk", _) => true,
+        // What was cached or thought may be counted in.
+        ("gen_ai.usage.input_tokens" | "gen_ai.usage.output_tokens", _) => number(now) >= number(said),
+        (_, Some(Type::Int | Type::Double | Type::Number)) => number(now) == number(said),
+        (_, Some(Type::Text)) if !MAPPED.contains(&home) => {
+            let (said, now) = (scalar(said).into_owned(), scalar(now).into_owned());
+            said.contains(now.trim()) || now.contains(said.trim())
+        }
+        _ => true,
+    }
+}
+
+/// Homes whose values are words for what a key said.
+const MAPPED: [&str; 4] = ["gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.output.type", "gen_ai.tool.type"];
 
 /// Keys whose values are words that a target has others for.
 fn is_reworded(key: &str) -> bool {
@@ -142,7 +173,12 @@ fn look(value: &Tree, said: &Said, free: bool, gone: &mut Vec<String>) {
                 let parts = [kind, payload].into_iter().filter(|part| !said.says(part));
                 gone.extend(parts.map(str::to_owned));
             } else if let Some(quoted) = python(text) {
-                gone.extend(quoted.into_iter().filter(|quoted| !said.says(quoted)));
+                // Llama Stack writes the text of a list into the text of an object.
+                let said_by_absence = |quoted: &String| matches!(quoted.as_str(), "False" | "None");
+                quoted.into_iter().filter(|quoted| !said_by_absence(quoted)).for_each(|quoted| match quoted == *text {
+                    true => gone.push(quoted),
+                    false => look(&Tree::String(quoted), said, free, gone),
+                });
             } else {
                 gone.push(text.clone());
             }
@@ -153,4 +189,95 @@ fn look(value: &Tree, said: &Said, free: bool, gone: &mut Vec<String>) {
 /// The media type and the payload of a `data:` URL.
 fn data_url(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix("data:")?.split_once(";base64,")
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::trace::v1::span::Event;
+    use serde_json::json;
+
+    use super::*;
+    use crate::conformance_support::value::attributes;
+
+    fn span(said: Tree) -> Span {
+        Span { attributes: attributes(said), ..Span::default() }
+    }
+
+    fn found(before: Tree, after: Tree) -> Vec<String> {
+        lost("", &span(before), &span(after), Target::V1_41).into_iter().map(|lost| lost.what).collect()
+    }
+
+    fn reply(text: &str) -> Tree {
+        let messages = json!([{"role": "assistant", "parts": [{"type": "text", "content": text}]}]);
+        json!({"gen_ai.output.messages": messages.to_string()})
+    }
+
+    #[test]
+    fn a_text_that_went_stands_somewhere() {
+        let legacy = json!({"gen_ai.completion.0.content": "Bonjour", "gen_ai.completion.0.role": "ai"});
+        assert_eq!(found(legacy.clone(), reply("Bonjour")), [""; 0]);
+        assert_eq!(found(legacy.clone(), reply("Bon")), ["Bonjour"]);
+        assert_eq!(found(legacy.clone(), legacy), [""; 0]);
+        // One whose home holds something is lost all the same.
+        assert_eq!(found(json!({"gen_ai.completion": "Bonjour"}), reply("")), ["Bonjour"]);
+    }
+
+    #[test]
+    fn a_structure_is_looked_through() {
+        let body = json!({"choices": [{"message": {"role": "assistant", "content": "Bonjour"}}], "id": "c-1"});
+        assert_eq!(found(json!({"output.value": body.to_string()}), reply("Bonjour")), ["c-1"]);
+        assert_eq!(found(json!({"output.value": "{'content': 'Bonjour', 'id': 'c-1'}"}), reply("Bonjour")), ["c-1"]);
+        let image = json!({"url": "data:image/png;base64,AAAA"});
+        assert_eq!(
+            found(image.clone(), json!({"part": "{\"mime_type\":\"image/png\",\"content\":\"AAAA\"}"})),
+            [""; 0]
+        );
+        assert_eq!(found(image, json!({"part": "{\"content\":\"AAAA\"}"})), ["image/png"]);
+    }
+
+    #[test]
+    fn the_names_of_arguments_are_content() {
+        let call = json!({"call": {"arguments": "{\"city\": \"Paris\"}"}});
+        assert_eq!(found(call.clone(), json!({"arguments": "{\"city\":\"Paris\"}"})), [""; 0]);
+        assert_eq!(found(call, json!({"arguments": "{\"town\":\"Paris\"}"})), ["city"]);
+    }
+
+    #[test]
+    fn a_number_is_said_by_its_home() {
+        let legacy = json!({"llm.temperature": 0.5, "llm.usage.prompt_tokens": 7});
+        assert_eq!(
+            found(legacy.clone(), json!({"gen_ai.request.temperature": 0.5, "gen_ai.usage.input_tokens": 9})),
+            [""; 0]
+        );
+        let wrong = json!({"gen_ai.request.temperature": 0.7, "gen_ai.usage.input_tokens": 6});
+        assert_eq!(found(legacy, wrong), ["0.5", "7"]);
+        // A word of the target's own.
+        assert_eq!(
+            found(json!({"gen_ai.system": "AzureOpenAI"}), json!({"gen_ai.provider.name": "azure.ai.openai"})),
+            [""; 0]
+        );
+        let stream = json!({"llm.is_streaming": "False"});
+        assert_eq!(lost("", &span(stream), &Span::default(), Target::Main).len(), 0);
+    }
+
+    #[test]
+    fn an_event_that_went_is_looked_for_too() {
+        let event = Event {
+            name: "gen_ai.choice".into(),
+            attributes: attributes(json!({"message": "Bonjour"})),
+            ..Event::default()
+        };
+        let before = Span { events: vec![event], ..Span::default() };
+        assert_eq!(lost("", &before, &Span::default(), Target::Main)[0].key, "event gen_ai.choice: message");
+        assert!(lost("", &before, &before, Target::Main).is_empty());
+        assert!(lost("", &before, &span(reply("Bonjour")), Target::Main).is_empty());
+    }
+
+    #[test]
+    fn what_is_kept_is_as_it_was() {
+        let before = span(json!({"llm.request.model": "m", "gen_ai.request.stream": "False"}));
+        let after = span(json!({"llm.request.model": "M", "gen_ai.request.stream": false}));
+        assert_eq!(not_kept(&before, &after).collect::<Vec<_>>(), ["llm.request.model"]);
+        assert_eq!(not_kept(&before, &before).count(), 0);
+    }
 }

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value as Tree, json};
 
@@ -25,6 +25,33 @@ pub fn tree(value: Option<&AnyValue>) -> Tree {
             Tree::Object(entries.collect())
         }
         Some(other) => json!(format!("{other:?}")),
+    }
+}
+
+/// Attributes from the members of an object.
+#[cfg(test)]
+pub fn attributes(members: Tree) -> Vec<KeyValue> {
+    fn any(tree: Tree) -> AnyValue {
+        let value = match tree {
+            Tree::Null => None,
+            Tree::Bool(flag) => Some(Value::BoolValue(flag)),
+            Tree::String(text) => Some(Value::StringValue(text)),
+            Tree::Number(number) => Some(match number.as_i64() {
+                Some(number) => Value::IntValue(number),
+                None => Value::DoubleValue(number.as_f64().unwrap()),
+            }),
+            Tree::Array(items) => Some(Value::ArrayValue(ArrayValue { values: items.into_iter().map(any).collect() })),
+            Tree::Object(members) => Some(Value::KvlistValue(KeyValueList { values: entries(members) })),
+        };
+        AnyValue { value }
+    }
+    fn entries(members: serde_json::Map<String, Tree>) -> Vec<KeyValue> {
+        let entry = |(key, value)| KeyValue { key, value: Some(any(value)), ..KeyValue::default() };
+        members.into_iter().map(entry).collect()
+    }
+    match members {
+        Tree::Object(members) => entries(members),
+        other => panic!("an object is expected: {other}"),
     }
 }
 

@@ -186,7 +186,7 @@ fn messages(value: &any_value::Value, output: bool) -> bool {
 }
 
 /// The published shapes of parts, written down a second time.
-fn is_part(part: &Tree) -> bool {
+pub fn is_part(part: &Tree) -> bool {
     let strings = |keys: &[&str]| keys.iter().all(|key| part[key].is_string());
     match part["type"].as_str() {
         Some("text" | "reasoning") => strings(&["content"]),

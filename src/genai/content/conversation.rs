@@ -162,7 +162,9 @@ impl Reader<'_> {
         let around_one = RESPONSE_ONLY.iter().any(|key| rest.has(key))
             && !rest.has("role")
             && ["message", "content"].iter().any(|key| rest.get(key).is_some_and(Node::is_object));
-        if !around_one && let Some(item) = self.element(node, budget).filter(|item| item.known) {
+        if !around_one
+            && let Some(item) = self.element(node, budget).filter(|item| item.known && (self.lenient || !item.bare))
+        {
             return Some(Conversation { messages: vec![item.message], ..Conversation::default() });
         }
         if let Some(value) = self.typed_value(&mut rest) {
@@ -183,7 +185,11 @@ impl Reader<'_> {
         }
         let left = rest.more(&[]).unwrap_or_default();
         let more = [more, left.into_owned()].into_iter().filter(|more| !more.is_empty()).collect::<Vec<_>>().join(",");
-        let Found { instructions, messages, tools, .. } = found;
+        let Found { mut instructions, messages, tools, answered } = found;
+        if answered && !self.lenient {
+            // A response repeats what the request said.
+            instructions.clear();
+        }
         Some(Conversation { instructions, messages, tools, more: Cow::Owned(more) })
     }
 
@@ -229,7 +235,8 @@ impl Reader<'_> {
                 ToolResults => tool_results(value).map(|message| found.messages.push(message)),
                 Input | Output => {
                     let reader = if *place == Output { self.with_role("assistant") } else { Reader { ..*self } };
-                    reader.said_in(value, trusted, budget).map(|messages| {
+                    let texts = trusted && !matches!(*key, "messages" | "chat_history");
+                    reader.said_in(value, texts, budget).map(|messages| {
                         found.answered = *place == Output;
                         found.messages.extend(messages);
                     })
@@ -242,14 +249,14 @@ impl Reader<'_> {
         more
     }
 
-    fn said_in<'a>(&self, value: Node<'a>, trusted: bool, budget: Budget) -> Option<Vec<Message<'a>>> {
+    fn said_in<'a>(&self, value: Node<'a>, texts: bool, budget: Budget) -> Option<Vec<Message<'a>>> {
         match value.kind() {
             Kind::String => {
-                let text = value.as_str().filter(|text| trusted && !text.is_empty())?;
+                let text = value.as_str().filter(|text| texts && !text.is_empty())?;
                 Some(vec![self.said(text)])
             }
             Kind::Array => {
-                let is_texts = trusted && value.elements().all(|element| element.kind() == Kind::String);
+                let is_texts = texts && value.elements().all(|element| element.kind() == Kind::String);
                 let messages = self.messages(value, budget.deeper()?).or_else(|| {
                     is_texts.then(|| value.elements().filter_map(Node::as_str).map(|text| self.said(text)).collect())
                 })?;

@@ -51,6 +51,7 @@ pub mod handwritten;
 pub mod litellm;
 pub mod llama_stack;
 pub mod mlflow;
+pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
@@ -64,6 +65,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
     &mlflow::MLFLOW,
+    &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
@@ -95,6 +97,9 @@ pub struct Dialect {
     pub json: bool,
     /// How the emitter counts tokens, where the numbers themselves do not prove it.
     pub counts: Counts,
+    /// Whether the provider's own numbers are handed through: where nothing else says it, Anthropic's
+    /// and Bedrock's input leaves cached tokens out, and Gemini's output the thoughts.
+    pub counts_as_provider: bool,
     /// What only this dialect needs: called after all keys were read, if this dialect won.
     pub quirk: Option<Quirk>,
 }
@@ -135,6 +140,7 @@ impl Dialect {
             python: false,
             json: false,
             counts: Counts::UNSAID,
+            counts_as_provider: false,
             quirk: None,
         }
     }
@@ -520,7 +526,7 @@ impl EventRule {
         role: &'static str,
         content: &'static [&'static str],
     ) -> EventRule {
-        EventRule { name, action: EventAction::Message { list, role, content } }
+        EventRule { name, action: EventAction::Message(EventMessage { list, role, content }) }
     }
 
     /// Attributes that could stand on the span as well.
@@ -546,20 +552,24 @@ impl EventRule {
 #[derive(Debug, Clone, Copy)]
 pub enum EventAction {
     /// A message.
-    Message {
-        /// The list that the message belongs to.
-        list: List,
-        /// The role of the message where the event says none.
-        role: &'static str,
-        /// The attributes that hold it, first found first; an event with none of them stays.
-        content: &'static [&'static str],
-    },
+    Message(EventMessage),
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
     /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
     /// name says.
     Rules(&'static [Rule]),
+}
+
+/// How an event holds a message. Log events of the same name hold it in their body as well.
+#[derive(Debug, Clone, Copy)]
+pub struct EventMessage {
+    /// The list that the message belongs to.
+    pub list: List,
+    /// The role of the message where the event says none.
+    pub role: &'static str,
+    /// The attributes that hold it, first found first; an event with none of them stays.
+    pub content: &'static [&'static str],
 }
 
 /// A name that an emitter gives to its own spans.

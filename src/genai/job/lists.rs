@@ -182,17 +182,17 @@ impl<'s> Job<'_, 's> {
             let mut messages = Vec::new();
             for (number, event) in self.source.events.iter().enumerate() {
                 let mut rules = self.index.events.iter().filter_map(|(dialect, rule)| match rule.action {
-                    EventAction::Message { list, role, content } if list == wanted && rule.matches(event.name) => {
-                        Some((*dialect, role, content))
+                    EventAction::Message(message) if message.list == wanted && rule.matches(event.name) => {
+                        Some((*dialect, message))
                     }
                     _ => None,
                 });
                 let first = rules.next();
-                let Some((dialect, role, content)) = rules.find(|(dialect, ..)| *dialect == winner).or(first) else {
+                let Some((dialect, rule)) = rules.find(|(dialect, _)| *dialect == winner).or(first) else {
                     continue;
                 };
                 let python = self.index.table(dialect).is_some_and(|table| table.python);
-                let read = fold::event_messages(event, role, content, python);
+                let read = fold::event_messages(event, &rule, python);
                 let (outcome, rule) = match &read {
                     Some((_, true)) => (Outcome::Open, ""),
                     Some((_, false)) => (Outcome::Kept(Reason::SaysMore), "the event says more than its message"),

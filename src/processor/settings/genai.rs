@@ -1,6 +1,6 @@
 //! Reads `processors.genai`.
 
-use super::{Genai, Mapping, Originals, Target};
+use super::{Genai, Mapping, NativeMetrics, Originals, Target};
 use crate::config::{Field, Section, nearest};
 use crate::genai::dialect::user::{is_own, meaning, targets};
 
@@ -9,6 +9,8 @@ const MAX_MAPPINGS: usize = 1000;
 
 const TARGETS: &[(&str, Target)] = &[("1.41", Target::V1_41), ("main", Target::Main)];
 const ORIGINALS: &[(&str, Originals)] = &[("replace", Originals::Replace), ("keep", Originals::Keep)];
+const NATIVE_METRICS: &[(&str, NativeMetrics)] =
+    &[("replace", NativeMetrics::Replace), ("defer", NativeMetrics::Defer), ("both", NativeMetrics::Both)];
 
 /// Reads the section.
 pub fn read(section: &mut Section<'_>) -> Genai {
@@ -18,6 +20,7 @@ pub fn read(section: &mut Section<'_>) -> Genai {
         originals: section.choice("originals", ORIGINALS).unwrap_or_default(),
         mappings: section.field("mappings").map(|field| mappings(&field, target)).unwrap_or_default(),
         provenance: section.boolean("provenance").unwrap_or_default(),
+        native_metrics: section.choice("native_metrics", NATIVE_METRICS).unwrap_or_default(),
     };
     section.not_supported(&[
         ("sources", "leave it out: dialects are recognised span by span"),
