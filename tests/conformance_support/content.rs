@@ -11,7 +11,7 @@ use super::value::{Said, parsed, python, scalar, tree};
 
 /// Members whose values are words of a shape and not content: they are put into the target's words,
 /// or follow from where the content stands.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 14] = [
     "type",
     "role",
     "object",
@@ -19,6 +19,9 @@ const WORDS: [&str; 12] = [
     "finishReason",
     "stop_reason",
     "index",
+    // Of an old event that stands in a list: what it is, and which message it is a part of.
+    "event.name",
+    "gen_ai.message.index",
     "lc",
     "mime_type",
     "mimeType",

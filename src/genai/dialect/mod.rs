@@ -54,6 +54,7 @@ pub mod mlflow;
 pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
+pub mod pydantic_ai;
 pub mod user;
 
 use super::field::Field;
@@ -67,6 +68,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &mlflow::MLFLOW,
     &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
+    &pydantic_ai::PYDANTIC_AI,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
