@@ -11,7 +11,7 @@ use super::value::{Said, parsed, python, scalar, tree};
 
 /// Members whose values are words of a shape and not content: they are put into the target's words,
 /// or follow from where the content stands.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 14] = [
     "type",
     "role",
     "object",
@@ -19,6 +19,9 @@ const WORDS: [&str; 12] = [
     "finishReason",
     "stop_reason",
     "index",
+    // Of an old event that stands in a list: what it is, and which message it is a part of.
+    "event.name",
+    "gen_ai.message.index",
     "lc",
     "mime_type",
     "mimeType",
@@ -173,7 +176,9 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
         Tree::Array(items) => items.iter().for_each(|item| look(item, said, false, gone)),
         Tree::Object(members) => {
             for (name, member) in members.iter().filter(|(name, _)| !WORDS.contains(&name.as_str())) {
-                look(member, said, MADE_UP.contains(&name.as_str()), gone);
+                // A list of inputs is a request's, not a tool's.
+                let made_up = MADE_UP.contains(&name.as_str()) && !(name == "input" && member.is_array());
+                look(member, said, made_up, gone);
             }
         }
         Tree::Bool(true) | Tree::Number(_) => {

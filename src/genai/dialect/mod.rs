@@ -57,10 +57,11 @@ pub mod litellm;
 pub mod llama_stack;
 pub mod mcp;
 pub mod mlflow;
-pub mod openlit;
 pub mod openinference;
+pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
+pub mod pydantic_ai;
 pub mod semantic_kernel;
 pub mod user;
 
@@ -84,11 +85,10 @@ pub static BUILT_IN: &[&Dialect] = &[
     &openinference::OPENINFERENCE,
     &openllmetry::OPENLLMETRY,
     &semantic_kernel::SEMANTIC_KERNEL,
+    &pydantic_ai::PYDANTIC_AI,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
-pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &openlit::OPENLIT, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]

@@ -13,8 +13,8 @@ use crate::genai::fold::{self, Numbered, text_of};
 use crate::genai::index::piece;
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
-use crate::otlp::value::Value;
 use crate::genai::translate::key_of;
+use crate::otlp::value::Value;
 
 /// A piece in a key of its own.
 pub(super) struct PieceWork<'s> {
