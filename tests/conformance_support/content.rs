@@ -184,14 +184,15 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
         Tree::String(text) => {
             if let Some(inner) = parsed(text).filter(|_| made_up) {
                 look(&inner, said, true, gone);
-            } else if text.trim().is_empty() || said.says(text) {
+            } else if matches!(text.trim(), "" | "None" | "False" | "false") || said.says(text) {
             } else if let Some(inner) = parsed(text) {
                 look(&inner, said, false, gone);
             } else if let Some((kind, payload)) = data_url(text) {
                 let parts = [kind, payload].into_iter().filter(|part| !said.says(part));
                 gone.extend(parts.map(str::to_owned));
             } else if let Some(quoted) = python(text) {
-                gone.extend(quoted.into_iter().filter(|quoted| !said.says(quoted)));
+                let quoted = quoted.into_iter().filter(|(name, _)| !WORDS.contains(&name.as_str()));
+                quoted.for_each(|(_, quoted)| look(&Tree::String(quoted), said, false, gone));
             } else {
                 gone.push(text.clone());
             }
@@ -244,6 +245,9 @@ mod tests {
         let body = json!({"choices": [{"message": {"role": "assistant", "content": "Bonjour"}}], "id": "c-1"});
         assert_eq!(found(json!({"output.value": body.to_string()}), reply("Bonjour")), ["c-1"]);
         assert_eq!(found(json!({"output.value": "{'content': 'Bonjour', 'id': 'c-1'}"}), reply("Bonjour")), ["c-1"]);
+        let nested = json!({"output.value": "{'body': \"[{'role': 'human', 'content': 'Bonjour'}]\"}"});
+        assert_eq!(found(nested.clone(), reply("Bonjour")), [""; 0]);
+        assert_eq!(found(nested, reply("")), ["Bonjour"]);
         let image = json!({"url": "data:image/png;base64,AAAA"});
         assert_eq!(
             found(image.clone(), json!({"part": "{\"mime_type\":\"image/png\",\"content\":\"AAAA\"}"})),
