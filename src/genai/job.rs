@@ -350,13 +350,15 @@ impl<'t, 's> Job<'t, 's> {
 pub(super) enum Given<'v, 's> {
     Source(&'s Value<'s>),
     Made(&'v Value<'static>),
+    /// The text of a JSON list or object, which is never somebody's words.
+    Json(&'v Value<'static>),
 }
 
 impl<'v, 's: 'v> Given<'v, 's> {
     fn value(self) -> &'v Value<'s> {
         match self {
             Given::Source(value) => value,
-            Given::Made(value) => value,
+            Given::Made(value) | Given::Json(value) => value,
         }
     }
 }

@@ -108,15 +108,18 @@ pub fn not_kept<'s>(before: &'s Span, kept: &'s Span) -> impl Iterator<Item = &'
 /// Whether a home that holds no content says what a key said, as far as it has no word of its own
 /// for it.
 fn is_said(homes: &[&str], said: &Tree, after: &Span, target: Target) -> bool {
-    // In main, a call that is not streamed is one that does not say that it is.
-    let is_no = || scalar(said).eq_ignore_ascii_case("false");
-    if homes == ["gen_ai.request.stream"] && target == Target::Main && is_no() {
+    if is_said_by_absence(homes, said, target) {
         return true;
     }
     homes.iter().any(|home| match get(&after.attributes, home) {
         Some(now) => agrees(home, said, &now),
         None => home.ends_with('*') && is_there(after, &[home]),
     })
+}
+
+/// In main, a call that is not streamed is one that does not say that it is.
+pub fn is_said_by_absence(homes: &[&str], said: &Tree, target: Target) -> bool {
+    homes == ["gen_ai.request.stream"] && target == Target::Main && scalar(said).eq_ignore_ascii_case("false")
 }
 
 /// Whether a home's value can have come from what a key said.
@@ -177,7 +180,9 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
             }
         }
         Tree::Bool(true) | Tree::Number(_) => {
-            if !said.says_scalar(value) {
+            // A fraction may not come back from text to the last bit.
+            let is_fraction = value.as_f64().is_some_and(|number| number.fract() != 0.0);
+            if !said.says_scalar(value) && !(is_fraction && said.says(&scalar(value))) {
                 gone.push(scalar(value).into_owned());
             }
         }

@@ -2,6 +2,7 @@
 //! decoded by prost, which is the oracle.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "every test file uses a part of it")]
 
+pub mod handmade;
 pub mod translated;
 pub mod usage;
 

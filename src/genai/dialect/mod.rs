@@ -51,6 +51,7 @@ pub mod handwritten;
 pub mod litellm;
 pub mod llama_stack;
 pub mod mlflow;
+pub mod openinference;
 pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
@@ -66,6 +67,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &llama_stack::LLAMA_STACK,
     &mlflow::MLFLOW,
     &openlit::OPENLIT,
+    &openinference::OPENINFERENCE,
     &openllmetry::OPENLLMETRY,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
