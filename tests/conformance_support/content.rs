@@ -182,7 +182,8 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
         Tree::Bool(true) | Tree::Number(_) => {
             // A fraction may not come back from text to the last bit.
             let is_fraction = value.as_f64().is_some_and(|number| number.fract() != 0.0);
-            if !said.says_scalar(value) && !(is_fraction && said.says(&scalar(value))) {
+            let is_there = said.says_scalar(value) || is_fraction && said.says(&scalar(value));
+            if !is_there {
                 gone.push(scalar(value).into_owned());
             }
         }
