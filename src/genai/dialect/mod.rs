@@ -52,6 +52,7 @@ pub mod openinference;
 pub mod openllmetry;
 pub mod otel;
 pub mod user;
+pub mod vercel;
 
 use super::field::Field;
 use super::operation::{Operation, Seen};
@@ -62,6 +63,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &litellm::LITELLM,
     &openinference::OPENINFERENCE,
     &openllmetry::OPENLLMETRY,
+    &vercel::VERCEL,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
@@ -452,6 +454,8 @@ pub enum Piece {
     ToolCallId,
     /// A list of tool calls as JSON, in any provider's shape.
     Calls,
+    /// More of the content: a JSON list of content blocks, such as generated files.
+    Blocks,
     /// A member of the `#`-th content block, by the name that it has in the block's JSON: `type`,
     /// `text`, `url`, ...
     Block(&'static str),
@@ -557,7 +561,7 @@ pub enum SpanName {
     Any,
     /// Any name in a scope whose name begins so.
     InScope(&'static str),
-    /// This name, on a span with this attribute: what the name would become says it.
+    /// A name that begins so, on a span with this attribute: the name that takes its place says it.
     With(&'static str, &'static str),
 }
 
@@ -571,7 +575,7 @@ impl SpanName {
             SpanName::Suffix(suffix) => name.ends_with(suffix),
             SpanName::Any => true,
             SpanName::InScope(prefix) => scope_name.starts_with(prefix),
-            SpanName::With(exact, key) => name == exact && has(key),
+            SpanName::With(prefix, key) => name.starts_with(prefix) && has(key),
         }
     }
 }
