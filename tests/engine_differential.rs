@@ -10,6 +10,7 @@ use dragoman::otlp::wire::put_bytes;
 use oracle::edits::Plan;
 use oracle::engine::{ReadEverything, edit_on_both_ways};
 use oracle::generate::{Entropy, Wildness, damage, wire};
+use oracle::records;
 use oracle::{agree_on_refusal, json_is_a_request_or_refused, json_round_trip, target};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -31,6 +32,12 @@ proptest! {
     fn edits_on_the_wire_are_edits_on_structs(seed in decisions(), plan in vec(any::<u8>(), 0..96)) {
         let body = wire(Signal::Traces, &mut Entropy::new(&seed), Wildness::Any);
         edit_on_both_ways(&body, &Plan::new(&mut Entropy::new(&plan)));
+    }
+
+    #[test]
+    fn edits_of_log_records_are_edits_on_structs(seed in decisions(), plan in vec(any::<u8>(), 0..96)) {
+        let body = wire(Signal::Logs, &mut Entropy::new(&seed), Wildness::Any);
+        records::edit_on_both_ways(&body, &Plan::for_records(&mut Entropy::new(&plan)));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -20,6 +22,7 @@ use dragoman::pipeline::{Context, Pass, Stage};
 use dragoman::processor::genai::Genai;
 use dragoman::processor::genai_metrics::GenaiMetrics;
 use dragoman::processor::settings::{self, Target};
+use support::usage::differs;
 
 /// LiteLLM and Traceloop in all eras, the two official OpenAI packages, also in Llama Stack, and
 /// several of them together.
@@ -36,48 +39,6 @@ const EMITTERS: [&str; 12] = [
     "sqlite-app-genai-openai",
     "sqlite-app-openllmetry",
     "traceloop-sdk",
-];
-
-const ESTIMATE: &str = "the emitter estimates the usage of streams";
-const NO_USAGE: &str = "the emitter says no usage";
-
-/// Cases in which the telemetry itself says something else than the provider did: case, what is
-/// counted, why.
-const TELEMETRY_DIFFERS: [(&str, (u64, u64), &str); 34] = [
-    ("genai-openai-1.3b0/stream_nousage", (0, 0), NO_USAGE),
-    ("litellm-1.109.1-otelv2/async_chat", (28, 23), ESTIMATE),
-    ("litellm-1.109.1/async_chat", (28, 23), ESTIMATE),
-    ("litellm-1.109.1/stream_nousage", (13, 16), ESTIMATE),
-    ("litellm-1.40.18/async_chat", (28, 23), ESTIMATE),
-    ("litellm-1.40.18/ollama_chat_stream", (15, 11), ESTIMATE),
-    ("litellm-1.40.18/stream", (13, 16), ESTIMATE),
-    ("litellm-1.40.18/stream_nousage", (13, 16), ESTIMATE),
-    ("litellm-1.53.1/async_chat", (28, 23), ESTIMATE),
-    ("litellm-1.53.1/ollama_chat_stream", (15, 11), ESTIMATE),
-    ("litellm-1.53.1/stream_nousage", (13, 16), ESTIMATE),
-    ("litellm-1.80.17/async_chat", (28, 23), ESTIMATE),
-    ("litellm-1.80.17/in_parent", (15, 15), "the emitter writes one call on a span that has ended"),
-    ("litellm-1.80.17/stream_nousage", (13, 16), ESTIMATE),
-    ("litellm-proxy-1.40.18/codegemma_stream", (15, 11), ESTIMATE),
-    ("litellm-proxy-1.40.18/stream", (11, 16), ESTIMATE),
-    ("llama-stack-0.4.4/completions_legacy", (0, 0), "the emitter has no span for it"),
-    ("openai-v2-2.0b0/stream_nousage", (0, 0), NO_USAGE),
-    ("openai-v2-2.4b0-content/stream_nousage", (0, 0), NO_USAGE),
-    ("openllmetry-0.16.6/anthropic_cache", (7, 7), "the emitter counts words"),
-    ("openllmetry-0.16.6/anthropic_chat", (7, 7), "the emitter counts words"),
-    ("openllmetry-0.16.6/anthropic_stream", (0, 0), NO_USAGE),
-    ("openllmetry-0.16.6/stream_nousage", (0, 0), NO_USAGE),
-    ("openllmetry-0.40.9/anthropic_stream", (0, 0), NO_USAGE),
-    ("openllmetry-0.40.9/stream_nousage", (0, 0), NO_USAGE),
-    ("openllmetry-0.40.9/tools_stream", (0, 0), NO_USAGE),
-    ("openllmetry-0.49.6/anthropic_stream", (0, 0), NO_USAGE),
-    ("openllmetry-0.49.6/stream_nousage", (0, 0), NO_USAGE),
-    ("openllmetry-0.62.4/stream_nousage", (0, 0), NO_USAGE),
-    ("openllmetry-langchain+openai-0.26.5/lc_stream", (0, 0), NO_USAGE),
-    ("openllmetry-langchain-0.16.6/lc_batch", (0, 0), NO_USAGE),
-    ("openllmetry-langchain-0.16.6/lc_chain", (0, 0), NO_USAGE),
-    ("openllmetry-langchain-0.16.6/lc_tools", (0, 0), NO_USAGE),
-    ("openllmetry-langchain-0.26.5/lc_stream", (0, 0), NO_USAGE),
 ];
 
 /// Cases in which two reports of one call disagree, so that the order of arrival decides.
@@ -210,9 +171,10 @@ fn what_is_counted_is_what_the_provider_returned() {
     let cases = cases();
     assert!(cases.len() > 300, "only {} cases were found", cases.len());
     let mut wrong = Vec::new();
+    let differs = differs();
     for (name, case) in &cases {
-        let differs = TELEMETRY_DIFFERS.iter().find(|(case, ..)| case == name);
-        let expected = differs.map_or_else(|| provider_tokens(case), |(_, counted, _)| *counted);
+        let differs = differs.iter().find(|differs| differs.case == name);
+        let expected = differs.map_or_else(|| provider_tokens(case), |differs| differs.counted);
         let requests = requests(case);
         let single = one_by_one(&requests);
         let mut ways = vec![
@@ -235,9 +197,8 @@ fn what_is_counted_is_what_the_provider_returned() {
 }
 
 #[test]
-fn every_case_that_differs_is_a_case() {
+fn every_case_whose_reports_disagree_is_a_case() {
     let cases = cases();
-    let named = TELEMETRY_DIFFERS.iter().map(|(name, ..)| name).chain(&REPORTS_DISAGREE);
-    let gone: Vec<_> = named.filter(|name| !cases.iter().any(|(case, _)| case == **name)).collect();
+    let gone: Vec<_> = REPORTS_DISAGREE.iter().filter(|name| !cases.iter().any(|(case, _)| case == **name)).collect();
     assert!(gone.is_empty(), "{gone:?}");
 }

@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use super::content::{self, write_value};
-use super::dialect::{List, Piece};
+use super::dialect::{EventMessage, List, Piece};
 use super::message::{Document, Json, Message, Part, ToolDefinition};
 use super::read::SourceEvent;
 use crate::otlp::value::Value;
@@ -391,13 +391,12 @@ const EVENT_ENVELOPE: &[&str] =
 /// holds no content.
 pub(super) fn event_messages<'s>(
     event: &'s SourceEvent<'_>,
-    rule_role: &str,
-    content: &[&str],
+    rule: &EventMessage,
     python: bool,
 ) -> Option<(Vec<Message<'s>>, bool)> {
-    let (key, value) = content.iter().find_map(|key| event.get(key).map(|value| (*key, value)))?;
+    let (key, value) = rule.content.iter().find_map(|key| event.get(key).map(|value| (*key, value)))?;
     let text = |key: &str| event.get(key).and_then(text_of).and_then(present);
-    let role = text("role").unwrap_or_else(|| rule_role.to_owned().into());
+    let role = text("role").unwrap_or_else(|| rule.role.to_owned().into());
     let mut messages = match text_of(value)? {
         _ if key == "tool_calls" => vec![Message { role: role.clone().into_owned().into(), ..Message::default() }],
         Cow::Borrowed(body) => messages_of_text(body, &role, python),
@@ -420,7 +419,7 @@ pub(super) fn event_messages<'s>(
         message.finish_reason = Some(reason);
     }
     // `gen_ai.tool.message`: the text answers the call of this id.
-    if let ("tool", Some(id)) = (rule_role, text("id"))
+    if let ("tool", Some(id)) = (rule.role, text("id"))
         && !message.parts.iter().any(|part| matches!(part, Part::ToolCallResponse { .. }))
     {
         let body = text_of(value).unwrap_or(Cow::Borrowed(""));

@@ -1,27 +1,29 @@
-//! A span's attributes and the changes made to them: the half of [`super::span::Span`] that
-//! finds, sets, removes and renames. What is not here: the span's own fields and how the whole is
-//! written, which is [`super::span`]'s; what a value is, which is [`super::value`]'s.
+//! An item's attributes and the changes made to them: the half of [`super::span::Span`] and its like
+//! that finds, sets, removes and renames. What is not here: the item's own fields, which are its own
+//! file's; how the whole is written, which is [`super::patch`]'s; what a value is, which is
+//! [`super::value`]'s.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
+use super::patch::Patch;
 use super::value::{KeyValue, RawValue, Value, fields};
 use super::wire::{Field, Payload, WireError, WireType, delimited_len, put_bytes, put_key, put_varint};
 
-/// The number of `Span.attributes`.
-pub(super) const NUMBER: u32 = 9;
-
-/// The key of `Span.attributes` on the wire.
-pub(super) const KEY: u8 = (NUMBER as u8) << 3 | 2;
+/// The key on the wire of a length-delimited field with a number below 16.
+pub(super) const fn key(number: u32) -> u8 {
+    (number as u8) << 3 | 2
+}
 
 /// With more attributes than this a lookup goes through an index: 128 is the SDKs' default limit,
 /// so that a well-behaved span never pays for one, and a span of a hundred thousand keys cannot
 /// make a stage that edits each of them quadratic.
 pub(super) const INDEXED_ABOVE: usize = 128;
 
-/// The attributes of one span. Reused from span to span.
+/// The attributes of one item, which are its field of this number. Reused from item to item.
 #[derive(Debug, Default)]
-pub(super) struct AttributeList<'a> {
+pub(super) struct AttributeList<'a, const NUMBER: u32> {
     source: Vec<Attribute<'a>>,
     added: Vec<Option<Written>>,
     /// The fields of `Replaced` and added attributes.
@@ -40,7 +42,7 @@ type Index = HashMap<String, VecDeque<usize>, foldhash::fast::RandomState>;
 #[derive(Debug)]
 struct Attribute<'a> {
     entry: KeyValue<'a>,
-    /// Where the field stands in the span.
+    /// Where the field stands in the item.
     field: Range<usize>,
     state: State,
 }
@@ -72,7 +74,7 @@ enum NewValue {
     AsItIs,
 }
 
-impl<'a> AttributeList<'a> {
+impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     pub(super) fn clear(&mut self) {
         self.source.clear();
         self.added.clear();
@@ -83,8 +85,13 @@ impl<'a> AttributeList<'a> {
 
     /// Checks and takes up an attribute of the source.
     #[inline]
-    pub(super) fn push(&mut self, field: &Field<'a>, depth: Option<u32>) -> Result<(), WireError> {
-        let content = field.bytes("Span", "attributes")?;
+    pub(super) fn push(
+        &mut self,
+        field: &Field<'a>,
+        message: &'static str,
+        depth: Option<u32>,
+    ) -> Result<(), WireError> {
+        let content = field.bytes(message, "attributes")?;
         let entry = KeyValue::check(content, depth)?;
         self.source.push(Attribute { entry, field: field.start..field.end, state: State::Kept });
         Ok(())
@@ -323,30 +330,86 @@ impl<'a> AttributeList<'a> {
 
     // --- writing -------------------------------------------------------------------------------
 
-    /// What stands in the place of each attribute that changed: its range in the source, and its
-    /// new bytes; none for one that was removed.
-    pub(super) fn changes(&self) -> impl Iterator<Item = (Range<usize>, &[u8])> {
-        self.source.iter().filter_map(|attribute| {
+    /// The encoded `KeyValue` of every attribute as it stands now.
+    pub(super) fn contents(&self) -> impl Iterator<Item = &[u8]> {
+        let source = self.source.iter().filter_map(|attribute| match attribute.state {
+            State::Kept => Some(attribute.entry.source()),
+            State::Removed => None,
+            State::Replaced(number) => self.written.get(number as usize).map(|written| self.content(written)),
+        });
+        source.chain(self.added.iter().flatten().map(|written| self.content(written)))
+    }
+
+    fn content(&self, written: &Written) -> &[u8] {
+        let only = fields(self.field(written)).next();
+        only.map_or(&[], |field| if let Payload::Bytes(content) = field.payload { content } else { &[] })
+    }
+
+    /// Puts these encoded `KeyValue`s, which were checked before, in the place of all attributes.
+    pub(super) fn replace_all(&mut self, contents: &[&[u8]]) {
+        for place in 0..self.source.len() + self.added.len() {
+            self.take_out(place);
+        }
+        for content in contents {
+            let entry = KeyValue::parse_checked(content);
+            let written = self.write(entry.key, NewValue::AsItIs, content);
+            self.added.push(Some(written));
+        }
+        self.index = None;
+        self.settle();
+    }
+
+    /// Puts what changed in the place of what came; added attributes stand after the last one of the
+    /// source.
+    pub(super) fn patch<'s>(&'s self, patch: &mut Patch<'s>) {
+        self.patch_as(NUMBER, patch);
+    }
+
+    /// As [`AttributeList::patch`], for a list whose message decides only when it is read which
+    /// number its field has.
+    pub(super) fn patch_as<'s>(&'s self, number: u32, patch: &mut Patch<'s>) {
+        for attribute in &self.source {
             let field = match attribute.state {
-                State::Kept => return None,
-                State::Removed => &[],
-                State::Replaced(number) => {
-                    let written = self.written.get(number as usize)?;
-                    self.scratch.get(written.field.clone()).unwrap_or_default()
+                State::Kept => continue,
+                State::Removed => Cow::Borrowed(&[][..]),
+                State::Replaced(place) => {
+                    self.written.get(place as usize).map_or(Cow::Borrowed(&[][..]), |new| self.field_as(number, new))
                 }
             };
-            Some((attribute.field.clone(), field))
-        })
+            patch.replace(attribute.field.clone(), field);
+        }
+        let end = self.source.last().map(|attribute| attribute.field.end);
+        for written in self.added.iter().flatten() {
+            patch.insert(end, self.field_as(number, written));
+        }
     }
 
-    /// The fields to insert, in order.
-    pub(super) fn added(&self) -> impl Iterator<Item = &[u8]> {
-        self.added.iter().flatten().filter_map(|written| self.scratch.get(written.field.clone()))
+    fn field_as(&self, number: u32, written: &Written) -> Cow<'_, [u8]> {
+        let field = self.field(written);
+        if number == NUMBER {
+            return Cow::Borrowed(field);
+        }
+        let mut renumbered = Vec::with_capacity(field.len());
+        for only in fields(field) {
+            if let Payload::Bytes(content) = only.payload {
+                put_bytes(&mut renumbered, number, content);
+            }
+        }
+        Cow::Owned(renumbered)
     }
 
-    /// The end of the last attribute of the source.
-    pub(super) fn end(&self) -> Option<usize> {
-        self.source.last().map(|attribute| attribute.field.end)
+    /// Takes every change back.
+    pub(super) fn restore(&mut self) {
+        self.source.iter_mut().for_each(|attribute| attribute.state = State::Kept);
+        self.added.clear();
+        self.written.clear();
+        self.scratch.clear();
+        self.index = None;
+        self.settle();
+    }
+
+    fn field(&self, written: &Written) -> &[u8] {
+        self.scratch.get(written.field.clone()).unwrap_or_default()
     }
 }
 
@@ -362,6 +425,8 @@ mod tests {
     use crate::otlp::span::Span;
     use crate::otlp::value::put_key_value;
     use crate::otlp::wire::put_uint;
+
+    const NUMBER: u32 = 9;
 
     fn field(key: &str, value: i64) -> Vec<u8> {
         let mut bytes = Vec::new();

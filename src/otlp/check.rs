@@ -25,7 +25,7 @@ pub fn count(signal: Signal, body: &[u8]) -> usize {
 }
 
 /// Returns the number of items in the message, itself included.
-fn check_message(message: &'static Message, mut reader: Reader<'_>) -> Result<usize, WireError> {
+pub(super) fn check_message(message: &'static Message, mut reader: Reader<'_>) -> Result<usize, WireError> {
     let mut tally = Tally::default();
     while let Some(field) = reader.next()? {
         let Some(known) = message.field(field.number) else {

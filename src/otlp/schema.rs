@@ -356,7 +356,7 @@ static SCOPE_METRICS: Message = message(
     ],
 );
 
-static METRIC: Message = message(
+pub(super) static METRIC: Message = message(
     "Metric",
     Items::Inside,
     &[

@@ -31,11 +31,15 @@ use std::ops::Range;
 
 use super::attributes::{self, AttributeList};
 use super::id::{SpanId, TraceId};
+use super::patch::Patch;
 pub use super::value::RawValue;
 use super::value::{KeyValue, Value, fields};
 use super::wire::{DEPTH, Payload, Reader, WireError, put_bytes, put_uint};
 
-/// Numbers of the fields of `Span` that can be edited.
+/// The number of `Span.attributes`.
+pub(super) const NUMBER: u32 = 9;
+
+/// Numbers of the other fields of `Span` that can be edited.
 mod number {
     pub(super) const PARENT_SPAN_ID: u32 = 4;
     pub(super) const NAME: u32 = 5;
@@ -158,7 +162,7 @@ pub struct Span<'a> {
     status_code: i32,
     status_message: &'a str,
     flags: u32,
-    attributes: AttributeList<'a>,
+    attributes: AttributeList<'a, NUMBER>,
     events: Vec<Event<'a>>,
     /// Where the editable singular fields stand; more than one range for a repeated one.
     singular: Vec<(u32, Range<usize>)>,
@@ -168,6 +172,7 @@ pub struct Span<'a> {
     new_parent: Option<Option<SpanId>>,
     edited: bool,
     dropped: bool,
+    held: bool,
 }
 
 impl<'a> Span<'a> {
@@ -190,8 +195,8 @@ impl<'a> Span<'a> {
         self.raw = bytes;
         let mut reader = Reader::at_depth(bytes, depth)?;
         loop {
-            while let Some(field) = reader.next_if(attributes::KEY) {
-                self.attributes.push(&field, reader.below())?;
+            while let Some(field) = reader.next_if(attributes::key(NUMBER)) {
+                self.attributes.push(&field, "Span", reader.below())?;
             }
             let Some(field) = reader.next()? else { break };
             let range = field.start..field.end;
@@ -213,7 +218,7 @@ impl<'a> Span<'a> {
                 }
                 7 => self.start_time_unix_nano = field.fixed64("Span", "start_time_unix_nano")?,
                 8 => self.end_time_unix_nano = field.fixed64("Span", "end_time_unix_nano")?,
-                attributes::NUMBER => self.attributes.push(&field, reader.below())?,
+                NUMBER => self.attributes.push(&field, "Span", reader.below())?,
                 10 => drop(field.varint("Span", "dropped_attributes_count")?),
                 number::EVENTS => {
                     let content = field.bytes("Span", "events")?;
@@ -251,6 +256,7 @@ impl<'a> Span<'a> {
         self.new_parent = None;
         self.edited = false;
         self.dropped = false;
+        self.held = false;
     }
 
     /// A repeated status merges into the one before, field by field.
@@ -363,9 +369,14 @@ impl<'a> Span<'a> {
         self.edited
     }
 
-    /// Whether the span was dropped.
+    /// Whether the span was dropped, or held back.
     pub fn is_dropped(&self) -> bool {
-        self.dropped
+        self.dropped || self.held
+    }
+
+    /// Whether the span was held back.
+    pub fn is_held(&self) -> bool {
+        self.held
     }
 
     // --- editing -------------------------------------------------------------------------------
@@ -429,6 +440,12 @@ impl<'a> Span<'a> {
         self.dropped = true;
     }
 
+    /// Takes the span out of the request for now: whoever holds it sends it on later, so that its
+    /// children have a parent. Later stages do not see it yet.
+    pub fn hold_back(&mut self) {
+        self.held = true;
+    }
+
     // --- writing -------------------------------------------------------------------------------
 
     /// Appends the span's content with all changes made. Fields that did not change are copied as
@@ -438,74 +455,33 @@ impl<'a> Span<'a> {
             out.extend_from_slice(self.raw);
             return;
         }
-        let mut cuts = self.cuts();
-        // By both ends: an insertion stands before the field that begins where it is made.
-        cuts.sort_by_key(|cut| (cut.at.start, cut.at.end));
-        out.reserve(self.raw.len());
-        let mut copied = 0;
-        for cut in cuts {
-            out.extend_from_slice(&self.raw[copied..cut.at.start]);
-            copied = cut.at.end;
-            match cut.with {
-                With::Nothing => {}
-                With::Field(bytes) => out.extend_from_slice(bytes),
-                With::Added => self.attributes.added().for_each(|field| out.extend_from_slice(field)),
-                With::Name => put_bytes(out, number::NAME, self.name().as_bytes()),
-                // As protobuf encodes an enumeration: sign-extended to 64 bits.
-                With::Kind => put_uint(out, number::KIND, i64::from(self.kind().number()) as u64),
-                With::Parent => {
-                    if let Some(parent) = self.parent_span_id() {
-                        put_bytes(out, number::PARENT_SPAN_ID, &parent.0);
-                    }
-                }
-            }
-        }
-        out.extend_from_slice(&self.raw[copied..]);
-    }
-
-    fn cuts(&self) -> Vec<Cut<'_>> {
-        let mut cuts: Vec<Cut<'_>> =
-            self.attributes.changes().map(|(at, field)| Cut { at, with: With::Field(field) }).collect();
+        let mut patch = Patch::new(self.raw);
+        self.attributes.patch(&mut patch);
         for event in self.events.iter().filter(|event| event.removed) {
-            cuts.push(Cut { at: event.field.clone(), with: With::Nothing });
+            patch.replace(event.field.clone(), &[][..]);
         }
-        self.cut_singular(&mut cuts, number::NAME, self.new_name.is_some(), With::Name);
-        self.cut_singular(&mut cuts, number::KIND, self.new_kind.is_some(), With::Kind);
-        self.cut_singular(&mut cuts, number::PARENT_SPAN_ID, self.new_parent.is_some(), With::Parent);
-        let end = self.attributes.end().unwrap_or(self.raw.len());
-        cuts.push(Cut { at: end..end, with: With::Added });
-        cuts
+        let mut field = Vec::new();
+        let occurrences = |number| {
+            let of_number = move |(field, range): &(u32, Range<usize>)| (*field == number).then(|| range.clone());
+            self.singular.iter().filter_map(of_number)
+        };
+        if let Some(name) = &self.new_name {
+            put_bytes(&mut field, number::NAME, name.as_bytes());
+            patch.singular(occurrences(number::NAME), std::mem::take(&mut field));
+        }
+        if let Some(kind) = self.new_kind {
+            // As protobuf encodes an enumeration: sign-extended to 64 bits.
+            put_uint(&mut field, number::KIND, i64::from(kind.number()) as u64);
+            patch.singular(occurrences(number::KIND), std::mem::take(&mut field));
+        }
+        if let Some(parent) = self.new_parent {
+            if let Some(parent) = parent {
+                put_bytes(&mut field, number::PARENT_SPAN_ID, &parent.0);
+            }
+            patch.singular(occurrences(number::PARENT_SPAN_ID), field);
+        }
+        patch.write(out);
     }
-
-    /// The first occurrence of a singular field gets the new value, all others go; a field that
-    /// was not there is written at the end.
-    fn cut_singular<'s>(&'s self, cuts: &mut Vec<Cut<'s>>, number: u32, changed: bool, with: With<'s>) {
-        if !changed {
-            return;
-        }
-        let mut with = Some(with);
-        for (_, range) in self.singular.iter().filter(|(field, _)| *field == number) {
-            cuts.push(Cut { at: range.clone(), with: with.take().unwrap_or(With::Nothing) });
-        }
-        if let Some(with) = with {
-            cuts.push(Cut { at: self.raw.len()..self.raw.len(), with });
-        }
-    }
-}
-
-/// A range of the source, and what stands in its place.
-struct Cut<'s> {
-    at: Range<usize>,
-    with: With<'s>,
-}
-
-enum With<'s> {
-    Nothing,
-    Field(&'s [u8]),
-    Added,
-    Name,
-    Kind,
-    Parent,
 }
 
 fn check_event<'a>(content: &'a [u8], depth: Option<u32>, range: Range<usize>) -> Result<Event<'a>, WireError> {
@@ -548,7 +524,7 @@ mod tests {
         let mut value = Vec::new();
         Value::from(text).encode(&mut value);
         let mut field = Vec::new();
-        put_key_value(&mut field, attributes::NUMBER, key, &value);
+        put_key_value(&mut field, NUMBER, key, &value);
         field
     }
 

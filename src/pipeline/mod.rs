@@ -1,7 +1,7 @@
 //! From a receiver's bytes to every exporter: one pass over a batch, the stages in order.
 //!
 //! A [`Stage`] is configured once and lives as long as its pipeline; for each batch it opens a
-//! [`Pass`], which sees every span before any pass sees the next one, and which takes effect on the
+//! [`Pass`], which sees every item before any pass sees the next one, and which takes effect on the
 //! stage's memory (counters, the ledger) only when the whole batch was accepted. The drop stage is
 //! the exception: it files its ids in `finish`, under the lock under which it looked them up.
 
@@ -15,6 +15,8 @@ use bytes::Bytes;
 
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
+use crate::otlp::log_record::LogRecord;
+use crate::otlp::metrics::Metric;
 use crate::otlp::span::Span;
 use crate::otlp::traces::{Origin, Spans};
 
@@ -50,12 +52,12 @@ pub struct CallNote {
     pub error: Option<String>,
 }
 
-/// What stages know of a span besides the span itself.
+/// What stages know of an item besides the item itself.
 #[derive(Debug)]
 pub struct Context<'p, 'a> {
-    /// The span's resource and scope.
+    /// The item's resource and scope.
     pub origin: &'p Origin<'a>,
-    /// The whole request as it came, for the rare question that only other spans can answer.
+    /// The whole request as it came, for the rare question that only other items can answer.
     pub body: &'p Bytes,
     /// Set by the `genai` stage for a span that is an LLM operation.
     pub call: Option<CallNote>,
@@ -65,12 +67,39 @@ pub struct Context<'p, 'a> {
 pub trait Stage: Send + Sync {
     /// Begins a batch.
     fn pass(&self) -> Box<dyn Pass + Send + '_>;
+
+    /// Begins a batch of items that this stage held back and lets go now (see [`Onward`]).
+    fn pass_released(&self) -> Box<dyn Pass + Send + '_> {
+        self.pass()
+    }
+}
+
+/// The way on for what a stage held back. A stage that holds an item takes it out of its batch when
+/// the batch is committed; from then on it answers for it, counts it as held, and lets it go here.
+pub trait Onward: Send + Sync {
+    /// Sends an encoded request through the stage that held its items and all that follow.
+    ///
+    /// # Errors
+    /// A retryable refusal if an exporter has no room; nothing of the request was sent on.
+    fn send_on(&self, body: &Bytes) -> Result<(), Refusal>;
 }
 
 /// A stage's work on one batch.
 pub trait Pass {
     /// One span. Spans that an earlier stage dropped are not shown.
-    fn span(&mut self, span: &mut Span<'_>, context: &mut Context<'_, '_>);
+    fn span(&mut self, span: &mut Span<'_>, context: &mut Context<'_, '_>) {
+        let _ = (span, context);
+    }
+
+    /// One log record. Records that an earlier stage dropped are not shown.
+    fn log_record(&mut self, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>) {
+        let _ = (record, context);
+    }
+
+    /// One metric. Metrics of which earlier stages dropped all points are not shown.
+    fn metric(&mut self, metric: &mut Metric<'_>, context: &mut Context<'_, '_>) {
+        let _ = (metric, context);
+    }
 
     /// After the last span of the batch.
     fn finish(&mut self, spans: &mut Spans) {

@@ -5,17 +5,20 @@
 //! from it before all pipelines have processed it: a refusal leaves no copy behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Pass, Permit, Stage};
+use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Onward, Pass, Permit, Stage};
 use crate::metrics::own::{Counter, known};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::check;
+use crate::otlp::log_record::LogRecord;
+use crate::otlp::logs;
+use crate::otlp::metrics::{self, Metric};
 use crate::otlp::span::Span;
-use crate::otlp::traces::{self, Origin, Spans, Visitor};
+use crate::otlp::traces::{self, Origin, Outcome, Spans};
 
 /// Says whether a request may come in now.
 pub trait Admission: Send + Sync {
@@ -68,6 +71,8 @@ struct Processed<'p> {
     kept: usize,
     calls: Arc<[CallNote]>,
     walks: Vec<Walk<'p>>,
+    /// Whether these items came in earlier, and were held back by the first of the steps.
+    released: bool,
 }
 
 /// One step of one batch.
@@ -96,26 +101,30 @@ impl Pipeline {
         Ok(permits)
     }
 
-    fn process<'p>(&'p self, body: &'p Bytes) -> Result<Processed<'p>, Refusal> {
-        if self.signal != Signal::Traces {
-            let items = check::check(self.signal, body).map_err(|error| malformed(self.signal, &error))?;
-            let walk = |step: &'p Step| Walk { pass: None, books: step.books.as_ref(), shown: items };
-            return Ok(Processed {
-                pipeline: self,
-                body: body.clone(),
-                received: items,
-                kept: items,
-                calls: Arc::default(),
-                walks: self.steps.iter().map(walk).collect(),
-            });
-        }
-        let begin = |step: &'p Step| Walk {
-            pass: step.stage.as_ref().map(|stage| stage.pass()),
+    /// `released_by` is the place of the step that held these items back, if one did.
+    fn process<'p>(&'p self, body: &'p Bytes, released_by: Option<usize>) -> Result<Processed<'p>, Refusal> {
+        let first = released_by.unwrap_or(0);
+        let begin = |(place, step): (usize, &'p Step)| Walk {
+            pass: step.stage.as_ref().map(|stage| match released_by {
+                Some(first) if first == place => stage.pass_released(),
+                _ => stage.pass(),
+            }),
             books: step.books.as_ref(),
             shown: 0,
         };
-        let mut visitor = Fused { body, walks: self.steps.iter().map(begin).collect(), calls: Vec::new() };
-        let outcome = traces::edit(body, &mut visitor).map_err(|error| malformed(self.signal, &error))?;
+        let walks = self.steps.iter().enumerate().skip(first).map(begin).collect();
+        let mut visitor = Fused { body, walks, calls: Vec::new() };
+        let is_looked_at = visitor.walks.iter().any(|walk| walk.pass.is_some());
+        let outcome = match self.signal {
+            Signal::Traces => traces::edit(body, &mut visitor),
+            Signal::Metrics if is_looked_at => metrics::edit(body, &mut visitor),
+            Signal::Logs if is_looked_at => logs::edit(body, &mut visitor),
+            Signal::Metrics | Signal::Logs => check::check(self.signal, body).map(|items| {
+                visitor.walks.iter_mut().for_each(|walk| walk.shown = items);
+                Outcome { body: body.clone(), received: items, kept: items }
+            }),
+        }
+        .map_err(|error| malformed(self.signal, &error))?;
         Ok(Processed {
             pipeline: self,
             body: outcome.body,
@@ -123,6 +132,47 @@ impl Pipeline {
             kept: outcome.kept,
             calls: visitor.calls.into(),
             walks: visitor.walks,
+            released: released_by.is_some(),
+        })
+    }
+}
+
+/// The way on from a step of a pipeline.
+pub struct Release {
+    pipeline: Weak<Pipeline>,
+    /// The step's place among the pipeline's.
+    place: usize,
+    panics: Counter,
+}
+
+impl Release {
+    /// From the step at `place`; `panics` counts requests that failed by a defect.
+    pub fn new(pipeline: &Arc<Pipeline>, place: usize, panics: Counter) -> Release {
+        Release { pipeline: Arc::downgrade(pipeline), place, panics }
+    }
+
+    fn deliver(&self, pipeline: &Pipeline, body: &Bytes) -> Result<(), Refusal> {
+        // A refusal is not counted as a failure to enqueue, for it will be tried again.
+        let mut permits = Vec::with_capacity(pipeline.exporters.len());
+        for sink in &pipeline.exporters {
+            permits.push(sink.exporter.reserve(pipeline.signal, body.len())?);
+        }
+        let mut processed = pipeline.process(body, Some(self.place))?;
+        processed.commit();
+        processed.send(permits);
+        Ok(())
+    }
+}
+
+impl Onward for Release {
+    fn send_on(&self, body: &Bytes) -> Result<(), Refusal> {
+        let Some(pipeline) = self.pipeline.upgrade() else {
+            return Err(Refusal::new(Reason::Internal, "the pipeline is gone"));
+        };
+        catch_unwind(AssertUnwindSafe(|| self.deliver(&pipeline, body))).unwrap_or_else(|_| {
+            self.panics.increment();
+            let what = format!("a defect in dragoman ended a request of held {}", pipeline.signal);
+            Err(Refusal::new(Reason::Internal, what))
         })
     }
 }
@@ -130,6 +180,7 @@ impl Pipeline {
 impl Processed<'_> {
     /// The batch was accepted: every step takes it into its memory and its books.
     fn commit(&mut self) {
+        let released = self.released;
         // What a step passes on is what the next one is shown, and in the end what is kept.
         let passed_on: Vec<usize> = self.walks.iter().skip(1).map(|walk| walk.shown).chain([self.kept]).collect();
         for (walk, passed_on) in std::mem::take(&mut self.walks).into_iter().zip(passed_on) {
@@ -137,11 +188,16 @@ impl Processed<'_> {
                 pass.commit();
             }
             if let Some(books) = walk.books {
-                books.incoming.add_items(walk.shown);
+                // What is released came in when it was held back.
+                if !std::mem::take(&mut self.released) {
+                    books.incoming.add_items(walk.shown);
+                }
                 books.outgoing.add_items(passed_on);
             }
         }
-        self.pipeline.books.incoming.add_items(self.received);
+        if !released {
+            self.pipeline.books.incoming.add_items(self.received);
+        }
         self.pipeline.books.outgoing.add_items(self.kept);
     }
 
@@ -165,36 +221,72 @@ fn malformed(signal: Signal, error: &crate::otlp::wire::WireError) -> Refusal {
     Refusal::new(Reason::Malformed, format!("not a valid OTLP {signal} request: {error}"))
 }
 
-/// All stages as one visitor: each span passes every stage before the next span is read.
+/// All stages as one visitor: each item passes every stage before the next item is read.
 struct Fused<'s> {
     body: &'s Bytes,
     walks: Vec<Walk<'s>>,
     calls: Vec<CallNote>,
 }
 
-impl Visitor for Fused<'_> {
-    fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
+impl Fused<'_> {
+    /// Shows an item to every step as long as none has dropped it: as long as there is something left
+    /// of what is counted.
+    fn show<I>(
+        &mut self,
+        item: &mut I,
+        origin: &Origin<'_>,
+        left: impl Fn(&I) -> Option<usize>,
+        look: impl Fn(&mut dyn Pass, &mut I, &mut Context<'_, '_>),
+    ) {
         let mut context = Context { origin, body: self.body, call: None };
         for walk in &mut self.walks {
-            if span.is_dropped() {
-                return;
-            }
-            walk.shown += 1;
+            let Some(left) = left(item) else { return };
+            walk.shown += left;
             if let Some(pass) = &mut walk.pass {
-                pass.span(span, &mut context);
+                look(&mut **pass, item, &mut context);
             }
         }
-        if !span.is_dropped()
+        if left(item).is_some()
             && let Some(call) = context.call
         {
             self.calls.push(call);
         }
+    }
+}
+
+impl traces::Visitor for Fused<'_> {
+    fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
+        self.show(
+            span,
+            origin,
+            |span| (!span.is_dropped()).then_some(1),
+            |pass, span, context| pass.span(span, context),
+        );
     }
 
     fn finish(&mut self, spans: &mut Spans) {
         for pass in self.walks.iter_mut().filter_map(|walk| walk.pass.as_mut()) {
             pass.finish(spans);
         }
+    }
+}
+
+impl logs::Visitor for Fused<'_> {
+    fn log_record(&mut self, record: &mut LogRecord<'_>, origin: &Origin<'_>) {
+        let look = |pass: &mut dyn Pass, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>| {
+            pass.log_record(record, context);
+        };
+        self.show(record, origin, |record| (!record.is_dropped()).then_some(1), look);
+    }
+}
+
+impl metrics::Visitor for Fused<'_> {
+    fn metric(&mut self, metric: &mut Metric<'_>, origin: &Origin<'_>) {
+        let left = |metric: &Metric<'_>| (!metric.is_dropped()).then(|| metric.live_points());
+        let look = |pass: &mut dyn Pass, metric: &mut Metric<'_>, context: &mut Context<'_, '_>| {
+            pass.metric(metric, context);
+        };
+        self.show(metric, origin, left, look);
     }
 }
 
@@ -240,7 +332,7 @@ impl Fanout {
         }
         let mut sends = Vec::with_capacity(ready.len());
         for (pipeline, permits) in ready {
-            sends.push((pipeline.process(body)?, permits));
+            sends.push((pipeline.process(body, None)?, permits));
         }
         // Only now is it known that every pipeline takes the request: a step that learned from a
         // refused one would take its repetition for a copy.

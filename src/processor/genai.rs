@@ -1,4 +1,5 @@
-//! The stage that translates: every span that is an LLM operation is put into the target's words.
+//! The stage that translates: every span that is an LLM operation, and every log record that is an
+//! event of one, is put into the target's words.
 //!
 //! The meaning is in [`crate::genai`]; here are the pass over a batch and the counts of what became
 //! of keys.
@@ -9,10 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::join::{Joining, Room};
 use super::settings::Genai as Settings;
+use crate::genai::log::{Became, Records};
 use crate::genai::translate::{Batch, Translation, Translator};
 use crate::genai::{Capped, Tally, settings::Target};
+use crate::metrics::own::Counter;
 use crate::otlp::id::{SpanId, TraceId};
+use crate::otlp::log_record::LogRecord;
 use crate::otlp::span::{Span, StatusCode};
 use crate::otlp::traces::{Origin, Visitor, edit};
 use crate::pipeline::{CallNote, Context, Pass, Stage};
@@ -24,6 +29,10 @@ pub struct Genai {
     /// In the order of [`Tally::counts`].
     counts: Arc<[AtomicU64]>,
     named: Mutex<Named>,
+    /// Log records that other records of their calls carry now.
+    folded: Counter,
+    /// Where spans and the log records with their content wait for each other.
+    room: Option<Arc<Room>>,
 }
 
 /// Counts by names that emitters write.
@@ -40,7 +49,7 @@ impl Genai {
     pub fn new(settings: &Settings) -> Genai {
         let translator = Translator::new(settings);
         let counts = translator.tally().counts().iter().map(|_| AtomicU64::new(0)).collect();
-        Genai { translator, counts, named: Mutex::default() }
+        Genai { translator, counts, named: Mutex::default(), folded: Counter::default(), room: None }
     }
 
     /// Operations and unknown keys of all accepted batches.
@@ -51,6 +60,29 @@ impl Genai {
     /// The target.
     pub fn target(&self) -> Target {
         self.translator.target()
+    }
+
+    /// Counts log records there that are dropped because another record says all that they said.
+    pub fn counting_folded(mut self, folded: Counter) -> Genai {
+        self.folded = folded;
+        self
+    }
+
+    /// Lets spans and log records wait for each other there.
+    pub fn joining(mut self, room: Arc<Room>) -> Genai {
+        self.room = Some(room);
+        self
+    }
+
+    fn begin(&self) -> GenaiPass<'_> {
+        GenaiPass {
+            stage: self,
+            tally: self.translator.tally(),
+            parents: None,
+            records: None,
+            folded: 0,
+            joining: None,
+        }
     }
 
     /// `dragoman_genai_keys_total`: dialect, outcome (`expressed`, `kept`, `discarded`), reason, and
@@ -71,7 +103,11 @@ impl Genai {
 
 impl Stage for Genai {
     fn pass(&self) -> Box<dyn Pass + Send + '_> {
-        Box::new(GenaiPass { stage: self, tally: self.translator.tally(), parents: None })
+        Box::new(GenaiPass { joining: self.room.as_deref().map(Joining::new), ..self.begin() })
+    }
+
+    fn pass_released(&self) -> Box<dyn Pass + Send + '_> {
+        Box::new(self.begin())
     }
 }
 
@@ -80,14 +116,24 @@ struct GenaiPass<'s> {
     tally: Tally,
     /// Parents of the batch's spans with usage; made when first asked for.
     parents: Option<HashSet<(TraceId, SpanId)>>,
+    /// Begun with the first log record.
+    records: Option<Records<'s>>,
+    folded: u64,
+    joining: Option<Joining<'s>>,
 }
 
 impl Pass for GenaiPass<'_> {
     fn span(&mut self, span: &mut Span<'_>, context: &mut Context<'_, '_>) {
         let trace = span.trace_id();
-        let mut batch =
-            WholeBatch { translator: &self.stage.translator, body: context.body, trace, parents: &mut self.parents };
-        let translated = self.stage.translator.translate(span, context.origin, &mut batch, &mut self.tally);
+        let translator = &self.stage.translator;
+        let mut batch = WholeBatch { translator, body: context.body, trace, parents: &mut self.parents };
+        if let Some(joining) = &mut self.joining
+            && translator.lacks_content(span, context.origin, &mut batch)
+            && joining.span(span, context.origin)
+        {
+            return;
+        }
+        let translated = translator.translate(span, context.origin, &mut batch, &mut self.tally);
         if let Some(translation) = translated
             && translation.model_call
         {
@@ -95,7 +141,28 @@ impl Pass for GenaiPass<'_> {
         }
     }
 
+    fn log_record(&mut self, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>) {
+        let translator = &self.stage.translator;
+        let joining = &mut self.joining;
+        let records = self.records.get_or_insert_with(|| {
+            let mut records = Records::new(translator);
+            // Which records wait is decided for all of them at once: what is said by the others
+            // together follows from it.
+            if let Some(joining) = joining {
+                records.leave_out(joining.logs(translator, context.body));
+            }
+            records
+        });
+        if records.leaves_out(record) {
+            record.drop_record();
+            return;
+        }
+        let became = records.translate(record, context.origin, context.body, &mut self.tally);
+        self.folded += u64::from(became == Became::Folded);
+    }
+
     fn commit(self: Box<Self>) {
+        self.stage.folded.add(self.folded);
         for (total, count) in self.stage.counts.iter().zip(self.tally.counts()) {
             if *count > 0 {
                 total.fetch_add(*count, Ordering::Relaxed);
@@ -104,6 +171,10 @@ impl Pass for GenaiPass<'_> {
         let mut named = self.stage.named.lock().unwrap_or_else(PoisonError::into_inner);
         named.operations.append(self.tally.operations);
         named.unmapped.append(self.tally.unmapped);
+        drop(named);
+        if let Some(joining) = self.joining {
+            joining.commit();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
-//! One emitter, one target: what is right and what is not, case by case.
+//! What is right and what is not, case by case and target by target.
 
 use std::cell::OnceCell;
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,36 +15,79 @@ use prost::Message;
 use serde_json::Value as Tree;
 
 use super::replay::{self, Case, Counter, Tokens, pass};
-use super::usage::{self, Verdict, verdict};
+use super::usage;
 use super::value::tree;
 use super::{content, homes, shapes};
+
+/// Both targets.
+pub const TARGETS: [Target; 2] = [Target::V1_41, Target::Main];
+
+/// What can be wrong with a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A legacy key stands where its home should.
+    Left,
+    /// Something that was said is not said any more.
+    Lost,
+    /// A value is not of the published shape.
+    Shape,
+    /// A second pass, or a detour, leads elsewhere.
+    Restless,
+}
+
+impl Fault {
+    /// All of them, in the order of the page's columns.
+    pub const ALL: [Fault; 4] = [Fault::Left, Fault::Lost, Fault::Shape, Fault::Restless];
+
+    /// In the report and in `exceptions.tsv`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fault::Left => "left",
+            Fault::Lost => "lost",
+            Fault::Shape => "shape",
+            Fault::Restless => "restless",
+        }
+    }
+}
+
+/// Something that is wrong with a span.
+#[derive(Debug)]
+pub struct Finding {
+    /// What kind of thing.
+    pub fault: Fault,
+    /// The span's name as it came.
+    pub span: String,
+    /// The key that it is about.
+    pub key: String,
+    /// The rest of the sentence.
+    pub what: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:8} {}: {} {}", self.fault.name(), self.span, self.key, self.what)
+    }
+}
 
 /// What was found in one case for one target.
 #[derive(Default)]
 pub struct Measured {
-    /// Spans of the case.
+    /// Spans that came.
     pub spans: usize,
     /// Spans that are an operation after translation.
     pub operations: usize,
-    /// What is wrong, by what it is.
-    pub left: Vec<String>,
-    pub lost: Vec<String>,
-    pub violations: Vec<String>,
-    pub restless: Vec<String>,
-    /// Keys and events that went with a reason.
+    /// Keys and events that went without a home, for a reason that the program names.
     pub discarded: usize,
-    /// Tokens.
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// What the provider billed.
     pub billed: Tokens,
+    /// Whether the telemetry says it.
     pub carried: bool,
+    /// What is counted when the requests arrive in order.
     pub counted: Tokens,
+    /// What is counted when they arrive in reverse.
     pub reversed: Tokens,
-}
-
-impl Measured {
-    /// The worse of the verdicts on both orders of arrival.
-    pub fn verdict(&self) -> Verdict {
-        verdict(self.counted, self.billed).max(verdict(self.reversed, self.billed))
-    }
 }
 
 /// A case for both targets.
@@ -62,8 +106,12 @@ pub struct EmitterResult {
     pub cases: Vec<CaseResult>,
 }
 
-/// Both targets.
-pub const TARGETS: [Target; 2] = [Target::V1_41, Target::Main];
+impl EmitterResult {
+    /// Every case with every target.
+    pub fn measured(&self) -> impl Iterator<Item = (&CaseResult, &Measured, &'static str)> {
+        self.cases.iter().flat_map(|case| case.targets.iter().zip(TARGETS).map(move |(one, to)| (case, one, to.name())))
+    }
+}
 
 /// The stages that are made once.
 struct Stages {
@@ -73,7 +121,7 @@ struct Stages {
 
 impl Stages {
     fn new() -> Stages {
-        let stage = |target, originals| Genai::new(&Settings { target, originals, ..Default::default() });
+        let stage = |target, originals| Genai::new(&Settings { target, originals, ..Settings::default() });
         Stages {
             replace: TARGETS.map(|target| stage(target, Originals::Replace)),
             keep: TARGETS.map(|target| stage(target, Originals::Keep)),
@@ -92,7 +140,7 @@ pub fn measure(prefix: &str) -> Vec<EmitterResult> {
             scope.spawn(|| {
                 let stages = Stages::new();
                 while let Some(name) = emitters.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = emitter(name, &stages);
+                    let result = measure_emitter(name, &stages);
                     results.lock().unwrap().push(result);
                 }
             });
@@ -103,24 +151,22 @@ pub fn measure(prefix: &str) -> Vec<EmitterResult> {
     results
 }
 
-fn emitter(name: &str, stages: &Stages) -> EmitterResult {
+fn measure_emitter(name: &str, stages: &Stages) -> EmitterResult {
     let cases = replay::cases(name);
     let mut results: Vec<CaseResult> = cases
         .iter()
         .map(|case| CaseResult {
             name: format!("{name}/{}", case.name),
-            targets: std::array::from_fn(|target| judge(case, target, stages)),
+            targets: std::array::from_fn(|target| measure_case(case, target, stages)),
         })
         .collect();
-    // A server's spans name parents in earlier cases: one ledger for its whole life.
-    let is_server = cases.iter().any(|case| case.name == "startup");
+    let order: Vec<usize> = (0..cases.len()).collect();
+    let reverse: Vec<usize> = (0..cases.len()).rev().collect();
     for (target, stage) in stages.replace.iter().enumerate() {
-        let order: Vec<usize> = (0..cases.len()).collect();
-        let reverse: Vec<usize> = (0..cases.len()).rev().collect();
-        for (place, tokens) in count(&cases, &order, is_server, stage, false) {
+        for (place, tokens) in count(&cases, &order, stage, false) {
             results[place].targets[target].counted = tokens;
         }
-        for (place, tokens) in count(&cases, &reverse, is_server, stage, true) {
+        for (place, tokens) in count(&cases, &reverse, stage, true) {
             results[place].targets[target].reversed = tokens;
         }
     }
@@ -128,7 +174,9 @@ fn emitter(name: &str, stages: &Stages) -> EmitterResult {
 }
 
 /// What is counted for every case, when they arrive in this order.
-fn count(cases: &[Case], order: &[usize], is_server: bool, genai: &Genai, reverse: bool) -> Vec<(usize, Tokens)> {
+fn count(cases: &[Case], order: &[usize], genai: &Genai, reverse: bool) -> Vec<(usize, Tokens)> {
+    // A server's spans name parents in earlier cases: one ledger for its whole life.
+    let is_server = cases.iter().any(|case| case.name == "startup");
     let mut counter = Counter::new();
     let mut counts = Vec::new();
     for place in order {
@@ -149,6 +197,7 @@ fn count(cases: &[Case], order: &[usize], is_server: bool, genai: &Genai, revers
     counts
 }
 
+/// A span and the name of its scope.
 struct Scoped {
     scope: String,
     span: Span,
@@ -165,54 +214,25 @@ fn spans(body: &[u8]) -> Vec<Scoped> {
         .collect()
 }
 
-fn judge(case: &Case, target: usize, stages: &Stages) -> Measured {
+fn measure_case(case: &Case, target: usize, stages: &Stages) -> Measured {
     let mut measured = Measured { billed: usage::billed(case), ..Measured::default() };
     let mut all = Vec::new();
-    let aim = TARGETS[target];
     for request in &case.requests {
         let replaced = pass(request, &stages.replace[target], None);
         let kept = pass(request, &stages.keep[target], None);
-        let (before, after, with_originals) = (spans(request), spans(&replaced), spans(&kept));
-        let discarded = OnceCell::new();
-        let discarded =
-            || discarded.get_or_init(|| replay::discarded(request, &Settings { target: aim, ..Settings::default() }));
-        let triples = before.iter().zip(&after).zip(&with_originals).enumerate();
-        for (place, ((Scoped { scope, span: before }, Scoped { span: after, .. }), Scoped { span: kept, .. })) in
-            triples
-        {
-            measured.spans += 1;
-            let is_operation = |key: &str| key == "gen_ai.operation.name" || key == "mcp.method.name";
-            measured.operations += usize::from(after.attributes.iter().any(|entry| is_operation(&entry.key)));
-            let here = &before.name;
-            let left = homes::left(scope, before, after, aim).into_iter();
-            measured.left.extend(left.map(|left| format!("{here}: {} {} ({})", left.key, left.what, left.home)));
-            let (reasoned, lost): (Vec<_>, Vec<_>) = content::lost(scope, before, after, aim)
-                .into_iter()
-                .partition(|lost| discarded()[place].iter().any(|(key, _)| *key == lost.key));
-            measured.discarded += reasoned.len();
-            let lost = lost.into_iter();
-            measured.lost.extend(lost.map(|lost| format!("{here}: {}: {}", lost.key, short(&lost.what))));
-            let changed = not_kept(before, kept);
-            measured.lost.extend(changed.map(|key| format!("{here}: {key}: changed though originals are kept")));
-            let unsaid = after.attributes.iter().filter(|entry| !kept.attributes.contains(entry));
-            measured.lost.extend(unsaid.map(|entry| format!("{here}: {}: unsaid where originals are kept", entry.key)));
-            let events = after.events.iter().flat_map(|event| shapes::violations(&event.attributes, aim));
-            for wrong in shapes::violations(&after.attributes, aim).into_iter().chain(events) {
-                measured.violations.push(format!("{here}: {}{} {}", wrong.key, wrong.at, wrong.what));
-            }
-        }
+        let before = spans(request);
+        measured.judge(request, &before, &spans(&replaced), &spans(&kept), TARGETS[target]);
         let again = [(&replaced, &stages.replace[target], "replaced"), (&kept, &stages.keep[target], "kept")];
         for (body, stage, originals) in again {
             let twice = pass(body, stage, None);
             if twice != *body {
-                let what = format!("a second pass with originals {originals}");
-                measured.restless.extend(differences(body, &twice, &what, false));
+                measured.compare(body, &twice, &format!("in a second pass with originals {originals}"), |_| ());
             }
         }
-        if aim == Target::Main {
+        if TARGETS[target] == Target::Main {
             let detour = pass(&pass(request, &stages.replace[0], None), &stages.replace[target], None);
             if detour != replaced {
-                measured.restless.extend(differences(&replaced, &detour, "by way of 1.41", true));
+                measured.compare(&replaced, &detour, "by way of 1.41", normalise);
             }
         }
         all.extend(before.into_iter().map(|scoped| scoped.span));
@@ -221,44 +241,69 @@ fn judge(case: &Case, target: usize, stages: &Stages) -> Measured {
     measured
 }
 
-/// What is not as it was although originals are kept. What stands under a target's own name is
-/// repaired in place.
-fn not_kept<'s>(before: &'s Span, kept: &'s Span) -> impl Iterator<Item = &'s str> {
-    let attributes = before.attributes.iter().filter(|entry| !kept.attributes.contains(entry));
-    let attributes = attributes.map(|entry| entry.key.as_str()).filter(|key| !homes::is_current(key));
-    let events = before.events.iter().filter(|event| !kept.events.contains(event)).map(|event| event.name.as_str());
-    attributes.chain(events)
-}
-
-/// The spans of which two requests say different things; the order of attributes is not looked at
-/// if `meaning` alone counts.
-fn differences(one: &[u8], other: &[u8], what: &str, meaning: bool) -> Vec<String> {
-    let mut found = Vec::new();
-    for (one, other) in spans(one).into_iter().zip(spans(other)) {
-        let (mut one, mut other) = (one.span, other.span);
-        if meaning {
-            for span in [&mut one, &mut other] {
-                normalise(span);
+impl Measured {
+    /// Judges every span of a request: as it came, translated, and translated with originals kept.
+    fn judge(&mut self, request: &Bytes, before: &[Scoped], after: &[Scoped], kept: &[Scoped], target: Target) {
+        let discarded = OnceCell::new();
+        let discarded =
+            || discarded.get_or_init(|| replay::discarded(request, &Settings { target, ..Settings::default() }));
+        for (place, ((Scoped { scope, span: before }, Scoped { span: after, .. }), Scoped { span: kept, .. })) in
+            before.iter().zip(after).zip(kept).enumerate()
+        {
+            let is_operation = |key: &str| key == "gen_ai.operation.name" || key == "mcp.method.name";
+            self.spans += 1;
+            self.operations += usize::from(after.attributes.iter().any(|entry| is_operation(&entry.key)));
+            let mut find = |fault, key: String, what: String| {
+                self.findings.push(Finding { fault, span: before.name.clone(), key, what });
+            };
+            for left in homes::left(scope, before, after, target) {
+                find(Fault::Left, left.key, format!("{} ({})", left.what, left.home));
+            }
+            let (reasoned, lost): (Vec<_>, Vec<_>) = content::lost(scope, before, after, target)
+                .into_iter()
+                .partition(|lost| discarded()[place].contains(&lost.key));
+            self.discarded += reasoned.len();
+            for lost in lost {
+                find(Fault::Lost, lost.key, format!("{} is said nowhere", short(&lost.what)));
+            }
+            for key in content::not_kept(before, kept) {
+                find(Fault::Lost, key.to_owned(), "is not as it was though originals are kept".to_owned());
+            }
+            for entry in after.attributes.iter().filter(|entry| !kept.attributes.contains(entry)) {
+                find(Fault::Lost, entry.key.clone(), "is not said where originals are kept".to_owned());
+            }
+            let events = after.events.iter().flat_map(|event| shapes::violations(&event.attributes, target));
+            for wrong in shapes::violations(&after.attributes, target).into_iter().chain(events) {
+                find(Fault::Shape, wrong.key, [wrong.at.as_str(), wrong.what.as_str()].join(" ").trim().to_owned());
             }
         }
-        if one == other {
-            continue;
-        }
-        let gone = one.attributes.iter().filter(|entry| !other.attributes.contains(entry));
-        let new = other.attributes.iter().filter(|entry| !one.attributes.contains(entry));
-        let mut keys: Vec<&str> = gone.chain(new).map(|entry| entry.key.as_str()).collect();
-        keys.dedup();
-        found.push(format!("{}: {what}: {}", one.name, keys.join(", ")));
     }
-    found
+
+    /// Finds the spans of which two requests say different things, after `even` made them even.
+    fn compare(&mut self, one: &[u8], other: &[u8], what: &str, even: impl Fn(&mut Span)) {
+        for (Scoped { span: mut one, .. }, Scoped { span: mut other, .. }) in spans(one).into_iter().zip(spans(other)) {
+            even(&mut one);
+            even(&mut other);
+            if one == other {
+                continue;
+            }
+            let gone = one.attributes.iter().filter(|entry| !other.attributes.contains(entry));
+            let new = other.attributes.iter().filter(|entry| !one.attributes.contains(entry));
+            let mut keys: Vec<&str> = gone.chain(new).map(|entry| entry.key.as_str()).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let what = format!("is otherwise {what}");
+            self.findings.push(Finding { fault: Fault::Restless, span: one.name, key: keys.join(", "), what });
+        }
+    }
 }
 
-/// What main says by leaving it out is left out: that a call is not streamed, and the finish reason
-/// of a message, which `gen_ai.response.finish_reasons` says.
+/// Leaves out what main says by leaving it out: that a call is not streamed, and the finish reason
+/// of a message, which `gen_ai.response.finish_reasons` says; and the order of attributes.
 fn normalise(span: &mut Span) {
     span.attributes.sort_by(|one, other| one.key.cmp(&other.key));
-    span.attributes
-        .retain(|entry| entry.key != "gen_ai.request.stream" || tree(entry.value.as_ref()) != Tree::Bool(false));
+    let not_streamed = Tree::Bool(false);
+    span.attributes.retain(|entry| entry.key != "gen_ai.request.stream" || tree(entry.value.as_ref()) != not_streamed);
     for entry in span.attributes.iter_mut().filter(|entry| entry.key == "gen_ai.output.messages") {
         if let Tree::String(text) = tree(entry.value.as_ref())
             && let Ok(Tree::Array(mut messages)) = serde_json::from_str(&text)

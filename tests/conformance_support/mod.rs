@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, unreachable_pub, reason = "helpers of tests may fail")]
 
 pub mod content;
+pub mod expected;
 pub mod homes;
 pub mod measure;
+pub mod page;
 pub mod replay;
 pub mod shapes;
+pub mod types;
 pub mod usage;
 pub mod value;

@@ -140,14 +140,15 @@ pub fn pass(body: &Bytes, genai: &Genai, counter: Option<&Counter>) -> Bytes {
     out
 }
 
-/// What the product says that it threw away, span by span: key or event name, and reason.
-pub fn discarded(body: &Bytes, settings: &Settings) -> Vec<Vec<(String, &'static str)>> {
-    struct Each(Translator, Vec<Vec<(String, &'static str)>>);
+/// What the product says that it threw away for a reason, span by span: keys and names of events.
+pub fn discarded(body: &Bytes, settings: &Settings) -> Vec<Vec<String>> {
+    struct Each(Translator, Vec<Vec<String>>);
     impl Visitor for Each {
         fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
             let told = self.0.explain(span, origin, &mut NoBatch);
-            let keys = told.into_iter().flat_map(|told| told.keys).filter(|key| key.outcome == "discarded");
-            self.1.push(keys.map(|key| (key.key, key.reason)).collect());
+            let keys = told.into_iter().flat_map(|told| told.keys);
+            let keys = keys.filter(|key| key.outcome == "discarded" && !key.reason.is_empty());
+            self.1.push(keys.map(|key| key.key).collect());
         }
     }
     let mut each = Each(Translator::new(settings), Vec::new());

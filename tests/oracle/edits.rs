@@ -2,7 +2,7 @@
 
 use dragoman::otlp::id::SpanId;
 use dragoman::otlp::span::{Kind, Span};
-use dragoman::otlp::value::Value;
+use dragoman::otlp::value::{RawValue, Value};
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::Span as ProstSpan;
 use opentelemetry_proto::tonic::trace::v1::span::Event;
@@ -20,6 +20,8 @@ pub(crate) enum Edit {
     Kind(i32),
     Parent(Option<[u8; 8]>),
     RemoveEvent(usize),
+    EventName(&'static str),
+    Body(Option<AnyValue>),
     Drop,
 }
 
@@ -33,16 +35,26 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new(entropy: &mut Entropy<'_>) -> Plan {
+        let mut plan = Plan::of_edits(entropy, edit);
+        for _ in 0..entropy.below(4) {
+            plan.parents.push((entropy.below(6), parent(entropy)));
+        }
+        plan
+    }
+
+    /// A plan for log records.
+    pub(crate) fn for_records(entropy: &mut Entropy<'_>) -> Plan {
+        Plan::of_edits(entropy, record_edit)
+    }
+
+    fn of_edits(entropy: &mut Entropy<'_>, edit: fn(&mut Entropy<'_>) -> Edit) -> Plan {
         let mut plan = Plan::default();
         for _ in 0..entropy.below(24) {
-            let span = match entropy.below(8) {
+            let item = match entropy.below(8) {
                 0 | 1 => None,
                 number => Some(number - 2),
             };
-            plan.edits.push((span, edit(entropy)));
-        }
-        for _ in 0..entropy.below(4) {
-            plan.parents.push((entropy.below(6), parent(entropy)));
+            plan.edits.push((item, edit(entropy)));
         }
         plan
     }
@@ -52,11 +64,26 @@ impl Plan {
     }
 }
 
-fn edit(entropy: &mut Entropy<'_>) -> Edit {
-    match entropy.below(10) {
+fn attribute_edit(choice: usize, entropy: &mut Entropy<'_>) -> Edit {
+    match choice {
         0..=2 => Edit::Set(entropy.pick(&KEYS), value(entropy)),
         3 => Edit::Remove(entropy.pick(&KEYS)),
-        4 | 5 => Edit::Rename(entropy.pick(&KEYS), entropy.pick(&KEYS)),
+        _ => Edit::Rename(entropy.pick(&KEYS), entropy.pick(&KEYS)),
+    }
+}
+
+fn record_edit(entropy: &mut Entropy<'_>) -> Edit {
+    match entropy.below(10) {
+        choice @ 0..=5 => attribute_edit(choice, entropy),
+        6 => Edit::EventName(entropy.pick(&["gen_ai.choice", "", "x"])),
+        7 | 8 => Edit::Body(entropy.one_in(2).then(|| value(entropy))),
+        _ => Edit::Drop,
+    }
+}
+
+fn edit(entropy: &mut Entropy<'_>) -> Edit {
+    match entropy.below(10) {
+        choice @ 0..=5 => attribute_edit(choice, entropy),
         6 => Edit::Name(entropy.pick(&["chat gpt-4o", "", "x"])),
         7 => Edit::Kind([3, 0, -1, 77, i32::MIN][entropy.below(5)]),
         8 => Edit::Parent(parent(entropy)),
@@ -95,6 +122,7 @@ pub(crate) fn on_engine(edit: &Edit, span: &mut Span<'_>) {
         Edit::Parent(parent) => span.set_parent_span_id(parent.and_then(|id| SpanId::from_bytes(&id))),
         Edit::RemoveEvent(index) => span.remove_event(*index),
         Edit::Drop => span.drop_span(),
+        Edit::EventName(_) | Edit::Body(_) => unreachable!("a span has none"),
     }
 }
 
@@ -119,37 +147,9 @@ impl Reference {
     }
 
     pub(crate) fn apply(&mut self, edit: &Edit) {
-        let attributes = &mut self.span.attributes;
-        let first = |attributes: &[KeyValue], key: &str| attributes.iter().position(|entry| entry.key == key);
+        self.touched |= apply_to_attributes(&mut self.span.attributes, edit);
         match edit {
-            Edit::Set(key, value) => match first(attributes, key) {
-                Some(index) if same(&attributes[index].value, value) => {}
-                Some(index) => {
-                    attributes[index].value = Some(value.clone());
-                    self.touched = true;
-                }
-                None => {
-                    attributes.push(KeyValue {
-                        key: (*key).to_owned(),
-                        value: Some(value.clone()),
-                        ..KeyValue::default()
-                    });
-                    self.touched = true;
-                }
-            },
-            Edit::Remove(key) => {
-                let before = attributes.len();
-                attributes.retain(|entry| entry.key != *key);
-                self.touched |= attributes.len() != before;
-            }
-            Edit::Rename(from, to) => {
-                if first(attributes, to).is_none()
-                    && let Some(index) = first(attributes, from)
-                {
-                    attributes[index].key = (*to).to_owned();
-                    self.touched = true;
-                }
-            }
+            Edit::Set(..) | Edit::Remove(_) | Edit::Rename(..) => {}
             Edit::Name(name) => {
                 self.touched |= self.span.name != *name;
                 self.span.name = (*name).to_owned();
@@ -166,6 +166,7 @@ impl Reference {
                 }
             }
             Edit::Drop => self.dropped = true,
+            Edit::EventName(_) | Edit::Body(_) => unreachable!("a span has none"),
         }
     }
 
@@ -200,19 +201,59 @@ impl Reference {
                 assert_value(event.get(&entry.key), &first.value);
             }
         }
-        let attributes: Vec<_> = span.attributes().collect();
-        assert_eq!(attributes.len(), self.span.attributes.len());
-        for ((key, value), expected) in attributes.into_iter().zip(&self.span.attributes) {
-            assert_eq!(key, expected.key);
-            assert_value(Some(value.parse()), &expected.value);
-            let first = self.span.attributes.iter().find(|other| other.key == key).unwrap();
-            assert_value(span.get(key), &first.value);
-            assert!(span.has(key));
-        }
+        assert_attributes(span.attributes(), &self.span.attributes, |key| span.get(key));
         for key in KEYS {
             let expected = self.span.attributes.iter().any(|entry| entry.key == key);
             assert_eq!(span.has(key), expected, "{key}");
         }
+    }
+}
+
+/// Makes an edit of attributes, if it is one. Returns whether it changed anything.
+pub(crate) fn apply_to_attributes(attributes: &mut Vec<KeyValue>, edit: &Edit) -> bool {
+    let first = |attributes: &[KeyValue], key: &str| attributes.iter().position(|entry| entry.key == key);
+    match edit {
+        Edit::Set(key, value) => match first(attributes, key) {
+            Some(index) if same(&attributes[index].value, value) => false,
+            Some(index) => {
+                attributes[index].value = Some(value.clone());
+                true
+            }
+            None => {
+                let value = Some(value.clone());
+                attributes.push(KeyValue { key: (*key).to_owned(), value, ..KeyValue::default() });
+                true
+            }
+        },
+        Edit::Remove(key) => {
+            let before = attributes.len();
+            attributes.retain(|entry| entry.key != *key);
+            attributes.len() != before
+        }
+        Edit::Rename(from, to) => match first(attributes, from).filter(|_| first(attributes, to).is_none()) {
+            Some(index) => {
+                attributes[index].key = (*to).to_owned();
+                true
+            }
+            None => false,
+        },
+        _ => false,
+    }
+}
+
+/// The engine's attributes are prost's, in their order.
+pub(crate) fn assert_attributes<'v>(
+    attributes: impl Iterator<Item = (&'v str, RawValue<'v>)>,
+    expected: &[KeyValue],
+    get: impl Fn(&str) -> Option<Value<'v>>,
+) {
+    let attributes: Vec<_> = attributes.collect();
+    assert_eq!(attributes.len(), expected.len());
+    for ((key, value), entry) in attributes.into_iter().zip(expected) {
+        assert_eq!(key, entry.key);
+        assert_value(Some(value.parse()), &entry.value);
+        let first = expected.iter().find(|other| other.key == key).unwrap();
+        assert_value(get(key), &first.value);
     }
 }
 
@@ -224,11 +265,11 @@ fn plain(value: &Option<AnyValue>) -> AnyValue {
     }
 }
 
-fn same(old: &Option<AnyValue>, new: &AnyValue) -> bool {
+pub(crate) fn same(old: &Option<AnyValue>, new: &AnyValue) -> bool {
     plain(old).encode_to_vec() == new.encode_to_vec()
 }
 
-fn assert_value(value: Option<Value<'_>>, expected: &Option<AnyValue>) {
+pub(crate) fn assert_value(value: Option<Value<'_>>, expected: &Option<AnyValue>) {
     let mut bytes = Vec::new();
     value.expect("the attribute is there").encode(&mut bytes);
     let value = AnyValue::decode(&bytes[..]).expect("a value is written as one");

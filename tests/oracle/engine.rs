@@ -92,7 +92,9 @@ pub(crate) fn edit_on_both_ways(body: &[u8], plan: &Plan) {
     }
     let came = Shape::of(&body);
     let goes = Shape::of(&outcome.body);
-    came.assert_survives_in(&goes, &references);
+    // Of the fields that can be edited prost tells; the others are copied.
+    let fates: Vec<Fate> = references.iter().map(|r| Fate { dropped: r.dropped, touched: r.touched }).collect();
+    came.assert_survives_in(&goes, &fates, &[4, 5, 6, 9, 11]);
 
     let mut expected = rebuild(decoded.unwrap_or_default(), references);
     let mut written = ExportTraceServiceRequest::decode(&outcome.body[..]).expect("what is written is a request");
@@ -156,8 +158,14 @@ fn without_impossible_parents(request: &mut ExportTraceServiceRequest) {
     }
 }
 
+/// What became of an item.
+pub(crate) struct Fate {
+    pub(crate) dropped: bool,
+    pub(crate) touched: bool,
+}
+
 /// A request's bytes, message by message, with unknown fields in their places.
-struct Shape {
+pub(crate) struct Shape {
     other: Vec<u8>,
     resources: Vec<ResourceShape>,
 }
@@ -169,37 +177,35 @@ struct ResourceShape {
 
 struct ScopeShape {
     other: Vec<u8>,
-    spans: Vec<Vec<u8>>,
+    items: Vec<Vec<u8>>,
 }
 
 impl Shape {
-    fn of(body: &[u8]) -> Shape {
+    pub(crate) fn of(body: &[u8]) -> Shape {
         let (resources, other) = split(body, &[1]);
         let resources = resources.into_iter().map(|resource| {
             let (scopes, other) = split(resource, &[2]);
             let scopes = scopes.into_iter().map(|scope| {
-                let (spans, other) = split(scope, &[2]);
-                ScopeShape { other, spans: spans.into_iter().map(<[u8]>::to_vec).collect() }
+                let (items, other) = split(scope, &[2]);
+                ScopeShape { other, items: items.into_iter().map(<[u8]>::to_vec).collect() }
             });
             ResourceShape { other, scopes: scopes.collect() }
         });
         Shape { resources: resources.collect(), other }
     }
 
-    /// Whatever no edit has to do with is in the new request byte for byte.
-    fn assert_survives_in(&self, new: &Shape, references: &[Reference]) {
-        let mut references = references.iter();
+    /// Whatever no edit has to do with is in the new request byte for byte. `edited` are the numbers
+    /// of an item's fields that an edit may write.
+    pub(crate) fn assert_survives_in(&self, new: &Shape, fates: &[Fate], edited: &[u32]) {
+        let mut fates = fates.iter();
         let mut new_resources = new.resources.iter();
         for resource in &self.resources {
             let mut kept = Vec::new();
             for scope in &resource.scopes {
-                let spans: Vec<_> = scope.spans.iter().zip(references.by_ref().take(scope.spans.len())).collect();
-                let left: Vec<_> = spans.iter().filter(|(_, reference)| !reference.dropped).collect();
-                if spans.is_empty() || !left.is_empty() {
-                    kept.push((
-                        scope,
-                        left.into_iter().map(|(span, reference)| (*span, *reference)).collect::<Vec<_>>(),
-                    ));
+                let items: Vec<_> = scope.items.iter().zip(fates.by_ref().take(scope.items.len())).collect();
+                let left: Vec<_> = items.iter().copied().filter(|(_, fate)| !fate.dropped).collect();
+                if items.is_empty() || !left.is_empty() {
+                    kept.push((scope, left));
                 }
             }
             if kept.is_empty() && !resource.scopes.is_empty() {
@@ -208,16 +214,14 @@ impl Shape {
             let new_resource = new_resources.next().expect("the resource survives");
             assert_eq!(resource.other, new_resource.other, "a resource's other fields");
             assert_eq!(kept.len(), new_resource.scopes.len());
-            for ((scope, spans), new_scope) in kept.iter().zip(&new_resource.scopes) {
+            for ((scope, items), new_scope) in kept.iter().zip(&new_resource.scopes) {
                 assert_eq!(scope.other, new_scope.other, "a scope's other fields");
-                assert_eq!(spans.len(), new_scope.spans.len());
-                for ((span, reference), new_span) in spans.iter().zip(&new_scope.spans) {
-                    if reference.touched {
-                        // Of the fields that can be edited prost tells; the others are copied.
-                        let edited = [4, 5, 6, 9, 11];
-                        assert_eq!(split(span, &edited).1, split(new_span, &edited).1, "a span's other fields");
+                assert_eq!(items.len(), new_scope.items.len());
+                for ((item, fate), new_item) in items.iter().zip(&new_scope.items) {
+                    if fate.touched {
+                        assert_eq!(split(item, edited).1, split(new_item, edited).1, "an item's other fields");
                     } else {
-                        assert_eq!(*span, new_span, "an untouched span");
+                        assert_eq!(*item, new_item, "an untouched item");
                     }
                 }
             }

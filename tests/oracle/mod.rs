@@ -8,6 +8,7 @@
 pub(crate) mod edits;
 pub(crate) mod engine;
 pub(crate) mod generate;
+pub(crate) mod records;
 pub(crate) mod target;
 
 use dragoman::otlp::check::{check, count};

@@ -35,7 +35,7 @@ impl Visitor for Translating {
     }
 }
 
-fn translate(body: &Bytes, target: Target) -> (Bytes, Vec<Option<Translation>>) {
+pub fn translate(body: &Bytes, target: Target) -> (Bytes, Vec<Option<Translation>>) {
     let translator = Translator::new(&Genai { target, ..Genai::default() });
     let tally = translator.tally();
     let mut visitor = Translating { translator, tally, found: Vec::new() };
@@ -186,7 +186,7 @@ fn messages(value: &any_value::Value, output: bool) -> bool {
 }
 
 /// The published shapes of parts, written down a second time.
-fn is_part(part: &Tree) -> bool {
+pub fn is_part(part: &Tree) -> bool {
     let strings = |keys: &[&str]| keys.iter().all(|key| part[key].is_string());
     match part["type"].as_str() {
         Some("text" | "reasoning") => strings(&["content"]),

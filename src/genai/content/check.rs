@@ -41,9 +41,9 @@ pub fn check_tool_definitions(text: &str) -> bool {
                 "type" => seen.text(0, value),
                 "name" => seen.text(1, value),
                 "description" => is_text_or_null(value),
-                "parameters" | "input_schema" => match value.as_str() {
+                "parameters" | "input_schema" | "inputSchema" | "parameters_json_schema" => match value.as_str() {
                     // Text is not forbidden, but text that holds the schema is the schema.
-                    Some(text) => !json::parse(&text).is_some_and(Node::is_object),
+                    Some(_) => !is_text_of_object(value),
                     None => name == "parameters" && !value.is_array() && value.kind() != Kind::Number,
                 },
                 "function" => !value.is_object(),
@@ -65,11 +65,7 @@ pub fn check_documents(text: &str) -> bool {
             && document.members().all(|(name, value)| match &*name {
                 "id" => value.kind() == Kind::String,
                 "score" => value.kind() == Kind::Number,
-                "metadata" => match value.as_str() {
-                    // Text is not forbidden, but text that holds an object is the object.
-                    Some(text) => !json::parse(&text).is_some_and(Node::is_object),
-                    None => true,
-                },
+                "metadata" => !is_text_of_object(value),
                 // Other names of the same.
                 "page_content" | "document_id" | "id_" | "node" | "relevance_score" => false,
                 _ => true,
@@ -81,6 +77,9 @@ pub fn check_documents(text: &str) -> bool {
 fn is_list_of(text: &str, is_good: impl Fn(Node<'_>) -> bool) -> bool {
     json::parse(text).is_some_and(|node| node.is_array() && node.elements().all(is_good))
 }
+
+/// What other APIs hang on a message, and belongs in its parts.
+pub(super) const FOREIGN: &[&str] = &["content", "tool_calls", "tool_call_id", "function_call", "reasoning_content"];
 
 fn is_message(message: Node<'_>, direction: Direction) -> bool {
     let mut seen = Seen::default();
@@ -96,9 +95,7 @@ fn is_message(message: Node<'_>, direction: Direction) -> bool {
                     seen.note(2, message_finish_reason(Cow::Borrowed(&text)) == text)
                 }
             },
-            // What other APIs hang on a message belongs in its parts.
-            "content" | "tool_calls" | "tool_call_id" | "function_call" | "reasoning_content" => value.is_blank(),
-            _ => true,
+            name => !FOREIGN.contains(&name) || value.is_blank(),
         };
         if !good {
             return false;
@@ -152,9 +149,15 @@ fn is_part(part: Node<'_>) -> bool {
         Some((required, optional)) => {
             required.iter().all(|required| required.is_met(part))
                 && optional.iter().all(|name| part.get(name).is_none_or(is_text_or_null))
+                && (&*kind != "tool_call" || !part.get("arguments").is_some_and(is_text_of_object))
         }
         None => !block::is_convertible(part, &kind),
     }
+}
+
+/// Whether a text holds what should stand there itself.
+fn is_text_of_object(value: Node<'_>) -> bool {
+    value.as_str().is_some_and(|text| json::parse(&text).is_some_and(Node::is_object))
 }
 
 fn is_text_or_null(value: Node<'_>) -> bool {

@@ -12,8 +12,8 @@ use crate::otlp::value::Value;
 const OWN: &[&str] = &["type", "name", "description", "parameters"];
 
 /// The definitions of a JSON list (or a single object): OpenAI's chat, responses and functions
-/// forms, Anthropic's, Bedrock's and Gemini's, or target-shaped ones. `None` if any element is none
-/// of these.
+/// forms, Anthropic's, Bedrock's, Gemini's, the AI SDK's, MCP's, serialised ones of LangChain and
+/// Haystack, bare names, or target-shaped ones. `None` if any element is none of these.
 pub fn tool_definitions_from_json(text: &str, allow_python: bool) -> Option<Vec<ToolDefinition<'_>>> {
     if let Some(node) = json::parse(text) {
         return definitions(node);
@@ -83,27 +83,52 @@ pub(super) fn definitions(node: Node<'_>) -> Option<Vec<ToolDefinition<'_>>> {
     Some(tools)
 }
 
+/// Names under which an API holds a list of functions in one tool.
+const LISTS: &[&str] = &["function_declarations", "functionDeclarations"];
+/// What stands around a definition: OpenAI's, Bedrock's, LangChain's and Haystack's serialised tools.
+const WRAPPERS: &[&str] = &["function", "toolSpec", "custom", "kwargs", "data"];
+const PARAMETERS: &[&str] = &[
+    "parameters",
+    "input_schema",
+    "inputSchema",
+    "parametersJsonSchema",
+    "parameters_json_schema",
+    "args_schema",
+    "json_schema",
+];
+
 fn read<'a>(node: Node<'a>, tools: &mut Vec<ToolDefinition<'a>>) -> Option<()> {
     if let Some(text) = node.as_str() {
-        tools.extend(own(definitions(json::parse(&text).filter(|inner| inner.is_object())?)?));
+        tools.extend(match json::parse(&text).filter(|inner| inner.is_object() || inner.is_array()) {
+            Some(inner) if inner.elements().all(|element| element.is_object()) => own(definitions(inner)?),
+            _ => vec![named(text)?],
+        });
         return Some(());
     }
     let mut rest = Rest::of(node);
-    for list in ["function_declarations", "functionDeclarations"] {
+    for list in LISTS {
         if let Some(declared) = rest.take_kind(list, Kind::Array) {
-            return declared.elements().try_for_each(|element| read(element, tools));
+            declared.elements().try_for_each(|element| read(element, tools))?;
+            // Other tools stand beside the functions.
+            return rest.iter().try_for_each(|(name, value)| provided(name, value, tools));
         }
     }
-    let kind = rest.take_str("type");
-    for wrapper in ["function", "toolSpec", "custom"] {
-        if let Some(inner) = rest.take_kind(wrapper, Kind::Object) {
-            rest.absorb(Rest::of(inner));
+    let mut kind = rest.take_str("type");
+    for wrapper in WRAPPERS {
+        let Some(inner) = rest.get(wrapper).filter(|inner| inner.get("name").is_some()) else { continue };
+        rest.take(wrapper);
+        if matches!(*wrapper, "kwargs" | "data") {
+            // The type is the name of a class.
+            kind = None;
+            rest.take("lc");
+            rest.take("id");
         }
+        rest.absorb(Rest::of(inner));
     }
     let name = rest.take_str("name");
     let description = rest.take_str("description").filter(|text| !text.is_empty());
-    let parameters = ["parameters", "input_schema", "inputSchema", "parametersJsonSchema"]
-        .into_iter()
+    let parameters = PARAMETERS
+        .iter()
         .find_map(|key| rest.take(key))
         .map(|schema| schema.get("json").filter(|inner| inner.is_object()).unwrap_or(schema));
     let (parameters, text) = match parameters.map(|node| (node, node.as_str())) {
@@ -114,14 +139,21 @@ fn read<'a>(node: Node<'a>, tools: &mut Vec<ToolDefinition<'a>>) -> Option<()> {
             Err(text) => (None, Some(text)),
         },
     };
-    // A tool that the provider brings has only a type.
-    let name = name.or_else(|| kind.clone())?;
+    // A tool that the provider brings has only a type, or only a member with its settings.
+    let Some(name) = name.or_else(|| kind.clone()) else {
+        let mut members = node.members().filter(|(_, value)| value.is_object());
+        return match (members.next(), members.next()) {
+            (Some((name, value)), None) if PROVIDED.contains(&&*name) => provided(&name, value, tools),
+            _ => None,
+        };
+    };
     let kind = match kind {
         // Anthropic's word for a function of the user's.
         Some(kind) if kind == "custom" && parameters.is_some() => "function".into(),
         Some(kind) => kind,
         None => "function".into(),
     };
+    rest.set_aside(OWN);
     let mut more = rest.more(OWN)?;
     if let Some(text) = text.filter(|text| !text.is_empty()) {
         let separator = if more.is_empty() { "" } else { "," };
@@ -129,4 +161,46 @@ fn read<'a>(node: Node<'a>, tools: &mut Vec<ToolDefinition<'a>>) -> Option<()> {
     }
     tools.push(ToolDefinition { kind, name, description, parameters, more });
     Some(())
+}
+
+/// The tools of Gemini and Bedrock that are told by a member alone.
+const PROVIDED: &[&str] = &[
+    "googleSearch",
+    "google_search",
+    "googleSearchRetrieval",
+    "google_search_retrieval",
+    "codeExecution",
+    "code_execution",
+    "urlContext",
+    "url_context",
+    "googleMaps",
+    "google_maps",
+    "retrieval",
+    "computerUse",
+    "computer_use",
+    "fileSearch",
+    "file_search",
+    "cachePoint",
+    "systemTool",
+];
+
+fn provided<'a>(name: &str, settings: Node<'a>, tools: &mut Vec<ToolDefinition<'a>>) -> Option<()> {
+    let mut more = Rest::of(settings);
+    more.set_aside(OWN);
+    let name: Cow<'a, str> = Cow::Owned(name.to_owned());
+    tools.push(ToolDefinition { kind: name.clone(), name, description: None, parameters: None, more: more.more(OWN)? });
+    Some(())
+}
+
+/// A tool of which nothing but the name is said. Text with white space or brackets is no name, but
+/// something that was cut off or is meant for people.
+fn named(name: Cow<'_, str>) -> Option<ToolDefinition<'static>> {
+    let is_name = !name.is_empty() && !name.contains(|byte: char| byte.is_whitespace() || "{}[]()\"'".contains(byte));
+    is_name.then(|| ToolDefinition {
+        kind: "function".into(),
+        name: name.into_owned().into(),
+        description: None,
+        parameters: None,
+        more: "".into(),
+    })
 }

@@ -46,11 +46,23 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
+pub mod agent_framework;
+pub mod autogen;
+pub mod azure_inference;
+pub mod azure_projects;
+mod body;
 pub mod handwritten;
+pub mod inference_server;
 pub mod litellm;
+pub mod llama_stack;
+pub mod mcp;
+pub mod mlflow;
 pub mod openinference;
+pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
+pub mod pydantic_ai;
+pub mod semantic_kernel;
 pub mod user;
 pub mod vercel;
 
@@ -60,9 +72,21 @@ use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] = &[
+    &agent_framework::AGENT_FRAMEWORK,
+    &autogen::AUTOGEN,
+    &azure_inference::AZURE_INFERENCE,
+    &azure_projects::AZURE_PROJECTS,
+    &inference_server::SGLANG,
+    &inference_server::VLLM,
     &litellm::LITELLM,
+    &llama_stack::LLAMA_STACK,
+    &mcp::MCP,
+    &mlflow::MLFLOW,
+    &openlit::OPENLIT,
     &openinference::OPENINFERENCE,
     &openllmetry::OPENLLMETRY,
+    &semantic_kernel::SEMANTIC_KERNEL,
+    &pydantic_ai::PYDANTIC_AI,
     &vercel::VERCEL,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
@@ -94,6 +118,9 @@ pub struct Dialect {
     pub json: bool,
     /// How the emitter counts tokens, where the numbers themselves do not prove it.
     pub counts: Counts,
+    /// Whether the provider's own numbers are handed through: where nothing else says it, Anthropic's
+    /// and Bedrock's input leaves cached tokens out, and Gemini's output the thoughts.
+    pub counts_as_provider: bool,
     /// What only this dialect needs: called after all keys were read, if this dialect won.
     pub quirk: Option<Quirk>,
 }
@@ -134,6 +161,7 @@ impl Dialect {
             python: false,
             json: false,
             counts: Counts::UNSAID,
+            counts_as_provider: false,
             quirk: None,
         }
     }
@@ -286,11 +314,16 @@ pub enum Action {
     Piece(List, Piece),
     /// An object, as JSON or structured, of which the members mean something: the keys of these rules
     /// are paths in it (`usage.input_tokens`, `choices.0.id`). The key goes if all its members are
-    /// expressed. A rule with the empty key says what a value means that is no object.
+    /// expressed, or stand on the span as attributes of their own. A rule with the empty key says what a
+    /// value means that is no object, one with the key `*` what an object means that has none of the
+    /// members of the others.
     Members(&'static [Rule]),
     /// Means what stands beside the operation's name, or beside the empty text for any other; without
     /// either it stays. Such a key (`input.value`) is believed after all others.
     ByOperation(&'static [(&'static str, Action)]),
+    /// Means what stands beside the first prefix that the span's name begins with; otherwise it stays.
+    /// For emitters that write the same keys on every span and say in its name which one it is.
+    BySpanName(&'static [(&'static str, Action)]),
     /// Variables of a prompt template: an object from their names to their values.
     Variables,
     /// A whole usage object as text: JSON, a Python literal or a Python class' representation.
@@ -301,6 +334,8 @@ pub enum Action {
     Sentinel(&'static str),
     /// Stays.
     Keep(Reason),
+    /// Stays, for no target has words for it, but makes the span an operation, if the quirk says which.
+    Marks,
     /// Anything else. The function may offer facts to the operation and returns what becomes of
     /// the key.
     Read(Read),
@@ -514,12 +549,17 @@ impl EventRule {
         role: &'static str,
         content: &'static [&'static str],
     ) -> EventRule {
-        EventRule { name, action: EventAction::Message { list, role, content } }
+        EventRule { name, action: EventAction::Message(EventMessage { list, role, content }) }
     }
 
     /// Attributes that could stand on the span as well.
     pub const fn attributes(name: &'static str) -> EventRule {
         EventRule { name, action: EventAction::Attributes }
+    }
+
+    /// Attributes that mean something on this event only.
+    pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
+        EventRule { name, action: EventAction::Rules(rules) }
     }
 
     /// Whether an event of this name is meant.
@@ -535,17 +575,24 @@ impl EventRule {
 #[derive(Debug, Clone, Copy)]
 pub enum EventAction {
     /// A message.
-    Message {
-        /// The list that the message belongs to.
-        list: List,
-        /// The role of the message where the event says none.
-        role: &'static str,
-        /// The attributes that hold it, first found first; an event with none of them stays.
-        content: &'static [&'static str],
-    },
+    Message(EventMessage),
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
+    /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
+    /// name says.
+    Rules(&'static [Rule]),
+}
+
+/// How an event holds a message. Log events of the same name hold it in their body as well.
+#[derive(Debug, Clone, Copy)]
+pub struct EventMessage {
+    /// The list that the message belongs to.
+    pub list: List,
+    /// The role of the message where the event says none.
+    pub role: &'static str,
+    /// The attributes that hold it, first found first; an event with none of them stays.
+    pub content: &'static [&'static str],
 }
 
 /// A name that an emitter gives to its own spans.
@@ -595,7 +642,7 @@ mod coverage {
                 .get(member.family)
                 .is_some_and(|entry| entry.families.iter().any(|(_, family)| piece(family, &member).is_some())),
             Found::Kept(_, reason) => reason != Reason::Unknown,
-            Found::Foreign => false,
+            Found::OnEvent(_) | Found::Foreign => false,
         };
         keys.iter().copied().filter(|key| !is_known(key)).collect()
     }

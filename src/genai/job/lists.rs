@@ -13,6 +13,7 @@ use crate::genai::fold::{self, Numbered, text_of};
 use crate::genai::index::piece;
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
+use crate::genai::translate::key_of;
 use crate::otlp::value::Value;
 
 /// A piece in a key of its own.
@@ -186,17 +187,17 @@ impl<'s> Job<'_, 's> {
             let mut messages = Vec::new();
             for (number, event) in self.source.events.iter().enumerate() {
                 let mut rules = self.index.events.iter().filter_map(|(dialect, rule)| match rule.action {
-                    EventAction::Message { list, role, content } if list == wanted && rule.matches(event.name) => {
-                        Some((*dialect, role, content))
+                    EventAction::Message(message) if message.list == wanted && rule.matches(event.name) => {
+                        Some((*dialect, message))
                     }
                     _ => None,
                 });
                 let first = rules.next();
-                let Some((dialect, role, content)) = rules.find(|(dialect, ..)| *dialect == winner).or(first) else {
+                let Some((dialect, rule)) = rules.find(|(dialect, _)| *dialect == winner).or(first) else {
                     continue;
                 };
                 let python = self.index.table(dialect).is_some_and(|table| table.python);
-                let read = fold::event_messages(event, role, content, python);
+                let read = fold::event_messages(event, &rule, python);
                 let (outcome, rule) = match &read {
                     Some((_, true)) => (Outcome::Open, ""),
                     Some((_, false)) => (Outcome::Kept(Reason::SaysMore), "the event says more than its message"),
@@ -266,6 +267,12 @@ impl<'s> Job<'_, 's> {
 
     /// Compares what was said otherwise with what is said in the end: a correction may agree with it.
     pub(in crate::genai) fn reconsider(&mut self) {
+        for key in std::mem::take(&mut self.operation.repeated) {
+            for claim in self.claims.iter_mut().filter(|claim| key_of(claim, self.source) == Some(key)) {
+                claim.outcome = Outcome::Discarded(Reason::Copy);
+                claim.rule = "the messages say it";
+            }
+        }
         for (claim, field, scalar) in std::mem::take(&mut self.other_facts) {
             if self.operation.get(field) == Some(&scalar)
                 && let Some(claim) = self.claims.get_mut(claim)

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::{Given, Job};
 use crate::genai::content::{self, json, write_value};
 use crate::genai::dialect::{Reason, Rule};
+use crate::genai::fold::text_of as attribute_text;
 use crate::genai::index::Meaning;
 use crate::genai::read::{About, Claim, From, Outcome, Work};
 use crate::genai::values::ValueMap;
@@ -15,6 +16,9 @@ use crate::otlp::value::Value;
 
 /// Objects in objects in objects are looked into, deeper ones are not.
 const DEPTH: usize = 6;
+
+/// The key of the rule that says what an object means that has none of the other rules' members.
+const ANY_OTHER: &str = "*";
 
 /// Variables of one prompt that are written at most.
 const MAX_VARIABLES: usize = 64;
@@ -58,8 +62,9 @@ impl<'s> Job<'_, 's> {
     pub(super) fn members(&mut self, work: Work<'_>, rules: &'static [Rule], given: Given<'_, 's>) {
         let value = given.value();
         let text = text_of(value, self.python);
-        let object = text.as_deref().and_then(json::parse).and_then(object);
-        let Some(object) = object else {
+        let is_list = rules.iter().any(|rule| rule.key.starts_with(|first: char| first.is_ascii_digit()));
+        let node = text.as_deref().and_then(json::parse);
+        let Some(object) = node.filter(|node| node.is_object() || (is_list && node.is_array())) else {
             if let Some(rule) = rules.iter().find(|rule| rule.key.is_empty()) {
                 return self.said(work, rule.action, given);
             }
@@ -70,6 +75,11 @@ impl<'s> Job<'_, 's> {
             self.claim(&work, About::Nothing, outcome, "an object was expected; anything else stays");
             return;
         };
+        if let Some(rule) = rules.iter().find(|rule| rule.key == ANY_OTHER)
+            && !rules.iter().any(|rule| at(object, rule.key).is_some_and(|node| !node.is_null()))
+        {
+            return self.said(work, rule.action, given);
+        }
         let nested = std::mem::replace(&mut self.part, true);
         for (order, rule) in (0u16..).zip(rules) {
             let Some(node) = at(object, rule.key).filter(|node| !rule.key.is_empty() && !node.is_null()) else {
@@ -90,7 +100,8 @@ impl<'s> Job<'_, 's> {
             };
             self.said(Work { meaning: &meaning, ..work }, rule.action, given);
         }
-        if says_more(object, "", rules, 0) {
+        let stands = |name: &str, node: json::Node<'_>| self.stands_alone(name, node);
+        if says_more(object, "", rules, 0, &stands) {
             self.claim(&work, About::Nothing, Outcome::Kept(Reason::SaysMore), SAYS_MORE);
         } else if !self.claims.iter().any(|claim| claim.part && claim.from == From::Attribute(work.attribute))
             && !self.pieces.iter().any(|piece| piece.attribute == work.attribute)
@@ -98,6 +109,14 @@ impl<'s> Job<'_, 's> {
             self.claim(&work, About::Nothing, Outcome::Discarded(Reason::Empty), "an empty object says nothing");
         }
         self.part = nested;
+    }
+
+    /// Whether a member stands on the span as an attribute of its own, too.
+    fn stands_alone(&self, name: &str, node: json::Node<'_>) -> bool {
+        self.source
+            .get(name)
+            .and_then(attribute_text)
+            .is_some_and(|text| text == node.text() || node.as_str().is_some_and(|inner| text == inner))
     }
 
     pub(super) fn variables(&mut self, work: Work<'_>, value: &Value<'s>) {
@@ -149,19 +168,30 @@ fn at<'n>(node: json::Node<'n>, path: &str) -> Option<json::Node<'n>> {
     }
 }
 
-/// Whether an object has a member that no rule reads.
-fn says_more(object: json::Node<'_>, path: &str, rules: &[Rule], depth: usize) -> bool {
-    object.members().any(|(name, node)| {
+/// Whether an object has a member that no rule reads and that does not stand elsewhere.
+fn says_more(
+    node: json::Node<'_>,
+    path: &str,
+    rules: &[Rule],
+    depth: usize,
+    stands: &impl Fn(&str, json::Node<'_>) -> bool,
+) -> bool {
+    let says = |name: &str, node: json::Node<'_>| {
         let path = format!("{path}{name}");
         if node.is_blank() || rules.iter().any(|rule| rule.key == path) {
             return false;
         }
         let inside = format!("{path}.");
-        if node.is_object() && depth < DEPTH && rules.iter().any(|rule| rule.key.starts_with(&inside)) {
-            return says_more(node, &inside, rules, depth + 1);
+        if depth < DEPTH && rules.iter().any(|rule| rule.key.starts_with(&inside)) {
+            return says_more(node, &inside, rules, depth + 1, stands);
         }
-        true
-    })
+        depth > 0 || !stands(name, node)
+    };
+    match node.kind() {
+        json::Kind::Object => node.members().any(|(name, node)| says(&name, node)),
+        json::Kind::Array => node.elements().enumerate().any(|(place, node)| says(&place.to_string(), node)),
+        _ => true,
+    }
 }
 
 /// Makes one claim of the parts of each key: it may go only if none of them stays.

@@ -163,6 +163,15 @@ impl Processor {
     }
 }
 
+/// `dragoman_dropped_log_records_total{processor,reason}`.
+pub fn dropped_log_records(own: &Registry) -> Counters {
+    own.counters(
+        "dragoman_dropped_log_records_total",
+        "Log records that were dropped because another item says all that they said",
+        &["processor", "reason"],
+    )
+}
+
 /// What went through a pipeline.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
