@@ -168,6 +168,7 @@ impl<'s> Draft<'s> {
         }
         if let Some(blocks) = self.more_blocks {
             match content::parts_from_json(&blocks, python) {
+                _ if blocks.trim() == "[]" => {}
                 Some(read) => append_owned(Some(read), &mut parts),
                 None => append_text(blocks, python, &mut parts),
             }

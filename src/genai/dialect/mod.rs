@@ -51,10 +51,13 @@ pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
 mod body;
+pub mod genkit;
 pub mod handwritten;
 pub mod inference_server;
 pub mod litellm;
+pub mod livekit;
 pub mod llama_stack;
+pub mod mastra;
 pub mod mcp;
 pub mod mlflow;
 pub mod openinference;
@@ -63,6 +66,7 @@ pub mod openllmetry;
 pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
+pub mod sentry;
 pub mod user;
 pub mod vercel;
 
@@ -76,10 +80,13 @@ pub static BUILT_IN: &[&Dialect] = &[
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
+    &genkit::GENKIT,
     &inference_server::SGLANG,
     &inference_server::VLLM,
     &litellm::LITELLM,
+    &livekit::LIVEKIT,
     &llama_stack::LLAMA_STACK,
+    &mastra::MASTRA,
     &mcp::MCP,
     &mlflow::MLFLOW,
     &openlit::OPENLIT,
@@ -88,6 +95,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &semantic_kernel::SEMANTIC_KERNEL,
     &pydantic_ai::PYDANTIC_AI,
     &vercel::VERCEL,
+    &sentry::SENTRY,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
