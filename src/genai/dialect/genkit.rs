@@ -84,7 +84,7 @@ const REQUEST: &[Rule] = &[
     Rule::field("config.topK", Field::RequestTopK),
     Rule::field("config.maxOutputTokens", Field::RequestMaxTokens),
     Rule::field("config.stopSequences", Field::RequestStopSequences),
-    Rule::mapped("output.format", Field::OutputType, &values::OUTPUT_TYPE),
+    Rule::mapped("output.format", Field::OutputType, values::OUTPUT_TYPE),
 ];
 
 const ANSWER: &[Rule] = &[
@@ -131,7 +131,7 @@ fn model<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
     let Some(name) = value.as_str() else { return Verdict::Kept(Reason::Uncoercible) };
     let (plugin, model) = name.split_once('/').unwrap_or(("", name));
     operation.offer(Field::RequestModel, Scalar::Str(model.to_owned().into()));
-    let provider = match (values::look(&PLUGIN, plugin), values::look(&values::PROVIDER, plugin)) {
+    let provider = match (values::look(&PLUGIN, plugin), values::look(values::PROVIDER, plugin)) {
         (Mapped::To(provider), _) | (Mapped::Unknown, Mapped::To(provider)) => Some(provider),
         _ => None,
     };

@@ -18,7 +18,7 @@ pub static MASTRA: Dialect = Dialect {
     keys: &[
         Rule::mapped("mastra.span.type", Field::OperationName, &TYPE),
         Rule::mapped("gen_ai.operation.name", Field::OperationName, &TYPE),
-        Rule::mapped("gen_ai.provider.name", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.provider.name", Field::ProviderName, values::PROVIDER),
         Rule::field("gen_ai.usage.reasoning_tokens", Field::UsageReasoningOutputTokens),
         Rule::field("gen_ai.usage.audio_input_tokens", Field::UsageAudioInputTokens),
         Rule::field("gen_ai.usage.audio_output_tokens", Field::UsageAudioOutputTokens),

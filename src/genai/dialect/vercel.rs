@@ -228,9 +228,9 @@ fn provider<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
     let provider = match values::look(&PROVIDER, word) {
         Mapped::To(provider) => provider.to_owned(),
         Mapped::Nothing => return Verdict::Discarded(Reason::Empty),
-        Mapped::Unknown => match values::look(&values::PROVIDER, before_dot) {
+        Mapped::Unknown => match values::look(values::PROVIDER, before_dot) {
             // A current word, which may have a dot.
-            _ if matches!(values::look(&values::PROVIDER, word), Mapped::To(to) if to == word) => word.to_owned(),
+            _ if matches!(values::look(values::PROVIDER, word), Mapped::To(to) if to == word) => word.to_owned(),
             Mapped::To(provider) => provider.to_owned(),
             Mapped::Nothing => return Verdict::Discarded(Reason::Empty),
             Mapped::Unknown => before_dot.trim().to_ascii_lowercase(),
