@@ -46,7 +46,9 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
+pub mod anthropic_sdk;
 pub mod handwritten;
+pub mod langtrace;
 pub mod litellm;
 pub mod openlit;
 pub mod openllmetry;
@@ -58,8 +60,15 @@ use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &openlit::OPENLIT, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+pub static BUILT_IN: &[&Dialect] = &[
+    &anthropic_sdk::ANTHROPIC_SDK,
+    &langtrace::LANGTRACE,
+    &litellm::LITELLM,
+    &openlit::OPENLIT,
+    &openllmetry::OPENLLMETRY,
+    &otel::OTEL,
+    &handwritten::HANDWRITTEN,
+];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
@@ -512,6 +521,11 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
+    /// A chunk of a streamed answer.
+    pub const fn chunk(name: &'static str) -> EventRule {
+        EventRule { name, action: EventAction::Chunk }
+    }
+
     /// Whether an event of this name is meant.
     pub fn matches(&self, name: &str) -> bool {
         match self.name.strip_suffix('*') {
@@ -529,6 +543,9 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
+    /// A chunk of a streamed answer: how long after the span's start the first one came is said where
+    /// nothing else says it. The events stay.
+    Chunk,
 }
 
 /// How an event holds a message. Log events of the same name hold it in their body as well.

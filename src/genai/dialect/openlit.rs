@@ -390,11 +390,14 @@ fn called_tools<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
             .unwrap_or_default(),
         Content::Absent => return,
     };
+    let calls = said.len();
     for (key, field, of) in CALLED {
         let value = seen.get(key).and_then(Value::as_str).filter(|value| !value.is_empty());
         let said = said.iter().map(|call| plain(&of(call))).collect::<Vec<_>>().join(",");
         if value.is_some_and(|value| plain(value) == said) {
-            operation.repeated.push(key);
+            // Of several joined ones the text itself stands nowhere.
+            let verdict = if calls == 1 { Verdict::Expressed } else { Verdict::Discarded(Reason::Copy) };
+            operation.settled.push((key, verdict));
             operation.clear(*field);
         }
     }
