@@ -325,7 +325,7 @@ fn a_users_mapping_is_a_dialect_like_the_others() {
             mapping("ai.in", "gen_ai.usage.input_tokens", &[]),
             mapping("ai.typo", "gen_ai.nonsense", &[]),
         ],
-        provenance: false,
+        ..Genai::default()
     };
     let done = Case::new("call").text("ai.vendor", "oai").text("ai.in", "29").text("ai.typo", "x").run(&settings);
     assert_eq!(done.json(), json!({"gen_ai.provider.name": "openai", "gen_ai.usage.input_tokens": 29, "ai.typo": "x"}));

@@ -33,6 +33,8 @@ pub(super) struct Job<'t, 's> {
     pub(super) index: &'t Index,
     pub(super) convention: &'static Convention,
     pub(super) source: &'s Source<'s>,
+    /// The span's name.
+    name: &'t str,
     speakers: Speakers,
     /// Whether texts may hold Python literals.
     python: bool,
@@ -64,12 +66,14 @@ impl<'t, 's> Job<'t, 's> {
         index: &'t Index,
         convention: &'static Convention,
         source: &'s Source<'s>,
+        name: &'t str,
         speakers: Speakers,
     ) -> Job<'t, 's> {
         Job {
             index,
             convention,
             source,
+            name,
             speakers,
             python: false,
             part: false,
@@ -154,7 +158,7 @@ impl<'t, 's> Job<'t, 's> {
             Action::Tools => self.list(work, ListOf::Tools, given),
             Action::Documents => self.list(work, ListOf::Documents, given),
             Action::Piece(list, piece) => self.piece(work, list, piece, given),
-            Action::Members(rules) => self.members(work, rules, value),
+            Action::Members(rules) => self.members(work, rules, given),
             Action::Variables => self.variables(work, value),
             Action::ByOperation(actions) => {
                 let operation = self.operation.text(Field::OperationName).unwrap_or_default();
@@ -167,6 +171,13 @@ impl<'t, 's> Job<'t, 's> {
                     }
                 }
             }
+            Action::BySpanName(actions) => match actions.iter().find(|(prefix, _)| self.name.starts_with(prefix)) {
+                Some((_, action)) => self.said(work, *action, given),
+                None => {
+                    let rule = "what it means depends on the span's name, and on this one it means nothing";
+                    self.claim(&work, About::Nothing, Outcome::Kept(Reason::NoHome), rule);
+                }
+            },
             Action::Usage => {
                 for (field, count) in usage::read(value, self.python) {
                     self.offer(field, Scalar::Int(count), None);
@@ -197,6 +208,10 @@ impl<'t, 's> Job<'t, 's> {
             Action::Keep(reason) => {
                 let rule = "a key without a place in the conventions stays";
                 self.claim(&work, About::Nothing, Outcome::Kept(reason), rule);
+            }
+            Action::Marks => {
+                let rule = "a key without a place in the conventions stays; it says what the span is";
+                self.claim(&work, About::Nothing, Outcome::Kept(Reason::NoHome), rule);
             }
             Action::Read(read) => {
                 let outcome = match read(&mut self.operation, value) {
@@ -249,6 +264,14 @@ impl<'t, 's> Job<'t, 's> {
         let number = self.claims.len();
         let repaired = if self.python && is_any(field) { from_python(value) } else { None };
         let value = repaired.as_ref().unwrap_or(value);
+        let host;
+        let (value, port) = match address(field, value) {
+            Some((name, port)) => {
+                host = Value::Str(name.into());
+                (&host, port)
+            }
+            None => (value, None),
+        };
         let (outcome, rule) = match self.mapped(work, field, value) {
             None => {
                 if field == Field::OperationName && self.operation.named.is_none() {
@@ -275,7 +298,12 @@ impl<'t, 's> Job<'t, 's> {
             Some(Coerced::Value(scalar)) => {
                 let other = self.operation.get(field).is_some().then(|| scalar.clone());
                 let outcome = match self.offer(field, scalar, Some(number)) {
-                    Offered::Taken | Offered::Equal => Outcome::Expressed(Reason::None),
+                    Offered::Taken | Offered::Equal => {
+                        if let Some(port) = port {
+                            self.offer(Field::ServerPort, Scalar::Int(port), None);
+                        }
+                        Outcome::Expressed(Reason::None)
+                    }
                     Offered::Conflict => {
                         self.other_facts.extend(other.map(|scalar| (number, field, scalar)));
                         Outcome::Kept(Reason::Conflict)
@@ -357,15 +385,24 @@ impl<'t, 's> Job<'t, 's> {
 pub(super) enum Given<'v, 's> {
     Source(&'s Value<'s>),
     Made(&'v Value<'static>),
+    /// The text of a JSON list or object, which is never somebody's words.
+    Json(&'v Value<'static>),
 }
 
 impl<'v, 's: 'v> Given<'v, 's> {
     fn value(self) -> &'v Value<'s> {
         match self {
             Given::Source(value) => value,
-            Given::Made(value) => value,
+            Given::Made(value) | Given::Json(value) => value,
         }
     }
+}
+
+/// Host and port of an URL that stands where the server's address should: the clients of Semantic Kernel
+/// and of the Agent Framework write the base URL there.
+fn address(field: Field, value: &Value<'_>) -> Option<(String, Option<i64>)> {
+    let text = value.as_str().filter(|text| field == Field::ServerAddress && text.contains("://"))?;
+    usage::host_and_port(text).map(|(host, port)| (host.to_owned(), port))
 }
 
 /// A value in the words of a map and the field's type; `None` as in [`Job::mapped`].

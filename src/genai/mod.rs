@@ -15,6 +15,7 @@ mod index;
 mod job;
 pub mod log;
 pub mod message;
+pub mod metric;
 pub mod operation;
 mod passes;
 mod read;

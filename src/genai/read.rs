@@ -77,6 +77,14 @@ impl<'a> Source<'a> {
         self.attributes.get(..self.own).unwrap_or_default()
     }
 
+    /// The name of the event that an attribute stands on; `None` if it is the span's own.
+    fn lender(&self, attribute: usize) -> Option<&'a str> {
+        if self.is_own(attribute) {
+            return None;
+        }
+        self.events.iter().find(|event| event.lent.contains(&attribute)).map(|event| event.name)
+    }
+
     /// Whether an attribute is the span's own.
     pub(super) fn is_own(&self, attribute: usize) -> bool {
         attribute < self.own
@@ -313,6 +321,10 @@ impl<'i> Reading<'i, '_> {
         let mut telling = Vec::new();
         let mut found = Vec::with_capacity(source.attributes.len());
         for (attribute, (key, _)) in source.attributes.iter().enumerate() {
+            if let Some(event) = source.lender(attribute).filter(|event| index.has_rules_on(event)) {
+                found.push(index.on_event(event, key).map_or(Found::Foreign, Found::OnEvent));
+                continue;
+            }
             let what = index.find(key);
             match what {
                 Found::Entry(entry) => {
@@ -325,7 +337,7 @@ impl<'i> Reading<'i, '_> {
                         scores[usize::from(*dialect)] += 1;
                     }
                 }
-                Found::Kept(..) | Found::Foreign => {}
+                Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => {}
             }
             if index.score(key, &mut tells, &mut seen) {
                 telling.push(attribute);
@@ -347,7 +359,8 @@ impl<'i> Reading<'i, '_> {
             recognise(index, &scores, &speakers, |winner| sign.loudest(winner).or(sign_of_name.loudest(winner)));
         let rank = |dialect: u8| speakers.rank(index, dialect);
 
-        let named_by_emitter = index.names_span(name, |dialect| speakers.has(dialect));
+        let has = |key: &str| source.get(key).is_some();
+        let named_by_emitter = index.names_span(name, origin.scope_name, has, |dialect| speakers.has(dialect));
         let mut reading = Reading {
             recognised,
             standing: Standing {
@@ -376,6 +389,10 @@ impl<'i> Reading<'i, '_> {
                         attribute,
                         meaning,
                     });
+                }
+                Found::OnEvent(meaning) => {
+                    reading.starts |= meaning.starts();
+                    reading.work.push(Work { rank: RANK_EVENT + rank(meaning.dialect), attribute, meaning });
                 }
                 Found::Member(member) => {
                     let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
@@ -471,7 +488,7 @@ impl Standing {
                 let mut dialects = families.iter().map(|(dialect, _)| *dialect);
                 first(&mut dialects.clone(), &self.speakers) != first(&mut dialects, &now)
             }
-            Found::Kept(..) | Found::Foreign => false,
+            Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => false,
         })
     }
 }

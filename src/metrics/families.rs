@@ -8,6 +8,7 @@
 mod labels;
 mod metric;
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use crate::genai::settings::Target;
@@ -16,14 +17,19 @@ use crate::otlp::span::Kind as SpanKind;
 use super::call::Call;
 use super::histogram::{Histogram, Total, Witness};
 use super::ledger::{Direction, Recorder, Suppressed};
+use super::native::{Derived, Standing, Subject};
 use super::otlp::{self, Encoded};
 use super::own;
-use super::snapshot::{Family, Scope, Source, unix_nano};
+use super::series::LabelRefs;
+use super::snapshot::{Family, Label, LabelValue, Scope, Source, unix_nano};
 use labels::{operation, service, token_type, with_error, with_modality};
 use metric::{AnyMetric, Bounds, Metric};
 
 /// The scope of everything that is derived here.
 pub const SCOPE: Scope = Scope { name: "dragoman", version: env!("CARGO_PKG_VERSION") };
+
+/// What stands before the names of metrics that are shown beside an application's own.
+const APART: &str = "dragoman.";
 
 /// The operations that the conventions call inference.
 const INFERENCE: [&str; 3] = ["chat", "generate_content", "text_completion"];
@@ -67,13 +73,23 @@ pub struct Families {
     operation_duration: Metric<Histogram>,
     time_to_first_chunk: Metric<Histogram>,
     suppressed: own::Counters,
+    standing: Standing,
 }
 
 impl Families {
     /// The metrics of a target, with nothing recorded. Each metric has at most `max_series` series
     /// and one more for what does not fit; a series that was idle for `expiration` goes (zero: never).
     pub fn new(target: Target, max_series: usize, expiration: Duration) -> Self {
-        let bounds = Bounds { max_series, expiration };
+        Self::of(target, Bounds { prefix: "", max_series, expiration })
+    }
+
+    /// As [`Families::new`], under names that no application's own metrics have: `dragoman.` and the
+    /// target's name. A label would not do: a sum over a name adds up whatever is under it.
+    pub fn apart(target: Target, max_series: usize, expiration: Duration) -> Self {
+        Self::of(target, Bounds { prefix: APART, max_series, expiration })
+    }
+
+    fn of(target: Target, bounds: Bounds) -> Self {
         let (tokens, inference_duration, first_chunk) = match target {
             Target::V1_41 => (
                 Tokens::ByType(bounds.tokens("gen_ai.client.token.usage", "Number of input and output tokens used")),
@@ -135,6 +151,7 @@ impl Families {
             operation_duration: bounds.seconds("gen_ai.client.operation.duration", "Duration of a GenAI operation"),
             time_to_first_chunk: bounds.seconds(first_chunk, "Time from a request to the first chunk of its answer"),
             suppressed,
+            standing: Standing::new(),
         }
     }
 
@@ -160,9 +177,9 @@ impl Families {
     }
 
     /// How many series each metric has, overflow series not counted.
-    pub fn series(&self) -> Vec<(&'static str, usize)> {
+    pub fn series(&self) -> Vec<(Cow<'static, str>, usize)> {
         let mut sizes = Vec::new();
-        self.for_each(|metric| sizes.push((metric.name(), metric.len())));
+        self.for_each(|metric| sizes.push((metric.name().to_owned().into(), metric.len())));
         sizes
     }
 
@@ -188,24 +205,83 @@ impl Families {
     }
 }
 
+impl Families {
+    /// Whether a call may be recorded in a metric, and not left to its application.
+    fn is_ours(&self, metric: &str, call: &Call) -> bool {
+        self.standing.may_record(&Subject { service: &call.service, metric, operation: &call.operation })
+    }
+
+    fn observe(&self, metric: &Metric<Histogram>, labels: &LabelRefs<'_>, value: f64, call: &Call) -> bool {
+        let is_ours = self.is_ours(metric.name(), call);
+        if is_ours {
+            metric.observe(labels, value, witness(call));
+        }
+        is_ours
+    }
+
+    fn add(&self, metric: &Metric<Total>, labels: &LabelRefs<'_>, amount: u64, call: &Call) {
+        if self.is_ours(metric.name(), call) {
+            metric.add(labels, amount, witness(call));
+        }
+    }
+
+    /// A call's tokens were left to its application. Counted once a call.
+    fn left(&self, call: &Call, direction: Direction) {
+        let says_input = call.billed().is_some_and(|usage| usage.input.is_some());
+        if direction == Direction::Input || !says_input {
+            self.suppressed(Suppressed::NativeMetrics);
+        }
+    }
+}
+
+impl Derived for Families {
+    fn derives(&self, metric: &str) -> bool {
+        let mut found = false;
+        self.for_each(|own| found |= own.name() == metric);
+        found
+    }
+
+    fn has(&self, subject: &Subject<'_>) -> bool {
+        self.standing.is_derived(subject)
+    }
+
+    fn give_way(&self, subject: &Subject<'_>) {
+        if !self.standing.is_sent(subject) {
+            return;
+        }
+        let says = |labels: &[Label], key: &str, text: &str| {
+            let found = labels.iter().find(|label| label.key == key);
+            found.map_or(text.is_empty(), |label| matches!(&label.value, LabelValue::Text(other) if **other == *text))
+        };
+        let is_meant = |labels: &[Label]| {
+            says(labels, "service.name", subject.service)
+                && (subject.operation.is_empty() || says(labels, "gen_ai.operation.name", subject.operation))
+        };
+        self.for_each(|metric| {
+            if metric.name() == subject.metric {
+                metric.remove(&is_meant);
+            }
+        });
+    }
+}
+
 impl Recorder for Families {
     /// Adds the tokens of a call in one direction. Under `main` the parts of the direction that
     /// the call names (cache, reasoning) are added beside it; they are no part of another sum.
     fn tokens(&self, call: &Call, direction: Direction, tokens: u64) {
-        let witness = witness(call);
-        match &self.tokens {
+        let is_ours = match &self.tokens {
             Tokens::ByType(usage) => {
                 let mut labels = service(call);
                 labels.text("gen_ai.token.type", token_type(direction));
                 operation(&mut labels, call);
-                usage.observe(&labels, tokens as f64, witness);
+                self.observe(usage, &labels, tokens as f64, call)
             }
             Tokens::ByName(by_name) => {
                 let ByName { input, output, cache_read, cache_write, reasoning } = &**by_name;
                 let labels = with_modality(call);
                 let part = |metric: &Metric<Total>, amount: Option<u64>| {
                     if let Some(amount) = amount {
-                        metric.add(&labels, amount, witness);
+                        self.add(metric, &labels, amount, call);
                     }
                 };
                 let both = match direction {
@@ -219,9 +295,12 @@ impl Recorder for Families {
                         output
                     }
                 };
-                both.total.add(&labels, tokens, witness);
-                both.per_operation.observe(&with_error(call), tokens as f64, witness);
+                self.add(&both.total, &labels, tokens, call);
+                self.observe(&both.per_operation, &with_error(call), tokens as f64, call)
             }
+        };
+        if !is_ours {
+            self.left(call, direction);
         }
     }
 
@@ -231,19 +310,18 @@ impl Recorder for Families {
         if !is_client(call) {
             return;
         }
-        let witness = witness(call);
         let inference = INFERENCE.contains(&call.operation.as_str());
         if let Some(seconds) = seconds(call) {
             let metric = match &self.inference_duration {
                 Some(metric) if inference => metric,
                 _ => &self.operation_duration,
             };
-            metric.observe(&with_error(call), seconds, witness);
+            self.observe(metric, &with_error(call), seconds, call);
         }
         if let Some(seconds) = call.time_to_first_chunk.filter(|seconds| *seconds >= 0.0) {
             let mut labels = service(call);
             operation(&mut labels, call);
-            self.time_to_first_chunk.observe(&labels, seconds, witness);
+            self.observe(&self.time_to_first_chunk, &labels, seconds, call);
         }
         if let Tokens::ByName(by_name) = &self.tokens
             && inference
@@ -254,8 +332,10 @@ impl Recorder for Families {
             let said = call.billed().unwrap_or_default();
             for (both, usage) in [(&by_name.input, said.input), (&by_name.output, said.output)] {
                 if usage.is_none() {
-                    both.per_operation.observe(&with_error(call), 0.0, witness);
-                    both.total.add(&with_modality(call), 0, None);
+                    self.observe(&both.per_operation, &with_error(call), 0.0, call);
+                    if self.is_ours(both.total.name(), call) {
+                        both.total.add(&with_modality(call), 0, None);
+                    }
                 }
             }
         }
@@ -527,7 +607,7 @@ mod tests {
             .collect();
         assert_eq!(seen, [("true".into(), 20.0), ("a".into(), 20.0), ("b".into(), 10.0)]);
         assert_eq!(
-            families.series(),
+            families.series().iter().map(|(name, len)| (&**name, *len)).collect::<Vec<_>>(),
             [
                 ("gen_ai.client.token.usage", 2),
                 ("gen_ai.client.operation.duration", 0),

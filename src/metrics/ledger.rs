@@ -73,11 +73,14 @@ pub enum Suppressed {
     ZeroUsage,
     /// The usage is an estimate of the emitter, and not what the provider counted.
     Estimate,
+    /// The application sends the metric by itself, and the derived one gives way
+    /// (`native_metrics: defer`).
+    NativeMetrics,
 }
 
 impl Suppressed {
     /// All reasons.
-    pub const ALL: [Suppressed; 9] = [
+    pub const ALL: [Suppressed; 10] = [
         Suppressed::ReExport,
         Suppressed::NotACall,
         Suppressed::SameResponse,
@@ -87,6 +90,7 @@ impl Suppressed {
         Suppressed::NoUsage,
         Suppressed::ZeroUsage,
         Suppressed::Estimate,
+        Suppressed::NativeMetrics,
     ];
 
     /// The value of the self-metric's label `reason`.
@@ -101,6 +105,7 @@ impl Suppressed {
             Suppressed::NoUsage => "no_usage",
             Suppressed::ZeroUsage => "zero_usage",
             Suppressed::Estimate => "estimate",
+            Suppressed::NativeMetrics => "native_metrics",
         }
     }
 }

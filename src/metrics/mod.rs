@@ -6,6 +6,7 @@ pub mod exposition;
 pub mod families;
 mod histogram;
 pub mod ledger;
+pub mod native;
 pub mod otlp;
 pub mod own;
 mod series;

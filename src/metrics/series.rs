@@ -235,6 +235,16 @@ impl<A: Accumulator> SeriesMap<A> {
         series
     }
 
+    /// Ends the series that `is` says, which begin anew with their next recording.
+    pub(crate) fn remove(&self, is: impl Fn(&[Label]) -> bool) {
+        let mut live = self.write();
+        live.by_hash.retain(|_, slot| {
+            slot.retain(|one| !is(&one.labels));
+            !slot.is_empty()
+        });
+        live.len = live.by_hash.values().map(Vec::len).sum();
+    }
+
     /// How many series there are, the overflow series not counted.
     pub(crate) fn len(&self) -> usize {
         self.read().len

@@ -28,9 +28,11 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(settings: &Settings, target: Target, own: &Registry) -> Self {
-        let families =
-            Arc::new(Families::new(target, settings.max_series, settings.metrics_expiration).reporting_to(own));
+    /// `apart` if its metrics are to have names that no application's own metrics have.
+    pub(super) fn new(settings: &Settings, target: Target, apart: bool, own: &Registry) -> Self {
+        let make = if apart { Families::apart } else { Families::new };
+        let families = make(target, settings.max_series, settings.metrics_expiration).reporting_to(own);
+        let families = Arc::new(families);
         let ledger = Arc::new(Ledger::new(&settings.window, settings.per_service));
         let tap = Arc::new(GenaiMetrics::new(ledger, Arc::clone(&families) as _));
         Connector { families, tap, push: Vec::new(), flush_interval: settings.metrics_flush_interval }

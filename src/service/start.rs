@@ -13,17 +13,19 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::connector::Connector;
-use super::observers::{Drops, ExporterBooks, GenaiKeys, ReceiverBooks};
+use super::observers::{Drops, ExporterBooks, GenaiKeys, OwnMetricPoints, ReceiverBooks};
 use super::pages;
 use super::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelinePlan, Plan, ProcessorSettings,
+    StagePlan,
 };
 use crate::exporter::debug::DebugExporter;
 use crate::exporter::otlp::OtlpExporter;
 use crate::exporter::prometheus::Prometheus;
 use crate::extension::health::Health;
-use crate::genai::settings::Target;
+use crate::genai::settings::{NativeMetrics, Target};
 use crate::metrics::exposition;
+use crate::metrics::native::Derived;
 use crate::metrics::own::process::Process;
 use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
@@ -34,6 +36,7 @@ use crate::pipeline::{Exporter, Stage};
 use crate::processor::drop::DropSpans;
 use crate::processor::genai::Genai;
 use crate::processor::memory_limiter::MemoryLimiter;
+use crate::processor::own_metrics::OwnMetrics;
 use crate::receiver::{Intake, Receiver};
 
 /// Why the program does not start. Nothing was accepted.
@@ -114,9 +117,10 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     }
     let mut pipelines = BTreeMap::new();
     for pipeline in &plan.pipelines {
-        pipelines.insert(pipeline.id.to_string(), Arc::new(house.pipeline(pipeline, &background)));
+        pipelines.insert(pipeline.id.to_string(), Arc::new(house.pipeline(&plan, pipeline, &background)));
     }
     own.add_source(Arc::new(GenaiKeys(std::mem::take(&mut house.genai))));
+    own.add_source(Arc::new(OwnMetricPoints(std::mem::take(&mut house.own_metrics))));
     house.derived_metrics_flow(&plan);
 
     // Every port before anything is accepted.
@@ -191,6 +195,7 @@ struct House {
     debug: Vec<Arc<DebugExporter>>,
     prometheus: Vec<(Id, String, Arc<Prometheus>)>,
     genai: Vec<Arc<Genai>>,
+    own_metrics: Vec<Arc<OwnMetrics>>,
     limiters: BTreeMap<Id, Arc<MemoryLimiter>>,
 }
 
@@ -250,7 +255,7 @@ impl House {
         gauge("dragoman_exporter_held_items", "Items that wait or are under way", |queue| queue.items);
     }
 
-    fn pipeline(&mut self, plan: &PipelinePlan, background: &CancellationToken) -> Pipeline {
+    fn pipeline(&mut self, whole: &Plan, plan: &PipelinePlan, background: &CancellationToken) -> Pipeline {
         let mut admission: Vec<Arc<dyn Admission>> = Vec::new();
         let mut steps = Vec::new();
         for stage in &plan.stages {
@@ -265,8 +270,13 @@ impl House {
                     admission.push(Arc::clone(limiter) as _);
                     None
                 }
-                // Data points go through untranslated.
-                ProcessorSettings::Genai(_) if plan.signal == Signal::Metrics => None,
+                ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
+                    let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
+                    let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);
+                    let own_metrics = Arc::new(OwnMetrics::new(settings, derived.collect()));
+                    self.own_metrics.push(Arc::clone(&own_metrics));
+                    Some(own_metrics)
+                }
                 ProcessorSettings::Genai(settings) => {
                     let mut genai = Genai::new(settings);
                     if plan.signal == Signal::Logs {
@@ -323,7 +333,7 @@ impl House {
 
 fn connectors(plan: &Plan, own: &Registry) -> BTreeMap<Id, Connector> {
     let made = plan.connectors.iter().map(|(id, ConnectorSettings::GenaiMetrics(settings))| {
-        (id.clone(), Connector::new(settings, target_of(plan, id), own))
+        (id.clone(), Connector::new(settings, target_of(plan, id), stands_apart(plan, id), own))
     });
     made.collect()
 }
@@ -337,6 +347,36 @@ fn target_of(plan: &Plan, connector: &Id) -> Target {
         _ => None,
     });
     target.next_back().unwrap_or_default()
+}
+
+/// Whether a connector's metrics are shown beside an application's own, which takes other names.
+fn stands_apart(plan: &Plan, connector: &Id) -> bool {
+    let both = |stage: &StagePlan| matches!(&stage.settings, ProcessorSettings::Genai(settings) if settings.native_metrics == NativeMetrics::Both);
+    let metrics = plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics);
+    let beside = metrics.filter(|pipeline| pipeline.stages.iter().any(both));
+    beside.flat_map(|pipeline| meeting(plan, pipeline)).any(|met| met == connector)
+}
+
+/// The connectors whose metrics come together with those of a metrics pipeline: in an exporter that
+/// both feed. On a Prometheus exporter's page are derived metrics only, so that nothing meets there.
+fn meeting<'p>(plan: &'p Plan, pipeline: &'p PipelinePlan) -> impl Iterator<Item = &'p Id> {
+    let shows_both = |output: &&Output| match output {
+        Output::Exporter(id) => {
+            let mut exporters = plan.exporters.iter();
+            !exporters.any(|(other, settings)| other == id && matches!(settings, ExporterSettings::Prometheus(_)))
+        }
+        Output::Connector(_) => false,
+    };
+    let outputs = pipeline.exporters.iter().filter(shows_both);
+    let mut found: Vec<&Id> = Vec::new();
+    for output in outputs {
+        if let Output::Exporter(exporter) = output {
+            found.extend(behind(plan, exporter));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found.into_iter()
 }
 
 /// The connectors whose metrics flow to an exporter.

@@ -320,7 +320,7 @@ pub fn settings() -> impl Strategy<Value = Genai> {
         target: if main { Target::Main } else { Target::V1_41 },
         originals: if keep { Originals::Keep } else { Originals::Replace },
         mappings,
-        provenance: false,
+        ..Genai::default()
     })
 }
 

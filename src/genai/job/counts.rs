@@ -5,10 +5,11 @@
 //! second pass knows that it was done.
 
 use super::Job;
+use crate::genai::convention::is_model_call;
 use crate::genai::dialect::{Counts, Reason};
 use crate::genai::field::Field;
 use crate::genai::operation::Scalar;
-use crate::genai::read::Outcome;
+use crate::genai::read::{About, From, Outcome};
 
 impl Job<'_, '_> {
     /// Repairs the counts of a span of which `counts` is known.
@@ -26,6 +27,10 @@ impl Job<'_, '_> {
             .saturating_add(count(Field::UsageCacheWriteInputTokens).unwrap_or(0));
         let reasoning = count(Field::UsageReasoningOutputTokens).unwrap_or(0);
         let total = count(Field::UsageTotalTokens);
+        if input.unwrap_or(0) == 0 && output.unwrap_or(0) == 0 && input.or(output).is_some() && cached == 0 {
+            self.discard_zeros();
+            return;
+        }
         let sum = |parts: [u64; 3]| parts.into_iter().fold(0, u64::saturating_add);
         let other = output.unwrap_or(0);
         if let Some(input) = input
@@ -62,6 +67,33 @@ impl Job<'_, '_> {
                 rule: "reasoning tokens were not part of the output; they are now",
             };
             self.repair(repair, output, reasoning);
+        }
+    }
+
+    /// No call has neither input nor output: such zeros stand for "nothing was reported" (adapters inject
+    /// them where the provider sent no usage). What stands under the target's own name stays.
+    fn discard_zeros(&mut self) {
+        let is_call = self.operation.text(Field::OperationName).is_none_or(is_model_call);
+        if !is_call || self.operation.get(Field::OperationName).is_none() && self.operation.named.is_some() {
+            return;
+        }
+        for field in [Field::UsageInputTokens, Field::UsageOutputTokens] {
+            let attribute = self.convention.name(field).map(|(attribute, _)| attribute);
+            for claim in &mut self.claims {
+                if claim.about != About::Field(field) || !matches!(claim.outcome, Outcome::Expressed(_)) {
+                    continue;
+                }
+                let key = match claim.from {
+                    From::Attribute(number) => self.source.attributes.get(number).map(|(key, _)| *key),
+                    From::Event(_) => None,
+                };
+                claim.outcome = match key == attribute {
+                    true => Outcome::Kept(Reason::ZeroUsage),
+                    false => Outcome::Discarded(Reason::ZeroUsage),
+                };
+                claim.rule = "a call has tokens: zeros say that nothing was reported";
+            }
+            self.operation.clear(field);
         }
     }
 

@@ -1,12 +1,13 @@
 //! One derived metric: what it is called and measured in, its bounds, and its series. Which metrics
 //! there are is in [`super`]; what their series are labelled with, in [`super::labels`].
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::SCOPE;
 use crate::metrics::histogram::{Accumulator, Histogram, Total, Witness};
 use crate::metrics::series::{LabelRefs, SeriesMap};
-use crate::metrics::snapshot::{Family, Kind};
+use crate::metrics::snapshot::{Family, Kind, Label};
 
 /// Bounds of token histograms.
 const TOKENS: &[f64] = &[
@@ -20,7 +21,7 @@ const SECONDS: &[f64] = &[0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 
 /// One metric and its series.
 #[derive(Debug)]
 pub(super) struct Metric<A> {
-    name: &'static str,
+    name: Cow<'static, str>,
     help: &'static str,
     unit: &'static str,
     kind: Kind,
@@ -28,9 +29,13 @@ pub(super) struct Metric<A> {
 }
 
 impl<A: Accumulator> Metric<A> {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn family(&self) -> Family {
         Family {
-            name: self.name.into(),
+            name: self.name.clone(),
             help: self.help.into(),
             unit: self.unit.into(),
             kind: self.kind,
@@ -54,18 +59,23 @@ impl Metric<Total> {
 
 /// A metric of either kind, to be listed.
 pub(super) trait AnyMetric {
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
     fn len(&self) -> usize;
+    fn remove(&self, is: &dyn Fn(&[Label]) -> bool);
     fn snapshot(&self) -> Family;
 }
 
 impl<A: Accumulator> AnyMetric for Metric<A> {
-    fn name(&self) -> &'static str {
-        self.name
+    fn name(&self) -> &str {
+        &self.name
     }
 
     fn len(&self) -> usize {
         self.series.len()
+    }
+
+    fn remove(&self, is: &dyn Fn(&[Label]) -> bool) {
+        self.series.remove(is);
     }
 
     fn snapshot(&self) -> Family {
@@ -73,9 +83,11 @@ impl<A: Accumulator> AnyMetric for Metric<A> {
     }
 }
 
-/// How many series a metric may have and for how long.
+/// What the metrics of one connector have in common: how many series each may have and for how long,
+/// and what stands before its name.
 #[derive(Clone, Copy)]
 pub(super) struct Bounds {
+    pub(super) prefix: &'static str,
     pub(super) max_series: usize,
     pub(super) expiration: Duration,
 }
@@ -89,6 +101,10 @@ impl Bounds {
         kind: Kind,
         new: fn() -> A,
     ) -> Metric<A> {
+        let name = match self.prefix {
+            "" => Cow::Borrowed(name),
+            prefix => Cow::Owned(format!("{prefix}{name}")),
+        };
         Metric { name, help, unit, kind, series: SeriesMap::new(self.max_series, self.expiration, new) }
     }
 

@@ -23,7 +23,7 @@ pub struct Point<'a> {
     kind: Kind,
     raw: &'a [u8],
     /// The number of the field differs from kind to kind and is told when it is written.
-    attributes: AttributeList<'a, 0>,
+    attributes: AttributeList<'a, 1>,
     edited: bool,
     /// The part of the metric that it belongs to now; `None` if it was dropped.
     part: Option<Part>,
@@ -108,7 +108,7 @@ impl<'a> Point<'a> {
     }
 
     /// Whether its own bytes changed.
-    pub(super) fn is_edited(&self) -> bool {
+    pub fn is_edited(&self) -> bool {
         self.edited
     }
 
