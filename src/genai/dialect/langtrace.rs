@@ -135,7 +135,12 @@ pub static LANGTRACE: Dialect = Dialect {
         EventRule::chunk("gen_ai.completion.chunk"),
     ],
     kept: &[
-        ("langtrace.", Reason::NoHome),
+        ("langtrace.service.", Reason::NoHome),
+        ("langtrace.sdk.", Reason::NoHome),
+        ("langtrace.span.", Reason::NoHome),
+        ("langtrace.version", Reason::NoHome),
+        ("langtrace.testId", Reason::NoHome),
+        ("langtrace.", Reason::Unknown),
         ("langchain.", Reason::NoHome),
         ("langgraph.", Reason::NoHome),
         ("llm.embedding_", Reason::NoHome),

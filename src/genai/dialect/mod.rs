@@ -54,6 +54,7 @@ pub mod azure_projects;
 mod body;
 pub mod handwritten;
 pub mod inference_server;
+pub mod langsmith;
 pub mod langtrace;
 pub mod litellm;
 pub mod llama_stack;
@@ -80,6 +81,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &azure_projects::AZURE_PROJECTS,
     &inference_server::SGLANG,
     &inference_server::VLLM,
+    &langsmith::LANGSMITH,
     &langtrace::LANGTRACE,
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
