@@ -64,13 +64,14 @@ pub fn parsed(text: &str) -> Option<Tree> {
     serde_json::from_str(inner).ok()
 }
 
-/// The quoted texts of what Python's `repr` wrote, without the names of members; `None` for anything
-/// else.
-pub fn python(text: &str) -> Option<Vec<String>> {
+/// The quoted texts of what Python's `repr` wrote, with the names of members before them; `None` for
+/// anything else.
+pub fn python(text: &str) -> Option<Vec<(String, String)>> {
     if !text.contains(['\'', '"']) || !text.contains(['{', '[', '(']) {
         return None;
     }
     let mut texts = Vec::new();
+    let mut name = String::new();
     let mut rest = text.chars().peekable();
     while let Some(quote) = rest.next() {
         if quote != '\'' && quote != '"' {
@@ -84,8 +85,9 @@ pub fn python(text: &str) -> Option<Vec<String>> {
                 other => quoted.push(other),
             }
         }
-        if rest.peek() != Some(&':') {
-            texts.push(quoted);
+        match rest.peek() {
+            Some(':') => name = quoted,
+            _ => texts.push((name.clone(), quoted)),
         }
     }
     Some(texts)
@@ -177,7 +179,7 @@ impl Said {
                 if let Some(inner) = parsed(text) {
                     self.tree(&inner, depth + 1);
                 } else {
-                    python(text).into_iter().flatten().for_each(|quoted| self.text(&quoted, depth + 1));
+                    python(text).into_iter().flatten().for_each(|(_, quoted)| self.text(&quoted, depth + 1));
                 }
             }
         }
