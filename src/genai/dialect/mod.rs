@@ -47,6 +47,7 @@
 //! list. A value map must map its own results to themselves.
 
 pub mod agent_framework;
+pub mod anthropic_sdk;
 pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
@@ -54,6 +55,8 @@ mod body;
 pub mod genkit;
 pub mod handwritten;
 pub mod inference_server;
+pub mod langsmith;
+pub mod langtrace;
 pub mod litellm;
 pub mod livekit;
 pub mod llama_stack;
@@ -77,12 +80,15 @@ use super::values::Table;
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] = &[
     &agent_framework::AGENT_FRAMEWORK,
+    &anthropic_sdk::ANTHROPIC_SDK,
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
     &genkit::GENKIT,
     &inference_server::SGLANG,
     &inference_server::VLLM,
+    &langsmith::LANGSMITH,
+    &langtrace::LANGTRACE,
     &litellm::LITELLM,
     &livekit::LIVEKIT,
     &llama_stack::LLAMA_STACK,
@@ -565,6 +571,11 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
+    /// A chunk of a streamed answer.
+    pub const fn chunk(name: &'static str) -> EventRule {
+        EventRule { name, action: EventAction::Chunk }
+    }
+
     /// Attributes that mean something on this event only.
     pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
         EventRule { name, action: EventAction::Rules(rules) }
@@ -587,6 +598,9 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
+    /// A chunk of a streamed answer: how long after the span's start the first one came is said where
+    /// nothing else says it. The events stay.
+    Chunk,
     /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
     /// name says.
     Rules(&'static [Rule]),
