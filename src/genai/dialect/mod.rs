@@ -50,6 +50,7 @@ mod body;
 pub mod handwritten;
 pub mod litellm;
 pub mod llama_stack;
+pub mod logfire;
 pub mod mlflow;
 pub mod openlit;
 pub mod openllmetry;
@@ -65,6 +66,7 @@ use super::values::Table;
 pub static BUILT_IN: &[&Dialect] = &[
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
+    &logfire::LOGFIRE,
     &mlflow::MLFLOW,
     &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,

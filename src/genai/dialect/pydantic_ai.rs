@@ -121,7 +121,7 @@ fn operation_of(name: &str) -> Option<&'static str> {
 }
 
 /// A conversation ends with what the model said last; before that it was said to the model.
-fn split(operation: &mut Operation<'_>) {
+pub(super) fn split(operation: &mut Operation<'_>) {
     let reason = match operation.get(Field::ResponseFinishReasons) {
         Some(Scalar::Strings(reasons)) if reasons.len() == 1 => reasons.first().cloned(),
         _ => None,
