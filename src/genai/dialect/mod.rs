@@ -48,6 +48,7 @@
 
 mod body;
 pub mod handwritten;
+pub mod haystack;
 pub mod litellm;
 pub mod llama_stack;
 pub mod logfire;
@@ -64,6 +65,7 @@ use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] = &[
+    &haystack::HAYSTACK,
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
     &logfire::LOGFIRE,
