@@ -195,6 +195,8 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
             } else if let Some((kind, payload)) = data_url(text) {
                 let parts = [kind, payload].into_iter().filter(|part| !said.says(part));
                 gone.extend(parts.map(str::to_owned));
+            } else if let Some(turns) = turns(text) {
+                turns.iter().for_each(|turn| look(&Tree::String(turn.clone()), said, free, gone));
             } else if let Some(quoted) = python(text) {
                 let quoted = quoted.into_iter().filter(|(name, _)| !WORDS.contains(&name.as_str()));
                 quoted.for_each(|(_, quoted)| look(&Tree::String(quoted), said, false, gone));
@@ -203,6 +205,26 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
             }
         }
     }
+}
+
+/// What OpenLIT made one text of: a line `role: ` begins each message.
+fn turns(text: &str) -> Option<Vec<String>> {
+    let said = |line: &str| {
+        ["system: ", "user: ", "assistant: ", "tool: "]
+            .iter()
+            .find_map(|role| line.strip_prefix(role).map(str::to_owned))
+    };
+    let mut turns = Vec::new();
+    for line in text.lines() {
+        match (said(line), turns.last_mut()) {
+            (Some(turn), _) => turns.push(turn),
+            (None, Some(turn)) => *turn = format!("{turn}\n{line}"),
+            (None, None) => return None,
+        }
+    }
+    // A message of tool calls only.
+    turns.retain(|turn| turn != "None");
+    Some(turns)
 }
 
 /// The media type and the payload of a `data:` URL.

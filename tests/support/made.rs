@@ -1,69 +1,32 @@
-//! Spans made by hand, for what no recording shows, and everything that their translation says.
+//! Spans made by hand, for what no recording shows, and everything that is said of them after their
+//! translation.
 
 use bytes::Bytes;
-use dragoman::genai::settings::{Genai, Target};
-use dragoman::genai::translate::{NoBatch, Translator};
-use dragoman::otlp::traces::{self, Origin, Visitor};
+use dragoman::genai::settings::Target;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value};
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, span::Event};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use opentelemetry_proto::tonic::trace::v1::span::Event;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
+use super::translated::{string, translate};
 use super::{key_values, spans};
 
-/// A span to be translated; INTERNAL.
+/// When made spans begin.
+pub const START: u64 = 1_700_000_000_000_000_000;
+
+/// A span made by hand: CLIENT, of no scope, unless said otherwise.
 pub struct Made {
-    scope: InstrumentationScope,
+    scope: String,
+    resource: Vec<KeyValue>,
     span: Span,
 }
 
-/// An attribute's value.
-pub trait Said {
-    fn value(self) -> any_value::Value;
-}
-
-impl Said for &str {
-    fn value(self) -> any_value::Value {
-        any_value::Value::StringValue(self.to_owned())
-    }
-}
-
-impl Said for i64 {
-    fn value(self) -> any_value::Value {
-        any_value::Value::IntValue(self)
-    }
-}
-
-impl Said for f64 {
-    fn value(self) -> any_value::Value {
-        any_value::Value::DoubleValue(self)
-    }
-}
-
-impl Said for bool {
-    fn value(self) -> any_value::Value {
-        any_value::Value::BoolValue(self)
-    }
-}
-
-impl Said for &[&str] {
-    fn value(self) -> any_value::Value {
-        let values = self.iter().map(|text| AnyValue { value: Some(text.value()) }).collect();
-        any_value::Value::ArrayValue(ArrayValue { values })
-    }
-}
-
-/// Attributes as the program's tests write them: `said! { "gen_ai.system" => "openai", ... }`.
-#[macro_export]
-macro_rules! said {
-    ($($key:literal => $value:expr),* $(,)?) => { &[$(($key, $crate::support::made::Said::value($value))),*] };
-}
-
 impl Made {
-    pub fn new(scope: &str, name: &str, attributes: &[(&str, any_value::Value)]) -> Made {
-        let scope = InstrumentationScope { name: scope.into(), version: "1.0.0".into(), ..Default::default() };
-        let span = Span { name: name.into(), kind: 1, attributes: key_values(attributes), ..Default::default() };
-        Made { scope, span }
+    pub fn new(scope: &str, name: &str) -> Made {
+        let span = Span { name: name.into(), kind: 3, start_time_unix_nano: START, ..Default::default() };
+        Made { scope: scope.into(), resource: Vec::new(), span }
     }
 
     pub fn kind(mut self, kind: i32) -> Made {
@@ -71,79 +34,92 @@ impl Made {
         self
     }
 
-    pub fn event(mut self, name: &str, attributes: &[(&str, any_value::Value)]) -> Made {
-        self.span.events.push(Event { name: name.into(), attributes: key_values(attributes), ..Default::default() });
+    pub fn resource(mut self, key: &str, value: &str) -> Made {
+        self.resource.extend(key_values(&[(key, string(value))]));
         self
     }
 
-    /// The span translated; a second pass must change nothing.
-    pub fn translated(self, target: Target) -> Span {
-        let scope_spans = vec![ScopeSpans { scope: Some(self.scope), spans: vec![self.span], ..Default::default() }];
-        let resource_spans = vec![ResourceSpans { scope_spans, ..Default::default() }];
-        let once = translate(&Bytes::from(ExportTraceServiceRequest { resource_spans }.encode_to_vec()), target);
-        let (one, two) = (spans(&once).remove(0), spans(&translate(&once, target)).remove(0));
-        assert_eq!(one, two, "a second pass changed something");
-        one
+    pub fn text(self, key: &str, value: &str) -> Made {
+        self.value(key, string(value))
     }
 
-    /// What the translation to 1.41 says: name, kind and every attribute, a line each.
-    pub fn says(self) -> String {
-        written(&self.translated(Target::V1_41))
+    pub fn int(self, key: &str, value: i64) -> Made {
+        self.value(key, Value::IntValue(value))
     }
 
-    /// As [`Made::says`], of main.
-    pub fn says_in_main(self) -> String {
-        written(&self.translated(Target::Main))
+    pub fn double(self, key: &str, value: f64) -> Made {
+        self.value(key, Value::DoubleValue(value))
+    }
+
+    pub fn flag(self, key: &str, value: bool) -> Made {
+        self.value(key, Value::BoolValue(value))
+    }
+
+    pub fn value(mut self, key: &str, value: Value) -> Made {
+        self.span.attributes.extend(key_values(&[(key, value)]));
+        self
+    }
+
+    /// An event, so many milliseconds after the span's start.
+    pub fn event(mut self, name: &str, milliseconds: u64, attributes: &[(&str, &str)]) -> Made {
+        let attributes: Vec<_> = attributes.iter().map(|(key, value)| (*key, string(value))).collect();
+        let time_unix_nano = START + milliseconds * 1_000_000;
+        let attributes = key_values(&attributes);
+        self.span.events.push(Event { name: name.into(), time_unix_nano, attributes, ..Default::default() });
+        self
+    }
+
+    /// The span after its translation; a second pass must change nothing.
+    pub fn to(&self, target: Target) -> Span {
+        let scope = InstrumentationScope { name: self.scope.clone(), version: "1.0.0".into(), ..Default::default() };
+        let scope_spans = ScopeSpans { scope: Some(scope), spans: vec![self.span.clone()], ..Default::default() };
+        let resource = Resource { attributes: self.resource.clone(), ..Default::default() };
+        let resource_spans =
+            ResourceSpans { resource: Some(resource), scope_spans: vec![scope_spans], ..Default::default() };
+        let request = ExportTraceServiceRequest { resource_spans: vec![resource_spans] };
+        let (once, _) = translate(&Bytes::from(request.encode_to_vec()), target);
+        assert_eq!(translate(&once, target).0, once, "{}: a second pass changed something", self.span.name);
+        spans(&once).remove(0)
+    }
+
+    /// Compares all that the span says in 1.41 with `expected`, in any order.
+    #[track_caller]
+    pub fn check(&self, expected: &[&str]) {
+        assert_eq!(lines(&self.to(Target::V1_41)), sorted(expected));
+    }
+
+    /// As [`Made::check`], of the other target.
+    #[track_caller]
+    pub fn check_main(&self, expected: &[&str]) {
+        assert_eq!(lines(&self.to(Target::Main)), sorted(expected));
     }
 }
 
-/// A span as lines: `NAME (KIND)`, then its attributes by name, then its events.
-pub fn written(span: &Span) -> String {
-    let kind = ["?", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"][span.kind as usize];
-    let mut lines = vec![format!("{} ({kind})", span.name)];
-    lines.extend(attributes(&span.attributes).into_iter().map(|line| format!("  {line}")));
-    for event in &span.events {
-        lines.push(format!("  event {}", event.name));
-        lines.extend(attributes(&event.attributes).into_iter().map(|line| format!("    {line}")));
-    }
-    lines.join("\n") + "\n"
-}
-
-fn attributes(attributes: &[KeyValue]) -> Vec<String> {
-    let mut lines: Vec<String> =
-        attributes.iter().map(|entry| format!("{} = {}", entry.key, text(entry.value.as_ref()))).collect();
+/// Everything that a span says: its name and kind, its attributes, the names of its events.
+pub fn lines(span: &Span) -> Vec<String> {
+    let kind = ["UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"];
+    let mut lines = vec![format!("{} {}", kind[span.kind as usize], span.name)];
+    lines.extend(span.attributes.iter().map(|entry| format!("{} = {}", entry.key, shown(entry.value.as_ref()))));
+    lines.extend(span.events.iter().map(|event| format!("event {}", event.name)));
     lines.sort();
     lines
 }
 
-fn text(value: Option<&AnyValue>) -> String {
-    use any_value::Value;
+fn sorted(expected: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = expected.iter().map(|line| line.to_string()).collect();
+    lines.sort();
+    lines
+}
+
+fn shown(value: Option<&AnyValue>) -> String {
     match value.and_then(|value| value.value.as_ref()) {
         Some(Value::StringValue(text)) => text.clone(),
-        Some(Value::IntValue(number)) => format!("{number} (int)"),
-        Some(Value::DoubleValue(number)) => format!("{number:?} (double)"),
-        Some(Value::BoolValue(flag)) => format!("{flag} (bool)"),
+        Some(Value::IntValue(number)) => number.to_string(),
+        Some(Value::DoubleValue(number)) => format!("{number:?}"),
+        Some(Value::BoolValue(flag)) => flag.to_string(),
         Some(Value::ArrayValue(list)) => {
-            format!("[{}]", list.values.iter().map(|value| text(Some(value))).collect::<Vec<_>>().join(", "))
+            format!("[{}]", list.values.iter().map(|value| shown(Some(value))).collect::<Vec<_>>().join(", "))
         }
         other => format!("{other:?}"),
     }
-}
-
-struct Translating {
-    translator: Translator,
-    tally: dragoman::genai::Tally,
-}
-
-impl Visitor for Translating {
-    fn span(&mut self, span: &mut dragoman::otlp::span::Span<'_>, origin: &Origin<'_>) {
-        self.translator.translate(span, origin, &mut NoBatch, &mut self.tally);
-    }
-}
-
-fn translate(body: &Bytes, target: Target) -> Bytes {
-    let translator = Translator::new(&Genai { target, ..Genai::default() });
-    let tally = translator.tally();
-    let mut visitor = Translating { translator, tally };
-    traces::edit(body, &mut visitor).unwrap().body
 }
