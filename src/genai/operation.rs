@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::dialect::Verdict;
 use super::field::Field;
 use super::message::{Document, Message, Part, ToolDefinition};
 use crate::otlp::span::Kind;
@@ -109,8 +110,10 @@ pub struct Operation<'a> {
     pub variables: Vec<(String, String)>,
     /// What the emitter calls it, where no target has words for that: `guardrail`, `chain`.
     pub named: Option<String>,
-    /// Keys of which a quirk found that they only repeat what the messages say: they go.
-    pub repeated: Vec<&'static str>,
+    /// What a quirk finds of keys, in place of what was made of them: that the operation says elsewhere all
+    /// that they say, or that they say nothing. They go then, also if they are the target's own names of
+    /// something that the quirk forgot.
+    pub settled: Vec<(&'static str, Verdict)>,
 }
 
 const FIELDS: usize = Field::ALL.len();
@@ -127,7 +130,7 @@ impl Default for Operation<'_> {
             documents: Content::Absent,
             variables: Vec::new(),
             named: None,
-            repeated: Vec::new(),
+            settled: Vec::new(),
         }
     }
 }
@@ -222,6 +225,8 @@ pub struct Seen<'s, 'a> {
     pub name: &'s str,
     /// The span's kind.
     pub kind: Kind,
+    /// When the span began.
+    pub start_time_unix_nano: u64,
     /// The instrumentation scope's name.
     pub scope_name: &'s str,
     /// All attributes, in order.
