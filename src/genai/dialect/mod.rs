@@ -46,20 +46,16 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
-<<<<<<< HEAD
-pub mod anthropic_sdk;
-pub mod handwritten;
-pub mod langtrace;
-=======
+mod body;
 pub mod agent_framework;
+pub mod anthropic_sdk;
 pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
-mod body;
 pub mod handwritten;
 pub mod haystack;
 pub mod inference_server;
->>>>>>> main
+pub mod langtrace;
 pub mod litellm;
 pub mod llama_stack;
 pub mod logfire;
@@ -79,31 +75,25 @@ use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] = &[
-<<<<<<< HEAD
-    &anthropic_sdk::ANTHROPIC_SDK,
-    &langtrace::LANGTRACE,
-    &litellm::LITELLM,
-    &openlit::OPENLIT,
-    &openllmetry::OPENLLMETRY,
-=======
     &agent_framework::AGENT_FRAMEWORK,
+    &anthropic_sdk::ANTHROPIC_SDK,
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
     &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
+    &langtrace::LANGTRACE,
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
     &logfire::LOGFIRE,
     &mcp::MCP,
     &mlflow::MLFLOW,
-    &openlit::OPENLIT,
     &openinference::OPENINFERENCE,
+    &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
-    &semantic_kernel::SEMANTIC_KERNEL,
     &pydantic_ai::PYDANTIC_AI,
->>>>>>> main
+    &semantic_kernel::SEMANTIC_KERNEL,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
@@ -571,15 +561,14 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
-<<<<<<< HEAD
-    /// A chunk of a streamed answer.
-    pub const fn chunk(name: &'static str) -> EventRule {
-        EventRule { name, action: EventAction::Chunk }
-=======
     /// Attributes that mean something on this event only.
     pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
         EventRule { name, action: EventAction::Rules(rules) }
->>>>>>> main
+    }
+
+    /// A chunk of a streamed answer.
+    pub const fn chunk(name: &'static str) -> EventRule {
+        EventRule { name, action: EventAction::Chunk }
     }
 
     /// Whether an event of this name is meant.
@@ -599,15 +588,12 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
-<<<<<<< HEAD
-    /// A chunk of a streamed answer: how long after the span's start the first one came is said where
-    /// nothing else says it. The events stay.
-    Chunk,
-=======
     /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
     /// name says.
     Rules(&'static [Rule]),
->>>>>>> main
+    /// A chunk of a streamed answer: how long after the span's start the first one came is said where
+    /// nothing else says it. The events stay.
+    Chunk,
 }
 
 /// How an event holds a message. Log events of the same name hold it in their body as well.
