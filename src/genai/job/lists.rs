@@ -6,13 +6,8 @@ use std::ops::Range;
 
 use super::{Given, Job};
 use crate::genai::candidate::{self, Body, Candidate, add_calls, covers};
-<<<<<<< HEAD
-use crate::genai::content;
-use crate::genai::dialect::{EventAction, List, Piece, Reason, Verdict};
-=======
 use crate::genai::content::{self, json};
-use crate::genai::dialect::{EventAction, List, Piece, Reason};
->>>>>>> main
+use crate::genai::dialect::{EventAction, List, Piece, Reason, Verdict};
 use crate::genai::field::Field;
 use crate::genai::fold::{self, Numbered, text_of};
 use crate::genai::index::piece;
