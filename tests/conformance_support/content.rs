@@ -196,7 +196,7 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
                 let parts = [kind, payload].into_iter().filter(|part| !said.says(part));
                 gone.extend(parts.map(str::to_owned));
             } else if let Some(turns) = turns(text) {
-                turns.iter().for_each(|turn| look(&Tree::String(turn.clone()), said, free, gone));
+                turns.iter().for_each(|turn| look(&Tree::String(turn.clone()), said, made_up, gone));
             } else if let Some(quoted) = python(text) {
                 let quoted = quoted.into_iter().filter(|(name, _)| !WORDS.contains(&name.as_str()));
                 quoted.for_each(|(_, quoted)| look(&Tree::String(quoted), said, false, gone));

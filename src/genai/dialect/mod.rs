@@ -46,12 +46,12 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
-mod body;
 pub mod agent_framework;
 pub mod anthropic_sdk;
 pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
+mod body;
 pub mod handwritten;
 pub mod haystack;
 pub mod inference_server;
@@ -561,14 +561,14 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
-    /// Attributes that mean something on this event only.
-    pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
-        EventRule { name, action: EventAction::Rules(rules) }
-    }
-
     /// A chunk of a streamed answer.
     pub const fn chunk(name: &'static str) -> EventRule {
         EventRule { name, action: EventAction::Chunk }
+    }
+
+    /// Attributes that mean something on this event only.
+    pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
+        EventRule { name, action: EventAction::Rules(rules) }
     }
 
     /// Whether an event of this name is meant.
@@ -588,12 +588,12 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
-    /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
-    /// name says.
-    Rules(&'static [Rule]),
     /// A chunk of a streamed answer: how long after the span's start the first one came is said where
     /// nothing else says it. The events stay.
     Chunk,
+    /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
+    /// name says.
+    Rules(&'static [Rule]),
 }
 
 /// How an event holds a message. Log events of the same name hold it in their body as well.
