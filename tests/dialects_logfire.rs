@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::made::Made;
+use support::crafted::Made;
 use support::translated::check_expected;
 
 #[test]

@@ -56,7 +56,7 @@ impl Said for &[&str] {
 /// Attributes as the program's tests write them: `said! { "gen_ai.system" => "openai", ... }`.
 #[macro_export]
 macro_rules! said {
-    ($($key:literal => $value:expr),* $(,)?) => { &[$(($key, $crate::support::made::Said::value($value))),*] };
+    ($($key:literal => $value:expr),* $(,)?) => { &[$(($key, $crate::support::crafted::Said::value($value))),*] };
 }
 
 impl Made {
