@@ -67,6 +67,7 @@ pub mod openllmetry;
 pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
+pub mod strands;
 pub mod user;
 
 use super::field::Field;
@@ -94,6 +95,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &openllmetry::OPENLLMETRY,
     &pydantic_ai::PYDANTIC_AI,
     &semantic_kernel::SEMANTIC_KERNEL,
+    &strands::STRANDS,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];

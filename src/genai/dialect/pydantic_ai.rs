@@ -133,7 +133,7 @@ pub(super) fn split(operation: &mut Operation<'_>) {
         Content::Absent => operation.output = Content::Read(vec![last]),
         // The answer's text stands apart as well: the message says more of it.
         Content::Read(output) if output.iter().all(|said| is_within(said, &last)) => *output = vec![last],
-        Content::Read(_) | Content::Current => messages.push(last),
+        Content::Read(_) | Content::Current | Content::InFields => messages.push(last),
     }
     if messages.is_empty() {
         operation.input = Content::Absent;
