@@ -54,6 +54,7 @@ pub mod azure_projects;
 mod body;
 pub mod genkit;
 pub mod handwritten;
+pub mod haystack;
 pub mod inference_server;
 pub mod langsmith;
 pub mod langtrace;
@@ -61,6 +62,7 @@ pub mod litellm;
 pub mod livekit;
 pub mod llama_stack;
 pub mod mastra;
+pub mod logfire;
 pub mod mcp;
 pub mod mlflow;
 pub mod openinference;
@@ -70,6 +72,7 @@ pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
 pub mod sentry;
+pub mod strands;
 pub mod user;
 pub mod vercel;
 
@@ -85,6 +88,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
     &genkit::GENKIT,
+    &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
     &langsmith::LANGSMITH,
@@ -93,15 +97,17 @@ pub static BUILT_IN: &[&Dialect] = &[
     &livekit::LIVEKIT,
     &llama_stack::LLAMA_STACK,
     &mastra::MASTRA,
+    &logfire::LOGFIRE,
     &mcp::MCP,
     &mlflow::MLFLOW,
-    &openlit::OPENLIT,
     &openinference::OPENINFERENCE,
+    &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
-    &semantic_kernel::SEMANTIC_KERNEL,
     &pydantic_ai::PYDANTIC_AI,
     &vercel::VERCEL,
     &sentry::SENTRY,
+    &semantic_kernel::SEMANTIC_KERNEL,
+    &strands::STRANDS,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
