@@ -82,7 +82,7 @@ async fn recorded_metrics_and_logs_arrive_as_they_were() {
         "{RECEIVER}{}service:
   telemetry: {{ metrics: {{ level: none }} }}
   pipelines:
-    metrics: {{ receivers: [otlp], processors: [genai], exporters: [otlp_grpc] }}
+    metrics: {{ receivers: [otlp], exporters: [otlp_grpc] }}
     logs: {{ receivers: [otlp], processors: [genai], exporters: [otlp_http] }}
 ",
         exporters(&grpc, &http)
