@@ -372,6 +372,22 @@ fn records_that_are_no_events_of_the_conventions_are_not_touched() {
 }
 
 #[test]
+fn content_may_stand_in_attributes() {
+    let content = json!({"role": "user", "content": "Hi"}).to_string();
+    let one_attribute = json!({"gen_ai.system": "openai", "gen_ai.event.content": content});
+    let members = json!({"gen_ai.system": "openai", "role": "user", "content": "Hi"});
+    for attributes in [one_attribute, members] {
+        let call = one(vec![event("gen_ai.user.message", attributes, Value::Null)], &replace());
+        let expected = json!({
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "openai",
+            "gen_ai.input.messages": [text("user", "Hi")],
+        });
+        assert_eq!(call, expected);
+    }
+}
+
+#[test]
 fn a_user_may_type_json() {
     let record = openai("gen_ai.user.message", json!("{\"a\": 1}"));
     let call = one(vec![record], &replace());
@@ -408,6 +424,7 @@ fn recorded() -> Vec<(String, Bytes)> {
 /// The texts in a value that people or tools wrote; JSON in text is taken apart.
 fn said(value: &Value, into: &mut BTreeSet<String>) {
     match value {
+        Value::String(text) if text.is_empty() => {}
         Value::String(text) => match serde_json::from_str::<Value>(text) {
             Ok(inner @ (Value::Object(_) | Value::Array(_))) => said(&inner, into),
             _ => drop(into.insert(text.clone())),

@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::content::{self, Direction, write_value};
+use super::content::{self, Direction, json, write_value};
 use super::convention::Convention;
 use super::dialect::Reason;
 use super::fold;
-use super::message::{Document, Message, Part, ToolDefinition};
+use super::message::{Document, Json, Message, Part, ToolDefinition};
 use super::read::ListOf;
 use crate::otlp::value::Value;
 
@@ -68,7 +68,8 @@ pub(super) fn body<'s>(
             Some(Body::Messages(fold::messages_of_text(text, role_of(list), python)))
         }
         (ListOf::Input | ListOf::Output, Cow::Owned(text)) => {
-            content::messages_from_json(&text, role_of(list), python).map(owned_messages).map(Body::Messages)
+            let read = content::messages_from_json(&text, role_of(list), python).map(owned_messages);
+            read.or_else(|| texts(value, role_of(list))).map(Body::Messages)
         }
         (ListOf::Instructions, Cow::Borrowed(text)) => {
             Some(Body::Parts(content::system_instructions_from_text(text, python)))
@@ -127,6 +128,17 @@ impl Body<'_> {
     }
 }
 
+/// A message of each text, where an attribute is a list of nothing else.
+fn texts(value: &Value<'_>, role: &str) -> Option<Vec<Message<'static>>> {
+    let Value::Array(array) = value else { return None };
+    let message = |text: &str| Message {
+        role: role.to_owned().into(),
+        parts: vec![Part::Text(text.to_owned().into())],
+        ..Message::default()
+    };
+    array.iter().map(|element| element.as_str().map(message)).collect()
+}
+
 pub(super) fn role_of(list: ListOf) -> &'static str {
     if list == ListOf::Output { "assistant" } else { "user" }
 }
@@ -177,7 +189,8 @@ pub(super) fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool 
             chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|part| chosen.contains(part))
         }
         (Body::Tools(chosen), Body::Tools(other)) => {
-            chosen.len().saturating_mul(other.len()) <= COMPARED && other.iter().all(|tool| chosen.contains(tool))
+            chosen.len().saturating_mul(other.len()) <= COMPARED
+                && other.iter().all(|tool| chosen.iter().any(|known| same_tool(known, tool)))
         }
         (Body::Documents(chosen), Body::Documents(other)) => {
             chosen.len().saturating_mul(other.len()) <= COMPARED
@@ -222,6 +235,7 @@ pub(super) fn add_calls(chosen: &mut Body<'_>, other: &Body<'_>, list: ListOf) -
 
 fn says(known: &Message<'_>, message: &Message<'_>) -> bool {
     known.role == message.role
+        && (message.more.is_empty() || known.more == message.more)
         && known.parts.len().saturating_mul(message.parts.len()) <= COMPARED
         && message.parts.iter().all(|part| known.parts.iter().any(|known| same_part(known, part)))
 }
@@ -232,7 +246,48 @@ fn same_part(known: &Part<'_>, part: &Part<'_>) -> bool {
         (
             Part::ToolCall { name, arguments, .. },
             Part::ToolCall { id: None, name: other_name, arguments: other_arguments },
-        ) => name == other_name && arguments == other_arguments,
+        ) => name == other_name && same_json(arguments.as_ref(), other_arguments.as_ref()),
+        (
+            Part::ToolCall { id, name, arguments },
+            Part::ToolCall { id: other_id, name: other_name, arguments: other_arguments },
+        ) => id == other_id && name == other_name && same_json(arguments.as_ref(), other_arguments.as_ref()),
         _ => known == part,
+    }
+}
+
+/// Equal but for the order in which the members of its schema stand.
+fn same_tool(known: &ToolDefinition<'_>, tool: &ToolDefinition<'_>) -> bool {
+    (&known.kind, &known.name, &known.description, &known.more)
+        == (&tool.kind, &tool.name, &tool.description, &tool.more)
+        && same_json(known.parameters.as_ref(), tool.parameters.as_ref())
+}
+
+fn same_json(known: Option<&Json<'_>>, other: Option<&Json<'_>>) -> bool {
+    match (known, other) {
+        (Some(Json(known)), Some(Json(other))) => {
+            known == other
+                || match (json::parse(known), json::parse(other)) {
+                    (Some(known), Some(other)) => same_node(known, other),
+                    _ => false,
+                }
+        }
+        (known, other) => known == other,
+    }
+}
+
+fn same_node(known: json::Node<'_>, other: json::Node<'_>) -> bool {
+    match (known.kind(), other.kind()) {
+        (json::Kind::Object, json::Kind::Object) => {
+            let count = known.members().count();
+            count == other.members().count()
+                && count <= COMPARED / 64
+                && other.members().all(|(name, node)| known.get(&name).is_some_and(|known| same_node(known, node)))
+        }
+        (json::Kind::Array, json::Kind::Array) => {
+            known.elements().count() == other.elements().count()
+                && known.elements().zip(other.elements()).all(|(known, other)| same_node(known, other))
+        }
+        (json::Kind::String, json::Kind::String) => known.as_str() == other.as_str(),
+        (kind, other_kind) => kind == other_kind && known.text() == other.text(),
     }
 }

@@ -123,6 +123,8 @@ fields! {
     RequestPreviousResponseId: Str,
     /// A conversation's or session's id.
     ConversationId: Str,
+    /// The id of the user on whose behalf it was asked.
+    UserId: Str,
     /// An agent's id.
     AgentId: Str,
     /// An agent's name.

@@ -38,7 +38,7 @@ struct Draft<'s> {
     name: Option<Cow<'s, str>>,
     content: Option<Cow<'s, str>>,
     /// The members of content blocks, by the number of the block.
-    blocks: Vec<(u32, &'static str, Cow<'s, str>)>,
+    blocks: Vec<(u32, (&'static str, Cow<'s, str>))>,
     /// A whole list of tool calls.
     whole_calls: Option<Cow<'s, str>>,
     user: bool,
@@ -54,6 +54,7 @@ struct CallDraft<'s> {
     id: Option<Cow<'s, str>>,
     name: Option<Cow<'s, str>>,
     arguments: Option<Cow<'s, str>>,
+    more: Vec<(&'static str, Cow<'s, str>)>,
 }
 
 /// The messages that the pieces of one family make.
@@ -91,7 +92,7 @@ impl<'s> Draft<'s> {
             Piece::Role => self.role = present(text),
             Piece::Name => self.name = present(text),
             Piece::Calls => self.whole_calls = present(text),
-            Piece::Block(member) => self.blocks.push((piece.inner, member, text)),
+            Piece::Block(member) => self.blocks.push((piece.inner, (member, text))),
             Piece::Content => self.content = Some(text),
             Piece::UserText => {
                 self.user = true;
@@ -104,6 +105,7 @@ impl<'s> Draft<'s> {
             Piece::CallId => self.call(piece.inner).id = present(text),
             Piece::CallName | Piece::ChoiceCallName => self.call(piece.inner).name = present(text),
             Piece::CallArguments | Piece::ChoiceCallArguments => self.call(piece.inner).arguments = present(text),
+            Piece::CallMember(name) => self.call(piece.inner).more.extend(present(text).map(|text| (name, text))),
             Piece::CallType
             | Piece::ToolName
             | Piece::ToolDescription
@@ -114,6 +116,7 @@ impl<'s> Draft<'s> {
             | Piece::DocumentScore
             | Piece::DocumentContent
             | Piece::DocumentMetadata
+            | Piece::Vector
             | Piece::Keep(_) => {}
         }
     }
@@ -139,16 +142,26 @@ impl<'s> Draft<'s> {
             None if list == List::Output => "assistant".into(),
             None => "user".into(),
         };
+        let blocks = Blocks::of(&self.blocks);
         if self.tool_call_id.is_some() || role == "tool" {
             // LiteLLM's flat keys have no id of the call.
-            let response = response(self.content.unwrap_or(Cow::Borrowed("")));
+            let response = match (self.content, blocks.only_text()) {
+                (Some(content), _) => response(content),
+                (None, Some(text)) => content::json_string(text),
+                (None, None) if blocks.0.is_empty() => content::json_string(""),
+                (None, None) => blocks.list(),
+            };
             parts.push(Part::ToolCallResponse { id: self.tool_call_id, response });
-        } else if let Some(text) = self.content.filter(|text| !text.is_empty() && text != "\"\"") {
+        } else {
             // LangChain's wrapper writes empty content as the two characters `""`.
-            append_text(text, python, &mut parts);
-        }
-        if let Some(blocks) = blocks_json(&self.blocks) {
-            append_owned(content::parts_from_json(&blocks, python), &mut parts);
+            let content = self.content.filter(|text| !text.is_empty() && text != "\"\"");
+            // OpenInference says the text of blocks once more as content.
+            if let Some(text) = content.filter(|text| !blocks.say(text)) {
+                append_text(text, python, &mut parts);
+            }
+            for part in blocks.parts(python) {
+                parts.push(part);
+            }
         }
         parts.extend(self.refusal.map(|text| refusal(&text)));
         if let Some(calls) = self.whole_calls {
@@ -161,32 +174,92 @@ impl<'s> Draft<'s> {
             // Anthropic's calls stand both in the content's blocks and in keys of their own.
             let said = |part: &Part<'_>| matches!(part, Part::ToolCall { id, .. } if id.is_some() && *id == call.id);
             // A bound, for a hostile span could have thousands.
-            if parts.iter().take(64).any(said) {
-                continue;
+            let known = parts.iter().take(64).position(said);
+            let part = match known.and_then(|place| parts.get_mut(place)) {
+                Some(part) => part,
+                None => {
+                    let arguments = call.arguments.and_then(content::arguments_from_text);
+                    parts.push(Part::ToolCall { id: call.id, name: call.name.unwrap_or_default(), arguments });
+                    let Some(part) = parts.last_mut() else { continue };
+                    part
+                }
+            };
+            if !call.more.is_empty() {
+                let part_of_call = std::mem::replace(part, Part::Text(Cow::Borrowed("")));
+                *part = Part::Extended { part: Box::new(part_of_call), more: members(&call.more).into() };
             }
-            parts.push(Part::ToolCall {
-                id: call.id,
-                name: call.name.unwrap_or_default(),
-                arguments: call.arguments.and_then(content::arguments_from_text),
-            });
         }
         Message { role, name: self.name, parts, finish_reason: self.finish_reason, ..Message::default() }
     }
 }
 
-/// The JSON of content blocks whose members came one by one.
-fn blocks_json(members: &[(u32, &'static str, Cow<'_, str>)]) -> Option<String> {
-    let mut blocks = String::from("[");
-    for block in members.chunk_by(|(one, ..), (other, ..)| one == other) {
-        let members: Vec<String> =
-            block.iter().map(|(_, name, text)| format!(r#""{name}":{}"#, content::json_string(text).0)).collect();
-        if blocks.len() > 1 {
-            blocks.push(',');
-        }
-        blocks.push_str(&format!("{{{}}}", members.join(",")));
+/// Members of an object, without its braces.
+fn members<'m, 't: 'm>(members: impl IntoIterator<Item = &'m (&'static str, Cow<'t, str>)>) -> String {
+    let members = members.into_iter().map(|(name, text)| format!(r#""{name}":{}"#, content::json_string(text).0));
+    members.collect::<Vec<_>>().join(",")
+}
+
+/// Content blocks whose members came one by one, each with its members.
+struct Blocks<'m, 's>(Vec<Vec<&'m (&'static str, Cow<'s, str>)>>);
+
+impl<'m, 's> Blocks<'m, 's> {
+    fn of(members: &'m [(u32, (&'static str, Cow<'s, str>))]) -> Blocks<'m, 's> {
+        let blocks = members.chunk_by(|(one, _), (other, _)| one == other);
+        Blocks(blocks.map(|block| block.iter().map(|(_, member)| member).collect()).collect())
     }
-    blocks.push(']');
-    (blocks.len() > 2).then_some(blocks)
+
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|block| member(block, "text"))
+    }
+
+    /// Whether this text is what the blocks say, one of them or all together.
+    fn say(&self, content: &str) -> bool {
+        self.texts().any(|text| text == content)
+            || (!self.0.is_empty()
+                && ["", "\n"].iter().any(|glue| self.texts().collect::<Vec<_>>().join(glue) == content))
+    }
+
+    /// The text of the only block, if it has nothing else.
+    fn only_text(&self) -> Option<&str> {
+        match &self.0[..] {
+            [block] if block.iter().all(|(name, _)| matches!(*name, "type" | "text")) => member(block, "text"),
+            _ => None,
+        }
+    }
+
+    fn json(block: &[&(&'static str, Cow<'_, str>)]) -> String {
+        format!("{{{}}}", members(block.iter().copied()))
+    }
+
+    fn list(&self) -> Json<'static> {
+        let blocks: Vec<String> = self.0.iter().map(|block| Self::json(block)).collect();
+        Json(format!("[{}]", blocks.join(",")).into())
+    }
+
+    /// The parts that they are; a block that nobody knows is one as it is.
+    fn parts(&self, python: bool) -> impl Iterator<Item = Part<'static>> {
+        self.0.iter().filter(|block| !is_blank(block)).flat_map(move |block| {
+            let json = match (member(block, "type"), member(block, "text")) {
+                (Some(_), _) => Self::json(block),
+                (None, text) => {
+                    let kind = if text.is_some() { "text" } else { "unknown" };
+                    format!(r#"{{"type":"{kind}",{}}}"#, members(block.iter().copied()))
+                }
+            };
+            let read = content::parts_from_json(&json, python)
+                .map(|parts| parts.into_iter().map(Part::into_owned).collect::<Vec<Part<'static>>>());
+            read.unwrap_or_else(|| vec![Part::Generic(Json(json.into()))])
+        })
+    }
+}
+
+/// LlamaIndex begins an answer that is all calls with an empty text.
+fn is_blank(block: &[&(&'static str, Cow<'_, str>)]) -> bool {
+    block.iter().all(|(name, text)| *name == "type" || text.is_empty())
+}
+
+fn member<'b>(block: &'b [&(&'static str, Cow<'_, str>)], wanted: &str) -> Option<&'b str> {
+    block.iter().find(|(name, _)| *name == wanted).map(|(_, text)| &**text)
 }
 
 fn append_owned(read: Option<Vec<Part<'_>>>, parts: &mut Vec<Part<'_>>) {

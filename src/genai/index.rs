@@ -48,6 +48,14 @@ pub(super) struct Meaning {
 }
 
 impl Meaning {
+    /// What a rule says; `order` is its place in its table.
+    pub(super) fn new(dialect: u8, order: usize, rule: &Rule) -> Meaning {
+        let Rule { action, guarded, own, .. } = *rule;
+        let order = order.min(usize::from(u16::MAX) - 100) as u16;
+        let values = rule.values.map_or(ValueMap::None, ValueMap::Table);
+        Meaning { dialect, order, action, values, guarded, own }
+    }
+
     /// Whether a span with such a key has to be looked at: it may be an operation, and whether it is
     /// is said by the guard or by what else stands on the span.
     fn is_worth_a_look(&self) -> bool {
@@ -72,6 +80,8 @@ fn starts(action: Action) -> bool {
         // A common word; the operation has to be said by something else.
         Action::ByOperation(_) | Action::Variables => false,
         Action::Members(rules) => rules.iter().any(|rule| starts(rule.action)),
+        Action::BySpanName(actions) => actions.iter().any(|(_, action)| starts(*action)),
+        Action::Marks => true,
         Action::Total
         | Action::Input
         | Action::Output
@@ -126,6 +136,8 @@ pub(super) enum Found<'i, 'k> {
     Member(Member<'k>),
     /// Under a prefix whose keys stay.
     Kept(u8, Reason),
+    /// What it means on the event that it stands on.
+    OnEvent(&'i Meaning),
     Foreign,
 }
 
@@ -146,6 +158,8 @@ pub(super) struct Index {
     /// Fields whose current names hold some emitter's own words.
     reworded: Vec<Field>,
     pub(super) events: Vec<(u8, EventRule)>,
+    /// What attributes mean on one event only.
+    on_events: Vec<(EventRule, &'static str, Meaning)>,
 }
 
 /// Fields that every kind of span may have: they never make a span an LLM operation.
@@ -155,6 +169,7 @@ fn is_general(field: Field) -> bool {
         Field::ErrorType
             | Field::ServerAddress
             | Field::ServerPort
+            | Field::UserId
             | Field::NetworkTransport
             | Field::RpcResponseStatusCode
             | Field::JsonrpcRequestId
@@ -180,6 +195,7 @@ impl Index {
             kept: Prefixes::default(),
             reworded: Vec::new(),
             events: Vec::new(),
+            on_events: Vec::new(),
         };
         if !user.is_empty() {
             index.dialects.push(super::dialect::user::NAME);
@@ -207,10 +223,7 @@ impl Index {
         self.dialects.push(dialect.name);
         self.tables.push(Some(dialect));
         for (order, rule) in dialect.keys.iter().enumerate() {
-            let values = rule.values.map_or(ValueMap::None, ValueMap::Table);
-            let order = order.min(usize::from(u16::MAX) - 100) as u16;
-            let Rule { key, action, guarded, own, .. } = *rule;
-            self.add(key, Meaning { dialect: number, order, action, values, guarded, own });
+            self.add(rule.key, Meaning::new(number, order, rule));
         }
         self.reworded.extend(dialect.keys.iter().filter_map(|rule| match rule.action {
             Action::Field(field) if rule.values.is_some() => {
@@ -252,7 +265,14 @@ impl Index {
             }
             self.kept.add(prefix, (number, *reason));
         }
-        self.events.extend(dialect.events.iter().map(|event| (number, *event)));
+        for event in dialect.events {
+            self.events.push((number, *event));
+            if let EventAction::Rules(rules) = event.action {
+                let meanings = rules.iter().enumerate();
+                self.on_events
+                    .extend(meanings.map(|(order, rule)| (*event, rule.key, Meaning::new(number, order, rule))));
+            }
+        }
     }
 
     fn add_convention(&mut self, number: u8, convention: &Convention) {
@@ -291,10 +311,19 @@ impl Index {
         self.table(dialect).is_some_and(|table| table.name == super::dialect::otel::NAME)
     }
 
-    /// Whether one of the dialects that `speaks` is true of gives this name to its spans.
-    pub(super) fn names_span(&self, name: &str, speaks: impl Fn(u8) -> bool) -> bool {
+    /// Whether one of the dialects that `speaks` is true of gives this name to its spans; see
+    /// [`super::dialect::SpanName::matches`].
+    pub(super) fn names_span(
+        &self,
+        name: &str,
+        scope_name: &str,
+        has: impl Fn(&str) -> bool,
+        speaks: impl Fn(u8) -> bool,
+    ) -> bool {
         self.tables.iter().enumerate().any(|(number, table)| {
-            table.is_some_and(|table| speaks(number as u8) && table.span_names.iter().any(|known| known.matches(name)))
+            table.is_some_and(|table| {
+                speaks(number as u8) && table.span_names.iter().any(|known| known.matches(name, scope_name, &has))
+            })
         })
     }
 
@@ -311,7 +340,19 @@ impl Index {
 
     /// Whether the attributes of an event of this name are read as if they stood on the span.
     pub(super) fn lends(&self, name: &str) -> bool {
-        self.events.iter().any(|(_, event)| matches!(event.action, EventAction::Attributes) && event.matches(name))
+        let lends = |event: &EventRule| matches!(event.action, EventAction::Attributes | EventAction::Rules(_));
+        self.events.iter().any(|(_, event)| lends(event) && event.matches(name))
+    }
+
+    /// Whether the attributes of an event of this name mean something there only.
+    pub(super) fn has_rules_on(&self, event: &str) -> bool {
+        self.on_events.iter().any(|(rule, ..)| rule.matches(event))
+    }
+
+    /// What an attribute means on an event of this name, and there only.
+    pub(super) fn on_event(&self, event: &str, key: &str) -> Option<&Meaning> {
+        let meant = |(rule, known, _): &&(EventRule, &str, Meaning)| *known == key && rule.matches(event);
+        self.on_events.iter().find(meant).map(|(.., meaning)| meaning)
     }
 
     #[cold]
@@ -321,7 +362,7 @@ impl Index {
             Found::Member(_) => true,
             // What nobody knows is counted, also where nothing else is known.
             Found::Kept(_, reason) => reason == Reason::Unknown,
-            Found::Foreign => false,
+            Found::OnEvent(_) | Found::Foreign => false,
         }
     }
 

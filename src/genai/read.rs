@@ -3,7 +3,7 @@
 //! Nothing is decided here about targets. A claim notes where something was said; what became of it
 //! is filled in by [`super::translate`].
 
-use super::dialect::{Counts, Family, Quirk, Reason, Sign};
+use super::dialect::{Counts, Dialect, Family, Quirk, Reason, Sign};
 use super::field::Field;
 use super::index::{Found, Index, MAX_DIALECTS, Meaning, Member};
 use crate::otlp::span::Span;
@@ -66,6 +66,14 @@ impl<'a> Source<'a> {
     /// The attributes of the span itself.
     pub(super) fn own_attributes(&self) -> &[(&'a str, Value<'a>)] {
         self.attributes.get(..self.own).unwrap_or_default()
+    }
+
+    /// The name of the event that an attribute stands on; `None` if it is the span's own.
+    fn lender(&self, attribute: usize) -> Option<&'a str> {
+        if self.is_own(attribute) {
+            return None;
+        }
+        self.events.iter().find(|event| event.lent.contains(&attribute)).map(|event| event.name)
     }
 
     /// Whether an attribute is the span's own.
@@ -215,6 +223,11 @@ impl Speakers {
         self.leader.is_none()
     }
 
+    /// The table of the dialect that speaks loudest.
+    pub(super) fn leader(&self, index: &Index) -> Option<&'static Dialect> {
+        self.leader.and_then(|leader| index.table(leader))
+    }
+
     /// Whether a single emitter speaks.
     fn is_one(&self) -> bool {
         self.told.is_power_of_two()
@@ -299,6 +312,10 @@ impl<'i> Reading<'i, '_> {
         let mut telling = Vec::new();
         let mut found = Vec::with_capacity(source.attributes.len());
         for (attribute, (key, _)) in source.attributes.iter().enumerate() {
+            if let Some(event) = source.lender(attribute).filter(|event| index.has_rules_on(event)) {
+                found.push(index.on_event(event, key).map_or(Found::Foreign, Found::OnEvent));
+                continue;
+            }
             let what = index.find(key);
             match what {
                 Found::Entry(entry) => {
@@ -311,7 +328,7 @@ impl<'i> Reading<'i, '_> {
                         scores[usize::from(*dialect)] += 1;
                     }
                 }
-                Found::Kept(..) | Found::Foreign => {}
+                Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => {}
             }
             if index.score(key, &mut tells, &mut seen) {
                 telling.push(attribute);
@@ -333,7 +350,8 @@ impl<'i> Reading<'i, '_> {
             recognise(index, &scores, &speakers, |winner| sign.loudest(winner).or(sign_of_name.loudest(winner)));
         let rank = |dialect: u8| speakers.rank(index, dialect);
 
-        let named_by_emitter = index.names_span(name, |dialect| speakers.has(dialect));
+        let has = |key: &str| source.get(key).is_some();
+        let named_by_emitter = index.names_span(name, origin.scope_name, has, |dialect| speakers.has(dialect));
         let mut reading = Reading {
             recognised,
             standing: Standing {
@@ -362,6 +380,10 @@ impl<'i> Reading<'i, '_> {
                         attribute,
                         meaning,
                     });
+                }
+                Found::OnEvent(meaning) => {
+                    reading.starts |= meaning.starts();
+                    reading.work.push(Work { rank: RANK_EVENT + rank(meaning.dialect), attribute, meaning });
                 }
                 Found::Member(member) => {
                     let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
@@ -399,13 +421,12 @@ impl<'i> Reading<'i, '_> {
 
     /// How the leader counts tokens.
     pub(super) fn counts(&self, index: &Index) -> Counts {
-        let table = self.standing.speakers.leader.and_then(|leader| index.table(leader));
-        table.map_or(Counts::UNSAID, |table| table.counts)
+        self.standing.speakers.leader(index).map_or(Counts::UNSAID, |table| table.counts)
     }
 
     /// The leader's quirk.
     pub(super) fn quirk(&self, index: &Index) -> Option<Quirk> {
-        self.standing.speakers.leader.and_then(|leader| index.table(leader)).and_then(|table| table.quirk)
+        self.standing.speakers.leader(index).and_then(|table| table.quirk)
     }
 }
 
@@ -458,7 +479,7 @@ impl Standing {
                 let mut dialects = families.iter().map(|(dialect, _)| *dialect);
                 first(&mut dialects.clone(), &self.speakers) != first(&mut dialects, &now)
             }
-            Found::Kept(..) | Found::Foreign => false,
+            Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => false,
         })
     }
 }

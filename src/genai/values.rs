@@ -66,7 +66,7 @@ pub fn is_nothing(word: &str) -> bool {
 }
 
 /// `gen_ai.provider.name`.
-pub static PROVIDER: [(&str, Option<&str>); 69] = [
+pub static PROVIDER: &Table = &[
     ("openai", Some("openai")),
     ("text-completion-openai", Some("openai")),
     ("anthropic", Some("anthropic")),
@@ -126,6 +126,60 @@ pub static PROVIDER: [(&str, Option<&str>); 69] = [
     ("openrouter", Some("openrouter")),
     ("hosted_vllm", Some("vllm")),
     ("vllm", Some("vllm")),
+    ("azure-openai", Some("azure.ai.openai")),
+    ("azureopenai", Some("azure.ai.openai")),
+    ("amazon", Some("aws.bedrock")),
+    ("amazon-bedrock", Some("aws.bedrock")),
+    ("amazon_bedrock", Some("aws.bedrock")),
+    ("google-gla", Some("gcp.gemini")),
+    ("google_genai", Some("gcp.gemini")),
+    ("google-genai", Some("gcp.gemini")),
+    ("google.generative-ai*", Some("gcp.gemini")),
+    ("google.ai.studio", Some("gcp.gemini")),
+    ("generativelanguage", Some("gcp.gemini")),
+    ("google-vertex", Some("gcp.vertex_ai")),
+    ("google.vertex*", Some("gcp.vertex_ai")),
+    ("google_vertexai", Some("gcp.vertex_ai")),
+    ("x.ai", Some("x_ai")),
+    ("grok", Some("x_ai")),
+    ("watsonx_ai", Some("ibm.watsonx.ai")),
+    ("ibm_watsonx", Some("ibm.watsonx.ai")),
+    ("ibm.watson.ai", Some("ibm.watsonx.ai")),
+    ("moonshotai", Some("moonshot_ai")),
+    ("kimi", Some("moonshot_ai")),
+    ("claude", Some("anthropic")),
+    ("anthropic.messages", Some("anthropic")),
+    ("openai.chat", Some("openai")),
+    ("openai.responses", Some("openai")),
+    ("openai.completion", Some("openai")),
+    ("openai.embedding", Some("openai")),
+    ("pplx", Some("perplexity")),
+    // Frameworks and libraries between the application and a provider.
+    ("langgraph", None),
+    ("langchain core", None),
+    ("haystack", None),
+    ("crewai", None),
+    ("autogen", None),
+    ("ag2", None),
+    ("strands-agents", None),
+    ("strands_agents", None),
+    ("spring_ai", None),
+    ("gcp.vertex.agent", None),
+    ("google_adk", None),
+    ("pydantic_ai", None),
+    ("openai_agents", None),
+    ("claude_agent_sdk", None),
+    ("vercel_ai", None),
+    ("mastra", None),
+    ("controlflow", None),
+    ("dynamiq", None),
+    ("phidata", None),
+    ("agno", None),
+    ("letta", None),
+    ("mem0", None),
+    ("embedchain", None),
+    ("browser_use", None),
+    ("mcp", None),
     ("langchain", None),
     ("llama_index", None),
     ("llamaindex", None),
@@ -143,7 +197,7 @@ pub static TOKEN_TYPE: [(&str, Option<&str>); 4] =
     [("input", Some("input")), ("output", Some("output")), ("prompt", Some("input")), ("completion", Some("output"))];
 
 /// `gen_ai.operation.name`. `rerank`, `image`, ... are custom operations and pass through.
-pub static OPERATION: [(&str, Option<&str>); 11] = [
+pub static OPERATION: &Table = &[
     ("chat", Some("chat")),
     ("completion", Some("text_completion")),
     ("text_completion", Some("text_completion")),
@@ -158,7 +212,7 @@ pub static OPERATION: [(&str, Option<&str>); 11] = [
 ];
 
 /// LiteLLM's call types, where `completion` is a chat. Others pass through.
-pub static LITELLM_CALL_TYPE: [(&str, Option<&str>); 20] = [
+pub static LITELLM_CALL_TYPE: &Table = &[
     ("completion", Some("chat")),
     ("acompletion", Some("chat")),
     ("responses", Some("chat")),
@@ -182,7 +236,7 @@ pub static LITELLM_CALL_TYPE: [(&str, Option<&str>); 20] = [
 ];
 
 /// `traceloop.span.kind` as an operation.
-pub static TRACELOOP_KIND: [(&str, Option<&str>); 7] = [
+pub static TRACELOOP_KIND: &Table = &[
     ("workflow", Some("invoke_workflow")),
     ("agent", Some("invoke_agent")),
     ("tool", Some("execute_tool")),
@@ -193,7 +247,7 @@ pub static TRACELOOP_KIND: [(&str, Option<&str>); 7] = [
 ];
 
 /// `gen_ai.output.type`, from OpenAI's response formats.
-pub static OUTPUT_TYPE: [(&str, Option<&str>); 5] = [
+pub static OUTPUT_TYPE: &Table = &[
     ("text", Some("text")),
     ("json_object", Some("json")),
     ("json_schema", Some("json")),
@@ -203,8 +257,11 @@ pub static OUTPUT_TYPE: [(&str, Option<&str>); 5] = [
 
 /// A message's `finish_reason`; the attribute `gen_ai.response.finish_reasons` keeps the
 /// provider's word.
-pub static FINISH_REASON: [(&str, Option<&str>); 31] = [
+pub static FINISH_REASON: &Table = &[
     ("stop", Some("stop")),
+    ("end_of_turn", Some("stop")),
+    ("end_of_message", Some("stop")),
+    ("out_of_tokens", Some("length")),
     ("end_turn", Some("stop")),
     ("stop_sequence", Some("stop")),
     ("complete", Some("stop")),
@@ -235,6 +292,11 @@ pub static FINISH_REASON: [(&str, Option<&str>); 31] = [
     ("none", None),
     ("null", None),
     ("", None),
+    ("finishreason.stop", Some("stop")),
+    ("model_context_window_exceeded", Some("length")),
+    ("blocklist", Some("content_filter")),
+    ("prohibited_content", Some("content_filter")),
+    ("tool_execution", Some("tool_call")),
 ];
 
 /// A provider, from the host (and port) that was called.

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value as Tree, json};
 
 use super::content;
-use super::shapes::{Type, type_of};
+use super::types::{Type, type_of};
 use super::value::{Said, parsed, python_numbers, scalar, tree};
 
 /// What must become of a key that has a home.
@@ -255,4 +255,110 @@ fn says_otherwise(before: &Span, homes: &[&str], said: &Tree) -> bool {
     let current: Vec<Tree> = homes.iter().filter_map(|home| get(&before.attributes, home)).collect();
     current.iter().for_each(|current| other.add(current));
     !current.is_empty() && !content::missing(said, &other).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry_proto::tonic::trace::v1::span::Event;
+
+    use super::*;
+    use crate::conformance_support::value::attributes;
+
+    fn span(said: Tree) -> Span {
+        Span { name: "call".into(), attributes: attributes(said), ..Span::default() }
+    }
+
+    /// What is left of a span that became another one.
+    fn found(scope: &str, before: Tree, after: Tree) -> Vec<String> {
+        let left = left(scope, &span(before), &span(after), Target::V1_41);
+        left.into_iter().map(|left| format!("{} {}", left.key, left.what)).collect()
+    }
+
+    #[test]
+    fn a_key_that_has_a_home_goes() {
+        let legacy = json!({"llm.request.model": "m", "their.own": 1});
+        assert_eq!(found("", legacy.clone(), legacy.clone()), ["llm.request.model is left"]);
+        assert_eq!(found("", legacy, json!({"gen_ai.request.model": "m", "their.own": 1})), [""; 0]);
+        let numbered = json!({"gen_ai.prompt.12.content": "hi"});
+        assert_eq!(found("", numbered.clone(), numbered), ["gen_ai.prompt.12.content is left"]);
+        let template = json!({"gen_ai.prompt.name": "greeting"});
+        assert_eq!(found("", template.clone(), template), [""; 0]);
+    }
+
+    #[test]
+    fn what_no_home_can_hold_stays() {
+        for nothing in [json!(""), json!("None"), json!([]), Tree::Null, json!("many"), json!(-1)] {
+            let legacy = json!({"llm.request.max_tokens": nothing});
+            assert_eq!(found("", legacy.clone(), legacy), [""; 0]);
+        }
+        let other = json!({"gen_ai.system": "mine", "gen_ai.provider.name": "openai"});
+        assert_eq!(found("", other.clone(), other), [""; 0]);
+        let same = json!({"gen_ai.system": "openai", "gen_ai.provider.name": "openai"});
+        assert_eq!(found("", same.clone(), same), ["gen_ai.system is left"]);
+    }
+
+    #[test]
+    fn a_copy_may_stay_once_it_is_said() {
+        let legacy = json!({"traceloop.span.kind": "tool", "traceloop.entity.name": "add"});
+        let lacking = ["traceloop.entity.name is not said", "traceloop.span.kind is not said"];
+        assert_eq!(found("", legacy.clone(), legacy.clone()), lacking);
+        let mut said = legacy.clone();
+        said["gen_ai.operation.name"] = json!("execute_tool");
+        said["gen_ai.tool.name"] = json!("add");
+        assert_eq!(found("", legacy, said), [""; 0]);
+        let task = json!({"traceloop.span.kind": "task", "traceloop.entity.name": "add"});
+        assert_eq!(found("", task.clone(), task), [""; 0]);
+    }
+
+    #[test]
+    fn a_member_is_said_too() {
+        for text in ["{\"input_tokens\": 3}", "Usage(input_tokens=3)", "{'input_tokens': 3}"] {
+            let legacy = json!({"langsmith.usage_metadata": text, "langsmith.span.kind": "llm"});
+            let left = found("", legacy.clone(), legacy);
+            assert!(left.contains(&"langsmith.usage_metadata#input_tokens is not said".to_owned()), "{text}: {left:?}");
+        }
+        let zero = json!({"gen_ai.usage.input_token_details": "{'audio': 0, 'cache_read': 0}"});
+        assert_eq!(found("", zero.clone(), zero), [""; 0]);
+    }
+
+    #[test]
+    fn a_condition_holds_or_not() {
+        let bare = json!({"tool_arguments": "{}"});
+        let said = json!({"tool_arguments": "{\"a\": 1}"});
+        assert_eq!(found("pydantic-ai", said.clone(), said.clone()), ["tool_arguments is left"]);
+        assert_eq!(found("pydantic-ai", bare.clone(), bare), [""; 0]);
+        assert_eq!(found("another", said.clone(), said), [""; 0]);
+    }
+
+    #[test]
+    fn an_event_is_left_or_not() {
+        let event =
+            |said: Tree| Event { name: "gen_ai.user.message".into(), attributes: attributes(said), ..Event::default() };
+        let with = |said: Tree| Span { events: vec![event(said)], ..Span::default() };
+        let says = with(json!({"content": "hi", "gen_ai.system": "openai"}));
+        let found = left("", &says, &says, Target::Main);
+        assert_eq!(found.iter().map(|left| left.key.as_str()).collect::<Vec<_>>(), ["event:gen_ai.user.message"]);
+        assert!(left("", &says, &Span::default(), Target::Main).is_empty());
+        let silent = with(json!({"gen_ai.system": "openai"}));
+        assert!(left("", &silent, &silent, Target::Main).is_empty());
+    }
+
+    /// A home that has to go itself would never be reached.
+    #[test]
+    fn no_home_is_legacy_for_its_target() {
+        for row in ROWS.iter() {
+            for target in [Target::V1_41, Target::Main] {
+                for home in row.homes(target) {
+                    let moved = ROWS.iter().any(|other| {
+                        other.how == How::Move
+                            && matches(other.key, home)
+                            && other.when.is_empty()
+                            && other.member.is_none()
+                            && !other.homes(target).is_empty()
+                    });
+                    assert!(!moved, "{} has the home {home}, which is legacy for {}", row.key, target.name());
+                }
+            }
+        }
+    }
 }

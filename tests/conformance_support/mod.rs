@@ -8,5 +8,6 @@ pub mod measure;
 pub mod page;
 pub mod replay;
 pub mod shapes;
+pub mod types;
 pub mod usage;
 pub mod value;

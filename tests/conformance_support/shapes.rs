@@ -10,6 +10,7 @@
 //! | `arguments` are no text that holds a JSON object or list | the text is the provider's wire form, not what the model said |
 //! | what a message or part says stands under the published member only | a leftover `content` or `tool_calls` beside `parts` says it twice |
 //! | a `tool_call_response` names an earlier `tool_call`, ids are unique | without it, no reader can join the two |
+//! | `finish_reason` is empty only where the span does not say it for each message | 1.41 wants the member, and nothing may be made up |
 //! | parts without a published shape are of a type in [`GENERIC`], with a payload | a `type` alone lets anything through |
 //! | a `data:` URL is a `blob` | a reader of `uri` would fetch it |
 
@@ -21,6 +22,7 @@ use dragoman::genai::settings::Target;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use serde_json::Value as Tree;
 
+use super::types::{Type, type_of};
 use super::value::tree;
 
 const ROLES: [&str; 4] = ["system", "user", "assistant", "tool"];
@@ -53,11 +55,11 @@ pub struct Violation {
 /// What is wrong with the content of a span, event or log record.
 pub fn violations(attributes: &[KeyValue], target: Target) -> Vec<Violation> {
     let mut found = Vec::new();
-    let has_reason = attributes.iter().any(|entry| entry.key == "gen_ai.response.finish_reasons");
+    let reasons = attributes.iter().find(|entry| entry.key == "gen_ai.response.finish_reasons");
+    let reasons = reasons.and_then(|entry| tree(entry.value.as_ref()).as_array().map(Vec::len)).unwrap_or(0);
     for entry in attributes {
         let value = tree(entry.value.as_ref());
-        let mut check =
-            Check { target, has_reason, wrong: Vec::new(), calls: HashSet::new(), all_calls: HashSet::new() };
+        let mut check = Check::new(target, reasons);
         match entry.key.as_str() {
             "gen_ai.input.messages" => check.list(&value, |check, at, item| check.message(at, item, false)),
             "gen_ai.output.messages" => check.list(&value, |check, at, item| check.message(at, item, true)),
@@ -75,8 +77,10 @@ pub fn violations(attributes: &[KeyValue], target: Target) -> Vec<Violation> {
 
 struct Check {
     target: Target,
-    /// Whether the span knows why the model stopped.
-    has_reason: bool,
+    /// How many reasons the span has for that the model stopped.
+    reasons: usize,
+    /// How many messages the list has.
+    messages: usize,
     wrong: Vec<(String, String)>,
     /// Ids of the calls that were met so far.
     calls: HashSet<String>,
@@ -85,6 +89,11 @@ struct Check {
 }
 
 impl Check {
+    fn new(target: Target, reasons: usize) -> Check {
+        let (calls, all_calls) = (HashSet::new(), HashSet::new());
+        Check { target, reasons, messages: 0, wrong: Vec::new(), calls, all_calls }
+    }
+
     fn wrong(&mut self, at: &str, what: impl Into<String>) {
         self.wrong.push((at.to_owned(), what.into()));
     }
@@ -103,6 +112,7 @@ impl Check {
             other => other,
         };
         let Some(items) = value.as_array() else { return self.wrong("", "is no list") };
+        self.messages = items.len();
         let parts = items.iter().filter_map(|item| item["parts"].as_array()).flatten();
         self.all_calls = parts
             .filter(|part| part["type"] == "tool_call" || part["type"] == "server_tool_call")
@@ -125,8 +135,8 @@ impl Check {
             (None, Target::V1_41) if output => self.wrong(at, "has no finish_reason"),
             (None, _) => {}
             (Some(Tree::Null), Target::Main) => {}
-            // Nobody knows, and 1.41 wants the member.
-            (Some(Tree::String(word)), Target::V1_41) if word.is_empty() && !self.has_reason => {}
+            // 1.41 wants the member even where nobody knows.
+            (Some(Tree::String(word)), Target::V1_41) if word.is_empty() && self.reasons != self.messages => {}
             (Some(_), _) => self.word(at, message, "finish_reason", &FINISH_REASONS),
         }
         let Some(parts) = message["parts"].as_array() else { return self.wrong(at, "has no list of parts") };
@@ -209,10 +219,18 @@ impl Check {
         }
     }
 
+    /// 1.41 wants id and score of every document; main takes what is known.
     fn document(&mut self, at: &str, document: &Tree) {
-        self.name(at, document, "id");
-        if !document["score"].is_number() {
+        let is_asked = |member: &str| self.target == Target::V1_41 || document.get(member).is_some();
+        let (id, score) = (is_asked("id"), is_asked("score"));
+        if id {
+            self.name(at, document, "id");
+        }
+        if score && !document["score"].is_number() {
             self.wrong(at, "has no score");
+        }
+        if document.as_object().is_some_and(serde_json::Map::is_empty) {
+            self.wrong(at, "says nothing");
         }
     }
 
@@ -357,73 +375,5 @@ fn is_base64_url(text: &str) -> bool {
     payload.is_some_and(|(_, payload)| !payload.is_empty() && is_base64(payload))
 }
 
-/// The type of an attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Type {
-    Text,
-    Int,
-    Double,
-    Number,
-    Flag,
-    Texts,
-}
-
-/// The type of a current attribute that is no content.
-pub fn type_of(key: &str) -> Option<Type> {
-    Some(match key {
-        "gen_ai.operation.name"
-        | "gen_ai.provider.name"
-        | "gen_ai.request.model"
-        | "gen_ai.response.model"
-        | "gen_ai.response.id"
-        | "gen_ai.conversation.id"
-        | "gen_ai.output.type"
-        | "gen_ai.agent.id"
-        | "gen_ai.agent.name"
-        | "gen_ai.agent.description"
-        | "gen_ai.agent.version"
-        | "gen_ai.tool.name"
-        | "gen_ai.tool.type"
-        | "gen_ai.tool.description"
-        | "gen_ai.tool.call.id"
-        | "gen_ai.workflow.name"
-        | "gen_ai.data_source.id"
-        | "gen_ai.prompt.name"
-        | "gen_ai.prompt.version"
-        | "gen_ai.retrieval.query.text"
-        | "gen_ai.request.reasoning.level"
-        | "openai.api.type"
-        | "openai.request.service_tier"
-        | "openai.response.service_tier"
-        | "openai.response.system_fingerprint"
-        | "error.type"
-        | "mcp.method.name"
-        | "mcp.session.id"
-        | "server.address" => Type::Text,
-        "gen_ai.request.max_tokens"
-        | "gen_ai.request.seed"
-        | "gen_ai.request.choice.count"
-        | "gen_ai.retrieval.top_k"
-        | "gen_ai.embeddings.dimension.count"
-        | "server.port" => Type::Int,
-        "gen_ai.request.temperature"
-        | "gen_ai.request.top_p"
-        | "gen_ai.request.frequency_penalty"
-        | "gen_ai.request.presence_penalty"
-        | "gen_ai.response.time_to_first_chunk" => Type::Double,
-        "gen_ai.request.top_k" => Type::Number,
-        "gen_ai.request.stream" => Type::Flag,
-        "gen_ai.response.finish_reasons" | "gen_ai.request.stop_sequences" | "gen_ai.request.encoding_formats" => {
-            Type::Texts
-        }
-        "gen_ai.usage.input_tokens"
-        | "gen_ai.usage.output_tokens"
-        | "gen_ai.usage.cache_read.input_tokens"
-        | "gen_ai.usage.cache_creation.input_tokens"
-        | "gen_ai.usage.cache_write.input_tokens"
-        | "gen_ai.usage.reasoning.output_tokens"
-        | "gen_ai.usage.audio.input_tokens"
-        | "gen_ai.usage.audio.output_tokens" => Type::Int,
-        _ => return None,
-    })
-}
+#[cfg(test)]
+mod tests;

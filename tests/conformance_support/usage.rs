@@ -106,3 +106,74 @@ fn collect(path: &str, value: &Tree, depth: usize, found: &mut Vec<u64>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::conformance_support::value::attributes;
+
+    fn case(calls: Tree) -> Case {
+        Case { name: "chat".into(), described: json!({"llm_calls": calls}), requests: Vec::new() }
+    }
+
+    fn says(said: Tree) -> Span {
+        Span { attributes: attributes(said), ..Span::default() }
+    }
+
+    #[test]
+    fn what_a_provider_counts_beside_is_billed() {
+        let anthropic = json!({"cache_read_input_tokens": 2048, "cache_creation_input_tokens": 128});
+        let gemini = json!({"thoughtsTokenCount": 40});
+        let calls = case(json!([
+            {"input_tokens": 20, "output_tokens": 10, "usage": anthropic},
+            {"input_tokens": 16, "output_tokens": 19, "usage": gemini},
+            {"status": 429},
+        ]));
+        assert_eq!(billed(&calls), (2212, 69));
+    }
+
+    #[test]
+    fn usage_is_found_wherever_it_stands() {
+        let call = case(json!([{"input_tokens": 24, "output_tokens": 9, "usage": {}}]));
+        for said in [
+            json!({"llm.token_count.prompt": 24, "llm.token_count.completion": 9}),
+            json!({"usage.in": "24", "usage.out": 9.0}),
+            json!({"output": "{\"usage\": {\"prompt\": 24, \"completion\": 9}}"}),
+            json!({"output": "Answer(usage=Usage(prompt_tokens=24, completion_tokens=9))"}),
+            json!({"crew.usage": "{'prompt_tokens': 24, 'completion_tokens': 9}"}),
+        ] {
+            assert!(is_carried(&call, &[says(said.clone())]), "{said}");
+        }
+        for said in [
+            json!({"usage.in": 24}),
+            json!({"height": 24, "width": 9}),
+            json!({"usage.in": 24, "usage.total_tokens": 9}),
+        ] {
+            assert!(!is_carried(&call, &[says(said.clone())]), "{said}");
+        }
+        assert!(!is_carried(&call, &[says(json!({"usage.in": 24})), says(json!({"usage.out": 9}))]));
+    }
+
+    #[test]
+    fn every_call_or_their_sum_is_carried() {
+        let calls = case(json!([
+            {"input_tokens": 24, "output_tokens": 9, "usage": {}},
+            {"input_tokens": 10, "output_tokens": 2, "usage": {}},
+        ]));
+        let pair = |input: u64, output: u64| says(json!({"usage.in": input, "usage.out": output}));
+        assert!(is_carried(&calls, &[pair(24, 9), pair(10, 2)]));
+        assert!(is_carried(&calls, &[pair(34, 11)]));
+        assert!(!is_carried(&calls, &[pair(24, 9)]));
+    }
+
+    #[test]
+    fn a_cache_is_part_of_what_is_carried() {
+        let usage = json!({"cache_read_input_tokens": 2048});
+        let call = case(json!([{"input_tokens": 20, "output_tokens": 10, "usage": usage}]));
+        assert!(!is_carried(&call, &[says(json!({"usage.in": 20, "usage.out": 10}))]));
+        assert!(is_carried(&call, &[says(json!({"usage.in": 20, "usage.out": 10, "usage.cached": 2048}))]));
+        assert!(is_carried(&call, &[says(json!({"usage.in": 2068, "usage.out": 10}))]));
+    }
+}

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
+use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, KeyValue, KeyValueList, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value as Tree, json};
 
@@ -25,6 +25,33 @@ pub fn tree(value: Option<&AnyValue>) -> Tree {
             Tree::Object(entries.collect())
         }
         Some(other) => json!(format!("{other:?}")),
+    }
+}
+
+/// Attributes from the members of an object.
+#[cfg(test)]
+pub fn attributes(members: Tree) -> Vec<KeyValue> {
+    fn any(tree: Tree) -> AnyValue {
+        let value = match tree {
+            Tree::Null => None,
+            Tree::Bool(flag) => Some(Value::BoolValue(flag)),
+            Tree::String(text) => Some(Value::StringValue(text)),
+            Tree::Number(number) => Some(match number.as_i64() {
+                Some(number) => Value::IntValue(number),
+                None => Value::DoubleValue(number.as_f64().unwrap()),
+            }),
+            Tree::Array(items) => Some(Value::ArrayValue(ArrayValue { values: items.into_iter().map(any).collect() })),
+            Tree::Object(members) => Some(Value::KvlistValue(KeyValueList { values: entries(members) })),
+        };
+        AnyValue { value }
+    }
+    fn entries(members: serde_json::Map<String, Tree>) -> Vec<KeyValue> {
+        let entry = |(key, value)| KeyValue { key, value: Some(any(value)), ..KeyValue::default() };
+        members.into_iter().map(entry).collect()
+    }
+    match members {
+        Tree::Object(members) => entries(members),
+        other => panic!("an object is expected: {other}"),
     }
 }
 
@@ -85,6 +112,7 @@ fn escape(rest: &mut impl Iterator<Item = char>) -> Option<String> {
 pub struct Said {
     texts: Vec<String>,
     whole: HashSet<String>,
+    structures: HashSet<String>,
 }
 
 impl Said {
@@ -100,6 +128,14 @@ impl Said {
             said.text(&event.name, 0);
             said.attributes(&event.attributes);
         }
+        said
+    }
+
+    /// What a span says under these names.
+    pub fn under(span: &Span, names: &[&str]) -> Said {
+        let mut said = Said::default();
+        let entries = span.attributes.iter().filter(|entry| names.contains(&entry.key.as_str()));
+        entries.for_each(|entry| said.add(&tree(entry.value.as_ref())));
         said
     }
 
@@ -120,11 +156,14 @@ impl Said {
         match tree {
             Tree::Null => {}
             Tree::String(text) => self.text(text, depth),
-            Tree::Array(items) => items.iter().for_each(|item| self.tree(item, depth)),
-            Tree::Object(members) => members.iter().for_each(|(key, value)| {
-                self.whole.insert(key.clone());
-                self.tree(value, depth);
-            }),
+            Tree::Array(items) => {
+                self.structures.insert(even(tree));
+                items.iter().for_each(|item| self.tree(item, depth));
+            }
+            Tree::Object(members) => {
+                self.structures.insert(even(tree));
+                members.values().for_each(|value| self.tree(value, depth));
+            }
             Tree::Bool(_) | Tree::Number(_) => {
                 self.whole.insert(scalar(tree).into_owned());
             }
@@ -152,6 +191,27 @@ impl Said {
     /// Whether a number or a flag stands somewhere, as what it is or as text.
     pub fn says_scalar(&self, tree: &Tree) -> bool {
         self.whole.contains(&*scalar(tree))
+    }
+
+    /// Whether an object or a list stands somewhere, as what it is or as JSON text.
+    pub fn says_structure(&self, tree: &Tree) -> bool {
+        self.structures.contains(&even(tree))
+    }
+}
+
+/// A tree as text that is the same for trees that say the same: members in the order of their names,
+/// numbers as [`scalar`] has them, no members that are null.
+fn even(tree: &Tree) -> String {
+    match tree {
+        Tree::Array(items) => format!("[{}]", items.iter().map(even).collect::<Vec<_>>().join(",")),
+        Tree::Object(members) => {
+            let mut members: Vec<(&String, &Tree)> = members.iter().filter(|(_, value)| !value.is_null()).collect();
+            members.sort_by_key(|(name, _)| *name);
+            let members = members.into_iter().map(|(name, value)| format!("{name:?}:{}", even(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Tree::String(text) => format!("{text:?}"),
+        other => scalar(other).into_owned(),
     }
 }
 

@@ -162,7 +162,9 @@ impl Reader<'_> {
         let around_one = RESPONSE_ONLY.iter().any(|key| rest.has(key))
             && !rest.has("role")
             && ["message", "content"].iter().any(|key| rest.get(key).is_some_and(Node::is_object));
-        if !around_one && let Some(item) = self.element(node, budget).filter(|item| item.known) {
+        if !around_one
+            && let Some(item) = self.element(node, budget).filter(|item| item.known && (self.lenient || !item.bare))
+        {
             return Some(Conversation { messages: vec![item.message], ..Conversation::default() });
         }
         if let Some(value) = self.typed_value(&mut rest) {
@@ -173,8 +175,9 @@ impl Reader<'_> {
         if found.is_empty() {
             // A pipeline's record of its only component.
             let mut members = node.members();
-            let (Some((_, only)), None) = (members.next(), members.next()) else { return None };
-            return if self.lenient && only.is_object() { self.body(only, budget) } else { None };
+            let (Some((name, only)), None) = (members.next(), members.next()) else { return None };
+            let is_new = self.lenient && only.is_object() && !MEMBERS.iter().any(|(known, _)| *known == name);
+            return if is_new { self.body(only, budget) } else { None };
         }
         if found.answered
             && let Some(last) = found.messages.last_mut().filter(|last| last.finish_reason.is_none())
@@ -183,7 +186,11 @@ impl Reader<'_> {
         }
         let left = rest.more(&[]).unwrap_or_default();
         let more = [more, left.into_owned()].into_iter().filter(|more| !more.is_empty()).collect::<Vec<_>>().join(",");
-        let Found { instructions, messages, tools, .. } = found;
+        let Found { mut instructions, messages, tools, answered } = found;
+        if answered && !self.lenient {
+            // A response repeats what the request said.
+            instructions.clear();
+        }
         Some(Conversation { instructions, messages, tools, more: Cow::Owned(more) })
     }
 
@@ -220,7 +227,7 @@ impl Reader<'_> {
                 Body => None,
                 Instructions => {
                     let text = value.as_str().filter(|text| !text.is_empty()).map(|text| vec![Part::Text(text)]);
-                    let parts = text.or_else(|| self.with_role("system").instructions(value));
+                    let parts = text.or_else(|| self.with_role("system").instructions(value, budget));
                     parts.filter(|_| trusted || rest.has("prompt")).map(|parts| found.instructions.extend(parts))
                 }
                 Tools => {
@@ -228,9 +235,12 @@ impl Reader<'_> {
                 }
                 ToolResults => tool_results(value).map(|message| found.messages.push(message)),
                 Input | Output => {
-                    let reader = if *place == Output { self.with_role("assistant") } else { Reader { ..*self } };
-                    reader.said_in(value, trusted, budget).map(|messages| {
-                        found.answered = *place == Output;
+                    // Cohere's requests hold the user's text where responses hold the message.
+                    let by_model = *place == Output && (*key != "message" || value.is_object());
+                    let reader = if by_model { self.with_role("assistant") } else { *self };
+                    let texts = trusted && !matches!(*key, "messages" | "chat_history");
+                    reader.said_in(value, texts, budget).map(|messages| {
+                        found.answered = by_model;
                         found.messages.extend(messages);
                     })
                 }
@@ -242,14 +252,14 @@ impl Reader<'_> {
         more
     }
 
-    fn said_in<'a>(&self, value: Node<'a>, trusted: bool, budget: Budget) -> Option<Vec<Message<'a>>> {
+    fn said_in<'a>(&self, value: Node<'a>, texts: bool, budget: Budget) -> Option<Vec<Message<'a>>> {
         match value.kind() {
             Kind::String => {
-                let text = value.as_str().filter(|text| trusted && !text.is_empty())?;
+                let text = value.as_str().filter(|text| texts && !text.is_empty())?;
                 Some(vec![self.said(text)])
             }
             Kind::Array => {
-                let is_texts = trusted && value.elements().all(|element| element.kind() == Kind::String);
+                let is_texts = texts && value.elements().all(|element| element.kind() == Kind::String);
                 let messages = self.messages(value, budget.deeper()?).or_else(|| {
                     is_texts.then(|| value.elements().filter_map(Node::as_str).map(|text| self.said(text)).collect())
                 })?;

@@ -5,12 +5,13 @@
 use std::borrow::Cow;
 
 use super::block::{self, Block};
+use super::check::FOREIGN;
 use super::envelope;
 use super::json::{self, Kind, Node};
 use super::make::{self, json_string};
 use super::members::Rest;
 use super::read::{self, own, parts_from_text, role};
-use crate::genai::message::{Json, Message, Part};
+use crate::genai::message::{Conversation, Json, Message, Part};
 
 /// The names under which a message says why generation ended.
 pub(super) const FINISH_REASONS: &[&str] =
@@ -18,6 +19,9 @@ pub(super) const FINISH_REASONS: &[&str] =
 
 /// Objects beside a message that say it in frameworks' records.
 const METADATA: &[&str] = &["response_metadata", "meta", "metadata"];
+
+/// The members of a written message.
+const OWN: &[&str] = &["role", "name", "parts", "finish_reason"];
 
 /// How many parts a tool call is compared with at most, to find that it was said twice.
 const COMPARED: usize = 64;
@@ -64,6 +68,16 @@ pub(super) struct Item<'a> {
     place: Option<&'a str>,
     /// A message, or a block whose type is known. Any JSON object could have a `type`.
     pub(super) known: bool,
+    /// A lone text without a type, which alone could be a user's own.
+    pub(super) bare: bool,
+    /// Whether it says a role.
+    has_role: bool,
+}
+
+impl<'a> Item<'a> {
+    fn message(message: Message<'a>, place: Option<&'a str>, has_role: bool) -> Item<'a> {
+        Item { message, of_response: false, place, known: true, bare: false, has_role }
+    }
 }
 
 impl<'r> Reader<'r> {
@@ -74,10 +88,7 @@ impl<'r> Reader<'r> {
     pub(super) fn messages<'a>(&self, node: Node<'a>, budget: Budget) -> Option<Vec<Message<'a>>> {
         match node.kind() {
             Kind::Array => self.list(node, budget.deeper()?),
-            Kind::Object => {
-                let messages = self.body(node, budget)?.into_messages();
-                (!messages.is_empty()).then_some(messages)
-            }
+            Kind::Object => self.body(node, budget).map(Conversation::into_messages).filter(|list| !list.is_empty()),
             Kind::String => {
                 let text = node.as_str()?;
                 Some(own(self.messages(json::parse(&text)?, budget.unquoted()?)?))
@@ -91,31 +102,45 @@ impl<'r> Reader<'r> {
         let mut open = false;
         let mut place = None;
         let mut any_known = false;
+        let mut any_role = false;
+        let mut any_odd = false;
         for element in node.elements() {
-            if element.is_array() {
-                match self.pair(element) {
-                    Some(message) => messages.push(message),
-                    // One list for every prompt.
-                    None => messages.extend(self.list(element, budget.deeper()?)?),
-                }
-                (open, place, any_known) = (false, None, true);
+            if let Some(item) = self.element(element, budget) {
+                let goes_on = (open && item.of_response) || (item.place.is_some() && item.place == place);
+                append(&mut messages, item.message, goes_on);
+                (open, place) = (item.of_response, item.place);
+                any_known |= item.known;
+                any_role |= item.has_role;
                 continue;
             }
-            match self.element(element, budget) {
-                Some(item) => {
-                    let goes_on = (open && item.of_response) || (item.place.is_some() && item.place == place);
-                    append(&mut messages, item.message, goes_on);
-                    (open, place) = (item.of_response, item.place);
-                    any_known |= item.known;
+            (open, place) = (false, None);
+            match self.nested(element, budget) {
+                Some(nested) => {
+                    messages.extend(nested);
+                    any_known = true;
                 }
-                None if element.is_object() => {
-                    messages.extend(self.body(element, budget)?.into_messages());
-                    (open, place, any_known) = (false, None, true);
+                None if element.is_object() || element.is_array() => {
+                    any_odd = true;
+                    let parts = vec![Part::Text(Cow::Borrowed(element.text()))];
+                    let role = Cow::Owned(self.default_role.to_owned());
+                    messages.push(Message { role, parts, ..Message::default() });
                 }
                 None => return None,
             }
         }
-        (any_known || messages.is_empty()).then_some(messages)
+        // Among messages, what is none is kept as its text. Without any, all of it is text.
+        ((any_known || messages.is_empty()) && (any_role || !any_odd)).then_some(messages)
+    }
+
+    /// The messages of an element that is a list (of one prompt's, or a pair) or a body.
+    fn nested<'a>(&self, node: Node<'a>, budget: Budget) -> Option<Vec<Message<'a>>> {
+        if !node.is_array() {
+            return Some(self.body(node, budget)?.into_messages());
+        }
+        match self.pair(node) {
+            Some(message) => Some(vec![message]),
+            None => self.list(node, budget.deeper()?),
+        }
     }
 
     /// LangChain's `["human", "..."]`.
@@ -145,11 +170,12 @@ impl<'r> Reader<'r> {
         let place = rest.take("gen_ai.message.index").map(Node::text);
         let kind = rest.get("type").and_then(Node::as_str);
         let is_message = ["role", "parts", "tool_calls", "tool_call_id"].iter().any(|key| rest.has(key));
+        let has_role = rest.has("role");
         let role_of_kind = kind.as_deref().and_then(envelope::role_of_kind);
         match kind.as_deref() {
             Some("message") => {
                 rest.take("type");
-                Some(Item { message: self.message(rest)?, of_response: true, place, known: true })
+                Some(Item { of_response: true, ..Item::message(self.message(rest)?, place, has_role) })
             }
             Some(_)
                 if let Some(role) = role_of_kind
@@ -157,11 +183,11 @@ impl<'r> Reader<'r> {
                     && (opened || is_message || rest.has("content")) =>
             {
                 rest.take("type");
-                Some(Item { message: self.message_of(role.as_str()?, rest)?, of_response: false, place, known: true })
+                Some(Item::message(self.message_of(role.as_str()?, rest)?, place, true))
             }
             Some(kind) if !is_message && !opened => self.item(kind, node),
             _ if is_message || opened || rest.has("content") => {
-                Some(Item { message: self.message(rest)?, of_response: false, place, known: true })
+                Some(Item::message(self.message(rest)?, place, has_role))
             }
             None => self.item("", node),
             _ => None,
@@ -170,12 +196,11 @@ impl<'r> Reader<'r> {
 
     /// A block or a response item that stands among messages.
     fn item<'a>(&self, kind: &str, node: Node<'a>) -> Option<Item<'a>> {
-        let (part, known) = match block::read(node)? {
-            Block::Known(part) => (part, true),
-            // A lone text could be a user's own only if more than that text stands there.
-            Block::Untyped(part @ Part::Text(_)) => (part, node.members().count() == 1),
+        let (part, known, bare) = match block::read(node)? {
+            Block::Known(part) => (part, true, false),
+            Block::Untyped(part @ Part::Text(_)) => (part, true, true),
             Block::Untyped(_) => return None,
-            Block::Unknown(part) => (part, false),
+            Block::Unknown(part) => (part, false, false),
         };
         let role = match kind {
             kind if kind.ends_with("_call_output") => "tool",
@@ -183,10 +208,14 @@ impl<'r> Reader<'r> {
             _ => self.default_role,
         };
         let message = Message { role: Cow::Owned(role.to_owned()), parts: vec![part], ..Message::default() };
-        Some(Item { message, of_response: true, place: None, known })
+        Some(Item { message, of_response: true, place: None, known, bare, has_role: false })
     }
 
     fn message<'a>(&self, mut rest: Rest<'a>) -> Option<Message<'a>> {
+        // LangTrace's answers of Anthropic: one block with a role.
+        if rest.get("type").and_then(Node::as_str).is_some_and(|kind| kind == "text") {
+            rest.take("type");
+        }
         let role = match rest.take_str("role") {
             Some(role) => role,
             None if rest.has("tool_call_id") => "tool".into(),
@@ -228,8 +257,9 @@ impl<'r> Reader<'r> {
             self.extras(&mut kwargs, &mut parts);
             rest.absorb(kwargs);
         }
-        rest.set_aside(&["role", "name", "parts", "finish_reason"]);
-        let more = rest.more(&["role", "name", "parts", "finish_reason"])?;
+        rest.set_aside(OWN);
+        rest.set_aside(FOREIGN);
+        let more = rest.more(OWN)?;
         Some(Message { role, name, parts, finish_reason, more })
     }
 
@@ -325,7 +355,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    pub(super) fn instructions<'a>(&self, node: Node<'a>) -> Option<Vec<Part<'a>>> {
+    pub(super) fn instructions<'a>(&self, node: Node<'a>, budget: Budget) -> Option<Vec<Part<'a>>> {
         let list: Vec<Node<'a>> = match node.kind() {
             Kind::Array => node.elements().collect(),
             Kind::Object => vec![node],
@@ -341,12 +371,22 @@ impl<'r> Reader<'r> {
                 parts.push(Part::Text(text));
                 continue;
             }
-            match self.element(element, Budget::FULL) {
+            match self.element(element, budget) {
+                Some(item) if !item.known => add_parts(element, &mut parts),
                 Some(item) => parts.extend(item.message.parts),
-                None => parts.extend(self.body(element, Budget::FULL)?.instructions),
+                None => parts.extend(self.body(element, budget)?.instructions),
             }
         }
         (!parts.is_empty()).then_some(parts)
+    }
+}
+
+/// Adds an element of a message's content. OpenLIT makes a text part of a whole list of blocks.
+fn add_parts<'a>(node: Node<'a>, parts: &mut Vec<Part<'a>>) {
+    let content = node.get("content").filter(|content| content.is_array() && node.members().count() == 2);
+    match content.filter(|_| node.get("type").and_then(Node::as_str).is_some_and(|kind| kind == "text")) {
+        Some(list) => parts.extend(list.elements().map(part_of)),
+        None => parts.push(part_of(node)),
     }
 }
 

@@ -37,6 +37,7 @@ pub static V1_41: Convention = Convention {
         Name::new(Field::UsageReportedOutputTokens, "dragoman.usage.reported_output_tokens"),
         Name::new(Field::UsageEstimated, "dragoman.usage.estimated"),
         Name::new(Field::ConversationId, "gen_ai.conversation.id"),
+        Name::new(Field::UserId, "user.id"),
         Name::new(Field::AgentId, "gen_ai.agent.id"),
         Name::new(Field::AgentName, "gen_ai.agent.name"),
         Name::new(Field::AgentDescription, "gen_ai.agent.description"),

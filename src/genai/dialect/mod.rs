@@ -46,10 +46,23 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
+pub mod agent_framework;
+pub mod autogen;
+pub mod azure_inference;
+pub mod azure_projects;
+mod body;
 pub mod handwritten;
+pub mod inference_server;
 pub mod litellm;
+pub mod llama_stack;
+pub mod mcp;
+pub mod mlflow;
+pub mod openinference;
+pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
+pub mod pydantic_ai;
+pub mod semantic_kernel;
 pub mod user;
 
 use super::field::Field;
@@ -57,8 +70,25 @@ use super::operation::{Operation, Seen};
 use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
-pub static BUILT_IN: &[&Dialect] =
-    &[&litellm::LITELLM, &openllmetry::OPENLLMETRY, &otel::OTEL, &handwritten::HANDWRITTEN];
+pub static BUILT_IN: &[&Dialect] = &[
+    &agent_framework::AGENT_FRAMEWORK,
+    &autogen::AUTOGEN,
+    &azure_inference::AZURE_INFERENCE,
+    &azure_projects::AZURE_PROJECTS,
+    &inference_server::SGLANG,
+    &inference_server::VLLM,
+    &litellm::LITELLM,
+    &llama_stack::LLAMA_STACK,
+    &mcp::MCP,
+    &mlflow::MLFLOW,
+    &openlit::OPENLIT,
+    &openinference::OPENINFERENCE,
+    &openllmetry::OPENLLMETRY,
+    &semantic_kernel::SEMANTIC_KERNEL,
+    &pydantic_ai::PYDANTIC_AI,
+    &otel::OTEL,
+    &handwritten::HANDWRITTEN,
+];
 
 /// What one emitter says and how to tell that it is that emitter.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +116,9 @@ pub struct Dialect {
     pub json: bool,
     /// How the emitter counts tokens, where the numbers themselves do not prove it.
     pub counts: Counts,
+    /// Whether the provider's own numbers are handed through: where nothing else says it, Anthropic's
+    /// and Bedrock's input leaves cached tokens out, and Gemini's output the thoughts.
+    pub counts_as_provider: bool,
     /// What only this dialect needs: called after all keys were read, if this dialect won.
     pub quirk: Option<Quirk>,
 }
@@ -126,6 +159,7 @@ impl Dialect {
             python: false,
             json: false,
             counts: Counts::UNSAID,
+            counts_as_provider: false,
             quirk: None,
         }
     }
@@ -277,11 +311,17 @@ pub enum Action {
     /// keys of a dialect and a list make one message.
     Piece(List, Piece),
     /// An object, as JSON or structured, of which the members mean something: the keys of these rules
-    /// are paths in it (`usage.input_tokens`). The key goes if all its members are expressed.
+    /// are paths in it (`usage.input_tokens`, `choices.0.id`). The key goes if all its members are
+    /// expressed, or stand on the span as attributes of their own. A rule with the empty key says what a
+    /// value means that is no object, one with the key `*` what an object means that has none of the
+    /// members of the others.
     Members(&'static [Rule]),
     /// Means what stands beside the operation's name, or beside the empty text for any other; without
     /// either it stays. Such a key (`input.value`) is believed after all others.
     ByOperation(&'static [(&'static str, Action)]),
+    /// Means what stands beside the first prefix that the span's name begins with; otherwise it stays.
+    /// For emitters that write the same keys on every span and say in its name which one it is.
+    BySpanName(&'static [(&'static str, Action)]),
     /// Variables of a prompt template: an object from their names to their values.
     Variables,
     /// A whole usage object as text: JSON, a Python literal or a Python class' representation.
@@ -292,6 +332,8 @@ pub enum Action {
     Sentinel(&'static str),
     /// Stays.
     Keep(Reason),
+    /// Stays, for no target has words for it, but makes the span an operation, if the quirk says which.
+    Marks,
     /// Anything else. The function may offer facts to the operation and returns what becomes of
     /// the key.
     Read(Read),
@@ -456,6 +498,8 @@ pub enum Piece {
     CallArguments,
     /// The `#`-th tool call's type: said by the part itself.
     CallType,
+    /// What else is said of the `#`-th tool call, under this name, which no schema knows.
+    CallMember(&'static str),
     /// A tool call's name, where the family's number counts the tool calls of the only choice.
     ChoiceCallName,
     /// As [`Piece::ChoiceCallName`]: the arguments.
@@ -478,6 +522,8 @@ pub enum Piece {
     DocumentContent,
     /// A document's metadata, JSON.
     DocumentMetadata,
+    /// A vector, of which only the number of dimensions is said; what the list is does not matter.
+    Vector,
     /// Stays.
     Keep(Reason),
 }
@@ -507,6 +553,11 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
+    /// Attributes that mean something on this event only.
+    pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
+        EventRule { name, action: EventAction::Rules(rules) }
+    }
+
     /// Whether an event of this name is meant.
     pub fn matches(&self, name: &str) -> bool {
         match self.name.strip_suffix('*') {
@@ -524,6 +575,9 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
+    /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
+    /// name says.
+    Rules(&'static [Rule]),
 }
 
 /// How an event holds a message. Log events of the same name hold it in their body as well.
@@ -548,16 +602,23 @@ pub enum SpanName {
     Suffix(&'static str),
     /// Any name: all spans on which something speaks for the dialect are the emitter's own.
     Any,
+    /// Any name in a scope whose name begins so.
+    InScope(&'static str),
+    /// This name, on a span with this attribute: what the name would become says it.
+    With(&'static str, &'static str),
 }
 
 impl SpanName {
-    /// Whether `name` is one of these.
-    pub fn matches(self, name: &str) -> bool {
+    /// Whether `name`, in a scope of this name and on a span of which `has` says what attributes it
+    /// has, is one of these.
+    pub fn matches(self, name: &str, scope_name: &str, has: impl Fn(&str) -> bool) -> bool {
         match self {
             SpanName::Exact(exact) => name == exact,
             SpanName::Prefix(prefix) => name.starts_with(prefix),
             SpanName::Suffix(suffix) => name.ends_with(suffix),
             SpanName::Any => true,
+            SpanName::InScope(prefix) => scope_name.starts_with(prefix),
+            SpanName::With(exact, key) => name == exact && has(key),
         }
     }
 }
@@ -577,7 +638,7 @@ mod coverage {
                 .get(member.family)
                 .is_some_and(|entry| entry.families.iter().any(|(_, family)| piece(family, &member).is_some())),
             Found::Kept(_, reason) => reason != Reason::Unknown,
-            Found::Foreign => false,
+            Found::OnEvent(_) | Found::Foreign => false,
         };
         keys.iter().copied().filter(|key| !is_known(key)).collect()
     }

@@ -5,14 +5,21 @@
 //! second pass knows that it was done.
 
 use super::Job;
+use crate::genai::convention::is_model_call;
 use crate::genai::dialect::{Counts, Reason};
 use crate::genai::field::Field;
 use crate::genai::operation::Scalar;
-use crate::genai::read::Outcome;
+use crate::genai::read::{About, From, Outcome};
 
 impl Job<'_, '_> {
     /// Repairs the counts of a span of which `counts` is known.
     pub(in crate::genai) fn repair_counts(&mut self, counts: Counts) {
+        let counts = match self.speakers.leader(self.index) {
+            Some(table) if table.counts_as_provider => {
+                counts.or(of_provider(self.operation.text(Field::ProviderName).unwrap_or_default()))
+            }
+            _ => counts,
+        };
         let count = |field| self.operation.int(field).and_then(|count| u64::try_from(count).ok());
         let (input, output) = (count(Field::UsageInputTokens), count(Field::UsageOutputTokens));
         let cached = count(Field::UsageCacheReadInputTokens)
@@ -20,6 +27,10 @@ impl Job<'_, '_> {
             .saturating_add(count(Field::UsageCacheWriteInputTokens).unwrap_or(0));
         let reasoning = count(Field::UsageReasoningOutputTokens).unwrap_or(0);
         let total = count(Field::UsageTotalTokens);
+        if input.unwrap_or(0) == 0 && output.unwrap_or(0) == 0 && input.or(output).is_some() && cached == 0 {
+            self.discard_zeros();
+            return;
+        }
         let sum = |parts: [u64; 3]| parts.into_iter().fold(0, u64::saturating_add);
         let other = output.unwrap_or(0);
         if let Some(input) = input
@@ -59,6 +70,33 @@ impl Job<'_, '_> {
         }
     }
 
+    /// No call has neither input nor output: such zeros stand for "nothing was reported" (adapters inject
+    /// them where the provider sent no usage). What stands under the target's own name stays.
+    fn discard_zeros(&mut self) {
+        let is_call = self.operation.text(Field::OperationName).is_none_or(is_model_call);
+        if !is_call || self.operation.get(Field::OperationName).is_none() && self.operation.named.is_some() {
+            return;
+        }
+        for field in [Field::UsageInputTokens, Field::UsageOutputTokens] {
+            let attribute = self.convention.name(field).map(|(attribute, _)| attribute);
+            for claim in &mut self.claims {
+                if claim.about != About::Field(field) || !matches!(claim.outcome, Outcome::Expressed(_)) {
+                    continue;
+                }
+                let key = match claim.from {
+                    From::Attribute(number) => self.source.attributes.get(number).map(|(key, _)| *key),
+                    From::Event(_) => None,
+                };
+                claim.outcome = match key == attribute {
+                    true => Outcome::Kept(Reason::ZeroUsage),
+                    false => Outcome::Discarded(Reason::ZeroUsage),
+                };
+                claim.rule = "a call has tokens: zeros say that nothing was reported";
+            }
+            self.operation.clear(field);
+        }
+    }
+
     fn repair(&mut self, repair: Repair, reported: u64, missing: u64) {
         let Ok(whole) = i64::try_from(reported.saturating_add(missing)) else { return };
         let Ok(reported) = i64::try_from(reported) else { return };
@@ -66,6 +104,27 @@ impl Job<'_, '_> {
         self.operation.set(repair.reported, Scalar::Int(reported));
         self.foreign = true;
         self.settle_field(repair.field, Outcome::Expressed(repair.reason), repair.rule);
+    }
+}
+
+impl Counts {
+    /// What is known, or else what is known of another.
+    fn or(self, other: Counts) -> Counts {
+        Counts {
+            input_excludes_cache: self.input_excludes_cache.or(other.input_excludes_cache),
+            output_excludes_reasoning: self.output_excludes_reasoning.or(other.output_excludes_reasoning),
+        }
+    }
+}
+
+/// How a provider itself counts (`research/dialects-2.md`, section 4).
+fn of_provider(provider: &str) -> Counts {
+    match provider {
+        "anthropic" | "aws.bedrock" => Counts { input_excludes_cache: Some(true), ..Counts::INCLUSIVE },
+        "gcp.gemini" | "gcp.vertex_ai" | "gcp.gen_ai" => {
+            Counts { output_excludes_reasoning: Some(true), ..Counts::INCLUSIVE }
+        }
+        _ => Counts::UNSAID,
     }
 }
 

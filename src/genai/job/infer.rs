@@ -50,9 +50,10 @@ impl Job<'_, '_> {
         }
     }
 
-    /// The operation's name from its shape, where nothing says it.
+    /// The operation's name from its shape, where nothing says it. What the emitter itself calls a chain
+    /// is none, whatever messages stand on it.
     pub(in crate::genai) fn infer_operation(&mut self) {
-        if !self.foreign || self.operation.get(Field::OperationName).is_some() {
+        if !self.foreign || self.operation.named.is_some() || self.operation.get(Field::OperationName).is_some() {
             return;
         }
         let id = self.operation.text(Field::ResponseId).unwrap_or_default();

@@ -6,13 +6,15 @@ use std::ops::Range;
 
 use super::{Given, Job};
 use crate::genai::candidate::{self, Body, Candidate, add_calls, covers};
-use crate::genai::content;
+use crate::genai::content::{self, json};
 use crate::genai::dialect::{EventAction, List, Piece, Reason};
 use crate::genai::field::Field;
 use crate::genai::fold::{self, Numbered, text_of};
 use crate::genai::index::piece;
-use crate::genai::operation::{Content, Scalar};
+use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
+use crate::genai::translate::key_of;
+use crate::otlp::value::Value;
 
 /// A piece in a key of its own.
 pub(super) struct PieceWork<'s> {
@@ -33,7 +35,13 @@ impl<'s> Job<'_, 's> {
         let current = work.rank == RANK_CURRENT;
         let body = match given {
             Given::Source(value) => candidate::body(list, value, current, self.convention, self.python),
-            Given::Made(value) => {
+            Given::Json(value)
+                if matches!(list, ListOf::Input | ListOf::Output)
+                    && content::messages_from_value(value, candidate::role_of(list), self.python).is_none() =>
+            {
+                Err(Reason::Shape)
+            }
+            Given::Made(value) | Given::Json(value) => {
                 candidate::body(list, value, current, self.convention, self.python).map(Body::into_owned)
             }
         };
@@ -54,7 +62,7 @@ impl<'s> Job<'_, 's> {
     pub(super) fn piece(&mut self, work: Work<'_>, list: List, piece: Piece, given: Given<'_, 's>) {
         let text = match given {
             Given::Source(value) => text_of(value),
-            Given::Made(value) => text_of(value).map(|text| Cow::Owned(text.into_owned())),
+            Given::Made(value) | Given::Json(value) => text_of(value).map(|text| Cow::Owned(text.into_owned())),
         };
         self.pieces.push(PieceWork {
             dialect: work.meaning.dialect,
@@ -90,6 +98,10 @@ impl<'s> Job<'_, 's> {
             let reason = match piece(family, &work.member) {
                 None => Reason::Unknown,
                 Some((Piece::Keep(reason), _)) => reason,
+                Some((Piece::Vector, _)) => {
+                    self.vector(work, value);
+                    continue;
+                }
                 Some((piece, inner)) => {
                     let number = work.member.number.unwrap_or(0);
                     let text = text_of(value).unwrap_or(Cow::Borrowed(""));
@@ -114,6 +126,25 @@ impl<'s> Job<'_, 's> {
             });
         }
         self.fold(dialect, list, pieces);
+    }
+
+    /// Of a vector only its dimensions are said: a structured list, or the JSON of one. The vector stays.
+    fn vector(&mut self, work: &MemberWork<'_, 's>, value: &Value<'s>) {
+        let field = Field::EmbeddingsDimensionCount;
+        let (outcome, rule) = match dimensions(value).map(|count| self.offer(field, Scalar::Int(count), None)) {
+            None => (Outcome::Kept(Reason::Shape), "no vector; it stays"),
+            Some(Offered::Conflict) => (Outcome::Kept(Reason::Conflict), "a vector of another length; it stays"),
+            Some(_) => (Outcome::Kept(Reason::SaysMore), "the number of its dimensions is said; it stays"),
+        };
+        self.foreign = true;
+        self.claims.push(Claim {
+            from: From::Attribute(work.attribute),
+            dialect: work.dialect,
+            about: About::Field(field),
+            outcome,
+            part: false,
+            rule,
+        });
     }
 
     /// Folds the pieces of one list into a candidate, with a claim for each.
@@ -236,6 +267,12 @@ impl<'s> Job<'_, 's> {
 
     /// Compares what was said otherwise with what is said in the end: a correction may agree with it.
     pub(in crate::genai) fn reconsider(&mut self) {
+        for key in std::mem::take(&mut self.operation.repeated) {
+            for claim in self.claims.iter_mut().filter(|claim| key_of(claim, self.source) == Some(key)) {
+                claim.outcome = Outcome::Discarded(Reason::Copy);
+                claim.rule = "the messages say it";
+            }
+        }
         for (claim, field, scalar) in std::mem::take(&mut self.other_facts) {
             if self.operation.get(field) == Some(&scalar)
                 && let Some(claim) = self.claims.get_mut(claim)
@@ -321,6 +358,21 @@ impl<'s> Job<'_, 's> {
             }
         }
     }
+}
+
+/// How many numbers a vector has.
+pub(in crate::genai) fn dimensions(value: &Value<'_>) -> Option<i64> {
+    let count = match value {
+        Value::Array(array) => {
+            array.iter().all(|number| matches!(number, Value::Double(_) | Value::Int(_))).then(|| array.iter().count())
+        }
+        Value::Str(text) => {
+            let vector = json::parse(text).filter(|node| node.is_array())?;
+            vector.elements().all(|node| node.kind() == json::Kind::Number).then(|| vector.elements().count())
+        }
+        _ => None,
+    };
+    i64::try_from(count.filter(|count| *count > 0)?).ok()
 }
 
 fn list_of(list: List) -> ListOf {

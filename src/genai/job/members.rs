@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::{Given, Job};
 use crate::genai::content::{self, json, write_value};
 use crate::genai::dialect::{Reason, Rule};
+use crate::genai::fold::text_of as attribute_text;
 use crate::genai::index::Meaning;
 use crate::genai::read::{About, Claim, From, Outcome, Work};
 use crate::genai::values::ValueMap;
@@ -15,6 +16,9 @@ use crate::otlp::value::Value;
 
 /// Objects in objects in objects are looked into, deeper ones are not.
 const DEPTH: usize = 6;
+
+/// The key of the rule that says what an object means that has none of the other rules' members.
+const ANY_OTHER: &str = "*";
 
 /// Variables of one prompt that are written at most.
 const MAX_VARIABLES: usize = 64;
@@ -55,10 +59,15 @@ fn text_of<'v>(value: &'v Value<'_>, python: bool) -> Option<Cow<'v, str>> {
 }
 
 impl<'s> Job<'_, 's> {
-    pub(super) fn members(&mut self, work: Work<'_>, rules: &'static [Rule], value: &Value<'s>) {
+    pub(super) fn members(&mut self, work: Work<'_>, rules: &'static [Rule], given: Given<'_, 's>) {
+        let value = given.value();
         let text = text_of(value, self.python);
-        let object = text.as_deref().and_then(json::parse).and_then(object);
-        let Some(object) = object else {
+        let is_list = rules.iter().any(|rule| rule.key.starts_with(|first: char| first.is_ascii_digit()));
+        let node = text.as_deref().and_then(json::parse);
+        let Some(object) = node.filter(|node| node.is_object() || (is_list && node.is_array())) else {
+            if let Some(rule) = rules.iter().find(|rule| rule.key.is_empty()) {
+                return self.said(work, rule.action, given);
+            }
             let outcome = match value.as_str().is_some_and(|text| matches!(text.trim(), "" | "null" | "None")) {
                 true => Outcome::Discarded(Reason::Empty),
                 false => Outcome::Kept(Reason::Shape),
@@ -66,9 +75,16 @@ impl<'s> Job<'_, 's> {
             self.claim(&work, About::Nothing, outcome, "an object was expected; anything else stays");
             return;
         };
+        if let Some(rule) = rules.iter().find(|rule| rule.key == ANY_OTHER)
+            && !rules.iter().any(|rule| at(object, rule.key).is_some_and(|node| !node.is_null()))
+        {
+            return self.said(work, rule.action, given);
+        }
         let nested = std::mem::replace(&mut self.part, true);
         for (order, rule) in (0u16..).zip(rules) {
-            let Some(node) = at(object, rule.key).filter(|node| !node.is_null()) else { continue };
+            let Some(node) = at(object, rule.key).filter(|node| !rule.key.is_empty() && !node.is_null()) else {
+                continue;
+            };
             let meaning = Meaning {
                 dialect: work.meaning.dialect,
                 order,
@@ -78,9 +94,14 @@ impl<'s> Job<'_, 's> {
                 own: false,
             };
             let value = value_of(node);
-            self.said(Work { meaning: &meaning, ..work }, rule.action, Given::Made(&value));
+            let given = match node.is_object() || node.is_array() {
+                true => Given::Json(&value),
+                false => Given::Made(&value),
+            };
+            self.said(Work { meaning: &meaning, ..work }, rule.action, given);
         }
-        if says_more(object, "", rules, 0) {
+        let stands = |name: &str, node: json::Node<'_>| self.stands_alone(name, node);
+        if says_more(object, "", rules, 0, &stands) {
             self.claim(&work, About::Nothing, Outcome::Kept(Reason::SaysMore), SAYS_MORE);
         } else if !self.claims.iter().any(|claim| claim.part && claim.from == From::Attribute(work.attribute))
             && !self.pieces.iter().any(|piece| piece.attribute == work.attribute)
@@ -88,6 +109,14 @@ impl<'s> Job<'_, 's> {
             self.claim(&work, About::Nothing, Outcome::Discarded(Reason::Empty), "an empty object says nothing");
         }
         self.part = nested;
+    }
+
+    /// Whether a member stands on the span as an attribute of its own, too.
+    fn stands_alone(&self, name: &str, node: json::Node<'_>) -> bool {
+        self.source
+            .get(name)
+            .and_then(attribute_text)
+            .is_some_and(|text| text == node.text() || node.as_str().is_some_and(|inner| text == inner))
     }
 
     pub(super) fn variables(&mut self, work: Work<'_>, value: &Value<'s>) {
@@ -123,30 +152,46 @@ fn object(node: json::Node<'_>) -> Option<json::Node<'_>> {
     node.is_object().then_some(node)
 }
 
-/// The value at a path of names.
-fn at<'n>(object: json::Node<'n>, path: &str) -> Option<json::Node<'n>> {
-    match object.get(path) {
+/// The value at a path of names, and of numbers in lists.
+fn at<'n>(node: json::Node<'n>, path: &str) -> Option<json::Node<'n>> {
+    if node.is_array() {
+        let (first, rest) = path.split_once('.').unwrap_or((path, ""));
+        let element = node.elements().nth(first.parse().ok()?)?;
+        return if rest.is_empty() { Some(element) } else { at(element, rest) };
+    }
+    match node.get(path) {
         Some(node) => Some(node),
         None => {
             let (first, rest) = path.split_once('.')?;
-            at(object.get(first).filter(|node| node.is_object())?, rest)
+            at(node.get(first)?, rest)
         }
     }
 }
 
-/// Whether an object has a member that no rule reads.
-fn says_more(object: json::Node<'_>, path: &str, rules: &[Rule], depth: usize) -> bool {
-    object.members().any(|(name, node)| {
+/// Whether an object has a member that no rule reads and that does not stand elsewhere.
+fn says_more(
+    node: json::Node<'_>,
+    path: &str,
+    rules: &[Rule],
+    depth: usize,
+    stands: &impl Fn(&str, json::Node<'_>) -> bool,
+) -> bool {
+    let says = |name: &str, node: json::Node<'_>| {
         let path = format!("{path}{name}");
         if node.is_blank() || rules.iter().any(|rule| rule.key == path) {
             return false;
         }
         let inside = format!("{path}.");
-        if node.is_object() && depth < DEPTH && rules.iter().any(|rule| rule.key.starts_with(&inside)) {
-            return says_more(node, &inside, rules, depth + 1);
+        if depth < DEPTH && rules.iter().any(|rule| rule.key.starts_with(&inside)) {
+            return says_more(node, &inside, rules, depth + 1, stands);
         }
-        true
-    })
+        depth > 0 || !stands(name, node)
+    };
+    match node.kind() {
+        json::Kind::Object => node.members().any(|(name, node)| says(&name, node)),
+        json::Kind::Array => node.elements().enumerate().any(|(place, node)| says(&place.to_string(), node)),
+        _ => true,
+    }
 }
 
 /// Makes one claim of the parts of each key: it may go only if none of them stays.

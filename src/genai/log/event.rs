@@ -11,15 +11,19 @@ use super::NAME_ATTRIBUTES;
 use crate::genai::content::escape::write_string;
 use crate::genai::content::json::{self, Kind, Node};
 use crate::genai::content::{messages_from_json, tool_definitions_from_json, write_value};
-use crate::genai::dialect::{EventAction, EventMessage, List};
+use crate::genai::dialect::{EventAction, List};
 use crate::genai::fold::messages_of_text;
 use crate::genai::index::Index;
-use crate::genai::message::{Message, ToolDefinition};
+use crate::genai::message::{Message, Part, ToolDefinition};
 use crate::otlp::log_record::LogRecord;
-use crate::otlp::value::Value;
+use crate::otlp::value::{Value, put_key_value};
+use crate::otlp::wire::put_bytes;
 
 /// Members of which every body has one, with content or without.
 const BODY: [&str; 7] = ["role", "content", "message", "tool_calls", "parts", "finish_reason", "id"];
+
+/// Members that may stand in attributes of their names.
+const MEMBERS: [&str; 8] = ["role", "name", "content", "message", "tool_calls", "id", "index", "finish_reason"];
 
 /// What an event says.
 #[derive(Debug)]
@@ -29,49 +33,104 @@ pub(super) struct Event {
     pub(super) messages: Vec<Message<'static>>,
     /// OpenLLMetry's Anthropic events have the tools in a message of their own.
     pub(super) tools: Vec<ToolDefinition<'static>>,
+    /// Instructions that stood apart from the messages.
+    pub(super) instructions: Vec<Part<'static>>,
     /// A choice's place among the choices.
     pub(super) index: u64,
     /// All attributes but those that are the event's name or content: key and encoded value.
     pub(super) attributes: Vec<(String, Vec<u8>)>,
-    /// The attribute that the content stood in, if it was one.
-    pub(super) content_attribute: Option<&'static str>,
+    /// The attributes that the content stood in, if the body had none.
+    pub(super) content_attributes: Vec<&'static str>,
 }
 
-/// The rule of an event of this name, and whether its texts may hold Python literals.
-pub(super) fn rule<'i>(index: &'i Index, name: &str) -> Option<(&'i EventMessage, bool)> {
-    let (dialect, rule) = index.events.iter().find_map(|(dialect, rule)| match &rule.action {
-        EventAction::Message(message) if rule.matches(name) => Some((dialect, message)),
-        _ => None,
-    })?;
-    Some((rule, index.table(*dialect).is_some_and(|table| table.python)))
+/// What the dialects' tables say of an event.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    list: List,
+    role: &'static str,
+    /// Attributes that may hold the content.
+    content: &'static [&'static str],
+    /// Whether texts may hold Python literals.
+    python: bool,
+}
+
+impl Rule {
+    /// The rule of an event of this name, if it is a message.
+    pub(super) fn of(index: &Index, name: &str) -> Option<Rule> {
+        index.events.iter().filter(|(_, rule)| rule.matches(name)).find_map(|(dialect, rule)| match &rule.action {
+            EventAction::Message(message) => {
+                let python = index.table(*dialect).is_some_and(|table| table.python);
+                Some(Rule { list: message.list, role: message.role, content: message.content, python })
+            }
+            _ => None,
+        })
+    }
 }
 
 impl Event {
     /// Reads an event; `None` for content in a shape that nobody knows.
-    pub(super) fn read(record: &LogRecord<'_>, rule: &EventMessage, python: bool) -> Option<Event> {
-        let body = record.body().filter(|body| !body.is_empty());
-        let content_attribute = match body {
-            Some(_) => None,
-            None => rule.content.iter().copied().find(|key| record.has(key)),
-        };
-        let content = body.or_else(|| content_attribute.and_then(|key| record.get(key)));
-        let mut event = Event {
-            list: rule.list,
-            messages: Vec::new(),
-            tools: Vec::new(),
-            index: 0,
-            attributes: Vec::new(),
-            content_attribute,
-        };
-        event.read_content(content.as_ref(), rule.role, python)?;
-        let is_own = |key: &str| NAME_ATTRIBUTES.contains(&key) || Some(key) == content_attribute;
-        for (key, value) in record.attributes().filter(|(key, _)| !is_own(key)) {
-            event.attributes.push((key.to_owned(), value.as_bytes().to_vec()));
+    pub(super) fn read(record: &LogRecord<'_>, rule: Rule) -> Option<Event> {
+        let mut event = Event::new(rule.list);
+        match record.body().filter(|body| !body.is_empty()) {
+            Some(body) => event.read_content(Some(&body), rule)?,
+            None => event.read_attributes(record, rule)?,
         }
+        event.take_attributes(record);
         Some(event)
     }
 
-    fn read_content(&mut self, content: Option<&Value<'_>>, role: &str, python: bool) -> Option<()> {
+    /// An event that says nothing yet.
+    pub(super) fn new(list: List) -> Event {
+        Event {
+            list,
+            messages: Vec::new(),
+            tools: Vec::new(),
+            instructions: Vec::new(),
+            index: 0,
+            attributes: Vec::new(),
+            content_attributes: Vec::new(),
+        }
+    }
+
+    /// Takes up what a record says beside its content.
+    pub(super) fn take_attributes(&mut self, record: &LogRecord<'_>) {
+        for (key, value) in record.attributes() {
+            if !NAME_ATTRIBUTES.contains(&key) && !self.content_attributes.contains(&key) {
+                self.attributes.push((key.to_owned(), value.as_bytes().to_vec()));
+            }
+        }
+    }
+
+    /// Whether it says more than that there was a message.
+    pub(super) fn has_content(&self) -> bool {
+        !self.tools.is_empty()
+            || !self.instructions.is_empty()
+            || self.messages.iter().any(|message| !message.parts.is_empty())
+    }
+
+    /// Reads what stands in attributes: all of it in one, or a member in each.
+    fn read_attributes(&mut self, record: &LogRecord<'_>, rule: Rule) -> Option<()> {
+        let Some(content) = rule.content.iter().copied().find(|key| record.has(key)) else {
+            return self.read_content(None, rule);
+        };
+        if !BODY.contains(&content) {
+            self.content_attributes.push(content);
+            return self.read_content(record.get(content).as_ref(), rule);
+        }
+        let mut body = Vec::new();
+        for key in MEMBERS {
+            if let Some((_, value)) = record.attributes().find(|(name, _)| *name == key) {
+                self.content_attributes.push(key);
+                put_key_value(&mut body, 1, key, value.as_bytes());
+            }
+        }
+        let mut value = Vec::new();
+        put_bytes(&mut value, 6, &body);
+        self.read_content(Some(&Value::parse(&value)), rule)
+    }
+
+    fn read_content(&mut self, content: Option<&Value<'_>>, rule: Rule) -> Option<()> {
+        let Rule { role, python, .. } = rule;
         let text: Cow<'_, str> = match content {
             None => Cow::Borrowed("{}"),
             Some(Value::Str(text)) => Cow::Borrowed(text),
