@@ -83,7 +83,7 @@ async fn recorded_metrics_and_logs_arrive_as_they_were() {
   telemetry: {{ metrics: {{ level: none }} }}
   pipelines:
     metrics: {{ receivers: [otlp], exporters: [otlp_grpc] }}
-    logs: {{ receivers: [otlp], processors: [genai], exporters: [otlp_http] }}
+    logs: {{ receivers: [otlp], exporters: [otlp_http] }}
 ",
         exporters(&grpc, &http)
     )))
