@@ -150,3 +150,18 @@ async fn what_goes_elsewhere_than_the_derived_ones_is_let_be() {
     let received: Vec<Bytes> = std::iter::from_fn(|| backend.seen.try_recv().ok()).map(|seen| seen.body).collect();
     assert_eq!(tokens(&received), [(NAME.to_owned(), TRUTH)]);
 }
+
+#[tokio::test]
+async fn on_a_page_alone_nothing_gives_way() {
+    let backend = Backend::start([]).await;
+    let page = yaml(&backend, "defer").replace("exporters: [otlp_grpc/backend, prometheus]", "exporters: [prometheus]");
+    let rig = Rig::start(plan(&page)).await;
+    let (traces, metrics) = case();
+    for (signal, bodies) in [(Signal::Metrics, metrics), (Signal::Traces, traces)] {
+        for body in bodies {
+            rig.must_take(Way::Protobuf, signal, body).await;
+        }
+    }
+    assert_eq!(rig.page().await.sum("gen_ai_client_token_usage_sum", &[]), TRUTH as u64);
+    rig.stop().await;
+}
