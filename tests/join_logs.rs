@@ -342,6 +342,18 @@ async fn when_the_wait_ends_everything_goes_on_with_what_came() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_side_of_a_conversation_is_not_all_of_it() {
+    for (first, second) in [(choice(2), prompt(2)), (prompt(2), choice(2))] {
+        let rig = Rig::joining();
+        rig.spans(vec![call(2)]).await;
+        rig.logs(OPENAI, vec![first]).await;
+        assert_eq!(rig.room.held(Signal::Traces), 1);
+        rig.logs(OPENAI, vec![second]).await;
+        assert_joined(&rig.sent_spans()[0]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_what_may_have_another_half_waits() {
     let rig = Rig::joining();
     let attribute = |mut span: Span, key: &str, value: Value| {
@@ -391,9 +403,15 @@ async fn of_events_of_which_some_find_no_room_none_is_lost() {
     assert_eq!((rig.room.held(Signal::Logs), rig.sent_logs().len(), rig.folded.get()), (1, 1, 1));
     pass(WAIT + Duration::from_millis(1)).await;
     rig.balance();
-    let messages =
-        |record: &LogRecord| record.attributes.iter().filter(|entry| entry.key.ends_with(".messages")).count();
-    assert_eq!(rig.sent_logs().iter().map(messages).sum::<usize>(), 3);
+    // A list of a record shows here as how many it holds.
+    let messages = |record: &LogRecord| {
+        let all = attributes(&record.attributes);
+        ["gen_ai.input.messages", "gen_ai.output.messages"]
+            .map(|key| all[key].as_u64().unwrap_or(0))
+            .iter()
+            .sum::<u64>()
+    };
+    assert_eq!(rig.sent_logs().iter().map(messages).sum::<u64>(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -247,9 +247,8 @@ impl<'c> Wiring<'c> {
                         processor.id
                     ),
                 };
-                let expected =
-                    "the processor in one pipeline of traces and in one of logs; others take one of another name";
-                processor.field.below(&["join_logs"]).refuse(wrong, expected);
+                let help = "put it into one pipeline of traces and one of logs; others take one of another name";
+                processor.field.below(&["join_logs"]).refuse_key(wrong, help);
             }
         }
     }
