@@ -468,7 +468,9 @@ fn the_joining_of_logs() {
         (
             "enabled: true, wait: 5s",
             both.clone(),
-            &["4:33: processors.genai.join_logs.wait: unknown key; did you mean wait_duration?"],
+            &[
+                "4:33: processors.genai.join_logs.wait: unknown key; expected enabled, wait_duration, max_items or max_bytes",
+            ],
         ),
         (
             "enabled: true, max_items: 0",

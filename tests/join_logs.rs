@@ -3,7 +3,7 @@
 //! let pass.
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail")]
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use dragoman::otlp::answer::{Reason, Refusal};
 use dragoman::otlp::{Signal, check};
 use dragoman::pipeline::run::{Fanout, Pipeline, Release, Sink, Step};
 use dragoman::pipeline::{Batch, Consumer, Exporter, Permit};
+use dragoman::processor::drop::DropSpans;
 use dragoman::processor::genai::Genai;
 use dragoman::processor::join::{Books, Room};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -60,7 +61,15 @@ struct Rig {
     lost: Counters,
     outcomes: Counters,
     received: Mutex<[usize; 2]>,
+    dropped_spans: AtomicUsize,
     _stop: tokio_util::sync::DropGuard,
+}
+
+/// Rules as the preset has them.
+fn sqlite() -> dragoman::processor::settings::Drop {
+    use dragoman::processor::settings::{Drop, DropRule, Pattern};
+    let attributes = vec![("db.system".to_owned(), Pattern::Exact("sqlite".to_owned()))];
+    Drop { rules: vec![DropRule { attributes, ..DropRule::default() }], ..Drop::default() }
 }
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -87,7 +96,10 @@ impl Rig {
                 id: signal.name().to_owned(),
                 signal,
                 admission: Vec::new(),
-                steps: vec![Step { stage: Some(Arc::new(genai)), books }],
+                steps: vec![
+                    Step { stage: Some(Arc::new(genai)), books },
+                    Step { stage: Some(Arc::new(DropSpans::new(&sqlite()))), books: None },
+                ],
                 exporters: vec![Sink { exporter: Arc::clone(&caught) as _, enqueue_failed: None }],
                 books: known::Pipeline::new(&own, signal.name()),
             });
@@ -98,7 +110,18 @@ impl Rig {
         drop(tokio::spawn(Arc::clone(&room).run(stop.clone())));
         let fanout = Fanout::new(pipelines, Counter::default());
         let _stop = stop.drop_guard();
-        Rig { fanout, caught, room, folded, joined, lost, outcomes, received: Mutex::default(), _stop }
+        Rig {
+            fanout,
+            caught,
+            room,
+            folded,
+            joined,
+            lost,
+            outcomes,
+            received: Mutex::default(),
+            dropped_spans: AtomicUsize::new(0),
+            _stop,
+        }
     }
 
     fn joining() -> Rig {
@@ -128,7 +151,8 @@ impl Rig {
         let lost = |signal: Signal| self.lost.with(&["genai", signal.name(), "shutdown"]).get() as usize;
         let [spans, logs] = *self.received.lock().unwrap();
         let exported_spans: usize = exported(Signal::Traces);
-        assert_eq!(spans, exported_spans + self.room.held(Signal::Traces) + lost(Signal::Traces), "spans");
+        let dropped = self.dropped_spans.load(Ordering::Relaxed);
+        assert_eq!(spans, exported_spans + dropped + self.room.held(Signal::Traces) + lost(Signal::Traces), "spans");
         let dropped = (self.folded.get() + self.joined.get()) as usize;
         let exported_logs: usize = exported(Signal::Logs);
         assert_eq!(logs, exported_logs + dropped + self.room.held(Signal::Logs) + lost(Signal::Logs), "log records");
@@ -373,6 +397,30 @@ async fn only_what_may_have_another_half_waits() {
     let line = record(2, "", json!({}), json!("a line of text"));
     rig.logs(OPENAI, vec![nothing_captured, without_id, line]).await;
     assert_eq!(rig.sent_logs().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_span_that_waits_is_not_a_dropped_one() {
+    let rig = Rig::joining();
+    let below = |id: u8, parent: u8, attributes: Value| Span {
+        parent_span_id: vec![parent; 8],
+        attributes: entries(&attributes),
+        ..call(id)
+    };
+    let noise = below(3, 2, json!({"db.system": "sqlite"}));
+    let child = below(4, 2, json!({"http.method": "GET"}));
+    let grandchild = below(5, 3, json!({"http.method": "POST"}));
+    rig.dropped_spans.store(1, Ordering::Relaxed);
+    rig.spans(vec![call(2), noise, child, grandchild]).await;
+    pass(WAIT + Duration::from_secs(1)).await;
+    rig.balance();
+    let batches = rig.caught.batches.lock().unwrap();
+    let requests = batches.iter().map(|batch| ExportTraceServiceRequest::decode(batch.body.clone()).unwrap());
+    let scopes = requests.flat_map(|request| request.resource_spans).flat_map(|resource| resource.scope_spans);
+    let spans: Vec<Span> = scopes.flat_map(|scope| scope.spans).collect();
+    let parents: Vec<(u8, u8)> =
+        spans.iter().map(|span| (span.span_id[0], span.parent_span_id.first().copied().unwrap_or(0))).collect();
+    assert_eq!(parents, [(4, 2), (5, 2), (2, 0)]);
 }
 
 #[tokio::test(start_paused = true)]
