@@ -482,3 +482,20 @@ fn the_joining_of_logs() {
         assert_eq!(problems_of(&joining(join_logs, &pipelines)), lines, "{join_logs}\n{pipelines}");
     }
 }
+
+#[test]
+fn a_rule_for_native_metrics_that_there_is_not() {
+    let yaml = "receivers: { otlp: { protocols: { grpc: } } }\n\
+        processors:\n  genai: { native_metrics: replac }\n\
+        exporters: { debug: }\n\
+        service: { pipelines: { metrics: { receivers: [otlp], processors: [genai], exporters: [debug] } } }\n";
+    assert_eq!(
+        problems_of(yaml),
+        ["3:28: processors.genai.native_metrics: found \"replac\"; expected replace, defer or both"]
+    );
+    let list = problems_of(&yaml.replace("replac }", "[defer] }"));
+    assert_eq!(list, ["3:28: processors.genai.native_metrics: found a list; expected replace, defer or both"]);
+    for rule in ["replace", "defer", "both"] {
+        assert_eq!(problems_of(&yaml.replace("replac }", &format!("{rule} }}"))), [""; 0]);
+    }
+}

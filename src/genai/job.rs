@@ -16,6 +16,7 @@ use self::lists::PieceWork;
 pub(super) use self::members::merge_parts;
 use super::candidate::Candidate;
 use super::coerce::{self, Coerced, coerce};
+use super::content;
 use super::convention::Convention;
 use super::dialect::{Action, Reason, Verdict};
 use super::field::{Field, Type};
@@ -259,6 +260,16 @@ impl<'t, 's> Job<'t, 's> {
         let about = About::Field(field);
         let current = work.rank == RANK_CURRENT;
         let number = self.claims.len();
+        let repaired = if self.python && is_any(field) { from_python(value) } else { None };
+        let value = repaired.as_ref().unwrap_or(value);
+        let host;
+        let (value, port) = match address(field, value) {
+            Some((name, port)) => {
+                host = Value::Str(name.into());
+                (&host, port)
+            }
+            None => (value, None),
+        };
         let (outcome, rule) = match self.mapped(work, field, value) {
             None => {
                 if field == Field::OperationName && self.operation.named.is_none() {
@@ -267,7 +278,9 @@ impl<'t, 's> Job<'t, 's> {
                 (Outcome::Kept(Reason::NoHome), "the word names something else; it stays")
             }
             Some(Coerced::Absent) => {
-                let outcome = match current && coerce::is_of(self.written_type(field), value) {
+                let stands = current && coerce::is_of(self.written_type(field), value);
+                // A number below zero is a word for nothing.
+                let outcome = match stands && !matches!(value, Value::Int(..0)) {
                     true => Outcome::Kept(Reason::Empty),
                     false => Outcome::Discarded(Reason::Empty),
                 };
@@ -283,7 +296,12 @@ impl<'t, 's> Job<'t, 's> {
             Some(Coerced::Value(scalar)) => {
                 let other = self.operation.get(field).is_some().then(|| scalar.clone());
                 let outcome = match self.offer(field, scalar, Some(number)) {
-                    Offered::Taken | Offered::Equal => Outcome::Expressed(Reason::None),
+                    Offered::Taken | Offered::Equal => {
+                        if let Some(port) = port {
+                            self.offer(Field::ServerPort, Scalar::Int(port), None);
+                        }
+                        Outcome::Expressed(Reason::None)
+                    }
                     Offered::Conflict => {
                         self.other_facts.extend(other.map(|scalar| (number, field, scalar)));
                         Outcome::Kept(Reason::Conflict)
@@ -350,15 +368,24 @@ impl<'t, 's> Job<'t, 's> {
 pub(super) enum Given<'v, 's> {
     Source(&'s Value<'s>),
     Made(&'v Value<'static>),
+    /// The text of a JSON list or object, which is never somebody's words.
+    Json(&'v Value<'static>),
 }
 
 impl<'v, 's: 'v> Given<'v, 's> {
     fn value(self) -> &'v Value<'s> {
         match self {
             Given::Source(value) => value,
-            Given::Made(value) => value,
+            Given::Made(value) | Given::Json(value) => value,
         }
     }
+}
+
+/// Host and port of an URL that stands where the server's address should: the clients of Semantic Kernel
+/// and of the Agent Framework write the base URL there.
+fn address(field: Field, value: &Value<'_>) -> Option<(String, Option<i64>)> {
+    let text = value.as_str().filter(|text| field == Field::ServerAddress && text.contains("://"))?;
+    usage::host_and_port(text).map(|(host, port)| (host.to_owned(), port))
 }
 
 /// A value in the words of a map and the field's type; `None` as in [`Job::mapped`].
@@ -378,6 +405,12 @@ fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coe
         },
     };
     Some(coerce(field, &Value::Str(word)))
+}
+
+/// The JSON of a Python literal.
+fn from_python(value: &Value<'_>) -> Option<Value<'static>> {
+    let text = value.as_str().filter(|text| content::json::parse(text).is_none())?;
+    content::python::to_json(text).map(|json| Value::Str(Cow::Owned(json)))
 }
 
 /// Fields that the conventions type as `any`.

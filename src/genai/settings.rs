@@ -54,11 +54,11 @@ pub struct Genai {
     pub originals: Originals,
     /// `mappings`.
     pub mappings: Vec<Mapping>,
+    /// `native_metrics`: for each service.
+    pub native_metrics: NativeMetrics,
     /// `provenance`: whether a translated span says which dialect it spoke, the target, and which keys
     /// were not expressed.
     pub provenance: bool,
-    /// `native_metrics`: for each service.
-    pub native_metrics: NativeMetrics,
     /// `join_logs`, if it is enabled.
     pub join_logs: Option<JoinLogs>,
 }

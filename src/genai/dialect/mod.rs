@@ -46,14 +46,23 @@
 //! then of others that something speaks for, then official OpenTelemetry's, then the order of the
 //! list. A value map must map its own results to themselves.
 
+pub mod agent_framework;
+pub mod autogen;
+pub mod azure_inference;
+pub mod azure_projects;
 mod body;
 pub mod handwritten;
+pub mod inference_server;
 pub mod litellm;
 pub mod llama_stack;
+pub mod mcp;
 pub mod mlflow;
+pub mod openinference;
 pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
+pub mod pydantic_ai;
+pub mod semantic_kernel;
 pub mod user;
 
 use super::field::Field;
@@ -62,11 +71,21 @@ use super::values::Table;
 
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] = &[
+    &agent_framework::AGENT_FRAMEWORK,
+    &autogen::AUTOGEN,
+    &azure_inference::AZURE_INFERENCE,
+    &azure_projects::AZURE_PROJECTS,
+    &inference_server::SGLANG,
+    &inference_server::VLLM,
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
+    &mcp::MCP,
     &mlflow::MLFLOW,
     &openlit::OPENLIT,
+    &openinference::OPENINFERENCE,
     &openllmetry::OPENLLMETRY,
+    &semantic_kernel::SEMANTIC_KERNEL,
+    &pydantic_ai::PYDANTIC_AI,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];

@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 
 use super::{Action, Dialect, Family, List, Piece, Reason, Rule, Sign, SpanName, Tell, Verdict};
+use crate::genai::content::json;
 use crate::genai::field::Field;
 use crate::genai::message::{Message, Part};
 use crate::genai::operation::{Content, Operation, Scalar, Seen};
@@ -98,9 +99,11 @@ pub static OPENLLMETRY: Dialect = Dialect {
         Rule::keep("gen_ai.completion.content_filter_results", Reason::NoHome),
         Rule::keep("gen_ai.workflow.nodes", Reason::NoHome),
         Rule::keep("gen_ai.workflow.edges", Reason::NoHome),
+        // `{"method":"tools/list","params":null}` on the spans of the package for MCP.
+        Rule::new("traceloop.entity.input", Action::Marks),
         Rule::keep("mcp.request.argument", Reason::NoHome),
         Rule::keep("mcp.response.value", Reason::NoHome),
-        Rule::keep("mcp.request.id", Reason::NoHome),
+        Rule::field("mcp.request.id", Field::JsonrpcRequestId),
         Rule::keep("mcp.session.init_options", Reason::NoHome),
     ],
     families: &[
@@ -142,6 +145,8 @@ pub static OPENLLMETRY: Dialect = Dialect {
         SpanName::Suffix(".response"),
         SpanName::Suffix(".converse"),
         SpanName::Prefix("cohere."),
+        // `tools/list.mcp`, `initialize.mcp`
+        SpanName::Suffix(".mcp"),
     ],
     quirk: Some(quirk),
     ..Dialect::new(NAME)
@@ -196,7 +201,44 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     provider(operation, seen);
     endpoint(operation, seen);
     messages(operation, seen);
+    if seen.scope_name.starts_with("opentelemetry.instrumentation.mcp") {
+        mcp(operation, seen);
+    }
     wrapper(operation, seen);
+}
+
+/// The package for MCP: `get_weather.tool` on both sides of a call, and a span `{method}.mcp` of the
+/// client for any other request.
+fn mcp<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    let input = seen.get("traceloop.entity.input").and_then(Value::as_str).and_then(json::parse);
+    let mut offer = |field, node: Option<json::Node<'_>>| {
+        if let Some(text) = node.and_then(json::Node::as_str).filter(|text| !text.is_empty()) {
+            operation.offer(field, Scalar::Str(text.into_owned().into()));
+        }
+    };
+    if seen.get("traceloop.span.kind").and_then(Value::as_str) == Some("tool") {
+        offer(Field::ToolName, input.and_then(|input| input.get("tool_name")));
+        if let Some(arguments) = input.and_then(|input| input.get("arguments")).filter(|node| node.is_object()) {
+            operation.offer(Field::ToolCallArguments, Scalar::Str(arguments.text().to_owned().into()));
+        }
+        operation.offer(Field::McpMethodName, Scalar::Str("tools/call".into()));
+        return;
+    }
+    let Some(input) = input else { return };
+    let params = input.get("params");
+    let method = input.get("method").and_then(json::Node::as_str).unwrap_or_default().into_owned();
+    offer(Field::McpMethodName, input.get("method"));
+    match method.as_str() {
+        "prompts/get" => offer(Field::PromptName, params.and_then(|params| params.get("name"))),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
+            offer(Field::McpResourceUri, params.and_then(|params| params.get("uri")));
+        }
+        "tools/call" => {
+            offer(Field::ToolName, params.and_then(|params| params.get("name")));
+            operation.offer(Field::OperationName, Scalar::Str("execute_tool".into()));
+        }
+        _ => {}
+    }
 }
 
 /// The client library's name stands where the service's should.

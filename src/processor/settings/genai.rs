@@ -26,8 +26,8 @@ pub fn read(section: &mut Section<'_>) -> Genai {
         target,
         originals: section.choice("originals", ORIGINALS).unwrap_or_default(),
         mappings: section.field("mappings").map(|field| mappings(&field, target)).unwrap_or_default(),
-        provenance: section.boolean("provenance").unwrap_or_default(),
         native_metrics: section.choice("native_metrics", NATIVE_METRICS).unwrap_or_default(),
+        provenance: section.boolean("provenance").unwrap_or_default(),
         join_logs: section.section("join_logs").and_then(|mut section| join_logs(&mut section)),
     };
     section.not_supported(&[
