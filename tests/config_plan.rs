@@ -8,7 +8,7 @@ use dragoman::config::{Source, Warning};
 use dragoman::exporter::settings::{Compression, Otlp, Queue, Retry, Tls, Transport};
 use dragoman::otlp::Signal;
 use dragoman::otlp::span::{Kind, StatusCode};
-use dragoman::processor::settings::{Drop, Genai, Mapping, MemoryLimiter, Originals, Pattern, Target};
+use dragoman::processor::settings::{Drop, Genai, Mapping, MemoryLimiter, NativeMetrics, Originals, Pattern, Target};
 use dragoman::service::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Input, Output, Plan, ProcessorSettings,
 };
@@ -217,12 +217,13 @@ fn every_key_of_an_otlp_exporter() {
 #[test]
 fn processors() {
     let ProcessorSettings::Genai(genai) = processor(
-        "genai: { target: 1.41, originals: keep, provenance: true, mappings: [ { key: a.b, to: gen_ai.request.model, values: { x: y, 1: z } } ] }",
+        "genai: { target: 1.41, originals: keep, provenance: true, native_metrics: defer, mappings: [ { key: a.b, to: gen_ai.request.model, values: { x: y, 1: z } } ] }",
     ) else {
         panic!()
     };
-    let Genai { target, originals, mappings, provenance, .. } = genai;
+    let Genai { target, originals, mappings, provenance, native_metrics, .. } = genai;
     assert_eq!((target, originals, provenance), (Target::V1_41, Originals::Keep, true));
+    assert_eq!(native_metrics, NativeMetrics::Defer);
     let mapping = Mapping {
         key: "a.b".into(),
         to: "gen_ai.request.model".into(),

@@ -424,3 +424,20 @@ fn a_mapping_of_a_current_name() {
     assert!(lines[0].contains("\"gen_ai.request.modle\" is no attribute of the GenAI conventions"), "{lines:?}");
     assert!(lines[0].contains("did you mean gen_ai.request.model?"), "{lines:?}");
 }
+
+#[test]
+fn a_rule_for_native_metrics_that_there_is_not() {
+    let yaml = "receivers: { otlp: { protocols: { grpc: } } }\n\
+        processors:\n  genai: { native_metrics: replac }\n\
+        exporters: { debug: }\n\
+        service: { pipelines: { metrics: { receivers: [otlp], processors: [genai], exporters: [debug] } } }\n";
+    assert_eq!(
+        problems_of(yaml),
+        ["3:28: processors.genai.native_metrics: found \"replac\"; expected replace, defer or both"]
+    );
+    let list = problems_of(&yaml.replace("replac }", "[defer] }"));
+    assert_eq!(list, ["3:28: processors.genai.native_metrics: found a list; expected replace, defer or both"]);
+    for rule in ["replace", "defer", "both"] {
+        assert_eq!(problems_of(&yaml.replace("replac }", &format!("{rule} }}"))), [""; 0]);
+    }
+}

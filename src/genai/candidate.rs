@@ -68,7 +68,8 @@ pub(super) fn body<'s>(
             Some(Body::Messages(fold::messages_of_text(text, role_of(list), python)))
         }
         (ListOf::Input | ListOf::Output, Cow::Owned(text)) => {
-            content::messages_from_json(&text, role_of(list), python).map(owned_messages).map(Body::Messages)
+            let read = content::messages_from_json(&text, role_of(list), python).map(owned_messages);
+            read.or_else(|| texts(value, role_of(list))).map(Body::Messages)
         }
         (ListOf::Instructions, Cow::Borrowed(text)) => {
             Some(Body::Parts(content::system_instructions_from_text(text, python)))
@@ -125,6 +126,17 @@ impl Body<'_> {
             Body::Documents(documents) => Body::Documents(documents.into_iter().map(Document::into_owned).collect()),
         }
     }
+}
+
+/// A message of each text, where an attribute is a list of nothing else.
+fn texts(value: &Value<'_>, role: &str) -> Option<Vec<Message<'static>>> {
+    let Value::Array(array) = value else { return None };
+    let message = |text: &str| Message {
+        role: role.to_owned().into(),
+        parts: vec![Part::Text(text.to_owned().into())],
+        ..Message::default()
+    };
+    array.iter().map(|element| element.as_str().map(message)).collect()
 }
 
 pub(super) fn role_of(list: ListOf) -> &'static str {
@@ -223,6 +235,7 @@ pub(super) fn add_calls(chosen: &mut Body<'_>, other: &Body<'_>, list: ListOf) -
 
 fn says(known: &Message<'_>, message: &Message<'_>) -> bool {
     known.role == message.role
+        && (message.more.is_empty() || known.more == message.more)
         && known.parts.len().saturating_mul(message.parts.len()) <= COMPARED
         && message.parts.iter().all(|part| known.parts.iter().any(|known| same_part(known, part)))
 }

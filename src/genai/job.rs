@@ -16,6 +16,7 @@ use self::lists::PieceWork;
 pub(super) use self::members::merge_parts;
 use super::candidate::Candidate;
 use super::coerce::{self, Coerced, coerce};
+use super::content;
 use super::convention::Convention;
 use super::dialect::{Action, Reason, Verdict};
 use super::field::{Field, Type};
@@ -259,6 +260,8 @@ impl<'t, 's> Job<'t, 's> {
         let about = About::Field(field);
         let current = work.rank == RANK_CURRENT;
         let number = self.claims.len();
+        let repaired = if self.python && is_any(field) { from_python(value) } else { None };
+        let value = repaired.as_ref().unwrap_or(value);
         let host;
         let (value, port) = match address(field, value) {
             Some((name, port)) => {
@@ -275,8 +278,11 @@ impl<'t, 's> Job<'t, 's> {
                 (Outcome::Kept(Reason::NoHome), "the word names something else; it stays")
             }
             Some(Coerced::Absent) => {
-                let is_word = is_placeholder(&work.meaning.values, field, value);
-                let outcome = match current && !is_word && coerce::is_of(self.written_type(field), value) {
+                let stands = current && coerce::is_of(self.written_type(field), value);
+                // A number below zero is a word for nothing, as is one that a map says to be.
+                let is_word =
+                    matches!(value, Value::Int(..0)) || is_placeholder(&work.meaning.values, field, value);
+                let outcome = match stands && !is_word {
                     true => Outcome::Kept(Reason::Empty),
                     false => Outcome::Discarded(Reason::Empty),
                 };
@@ -364,13 +370,15 @@ impl<'t, 's> Job<'t, 's> {
 pub(super) enum Given<'v, 's> {
     Source(&'s Value<'s>),
     Made(&'v Value<'static>),
+    /// The text of a JSON list or object, which is never somebody's words.
+    Json(&'v Value<'static>),
 }
 
 impl<'v, 's: 'v> Given<'v, 's> {
     fn value(self) -> &'v Value<'s> {
         match self {
             Given::Source(value) => value,
-            Given::Made(value) => value,
+            Given::Made(value) | Given::Json(value) => value,
         }
     }
 }
@@ -404,31 +412,11 @@ fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coe
     Some(coerce(field, &Value::Str(word)))
 }
 
-/// Whether a word stands there for want of a value, such as the model `chat`. Only operations and
-/// providers can be something else instead.
-fn is_placeholder(words: &ValueMap, field: Field, value: &Value<'_>) -> bool {
-    let ValueMap::Table(table) = words else { return false };
-    let is_nothing = |text: &str| values::look(table, text) == Mapped::Nothing;
-    match value {
-        _ if matches!(field, Field::OperationName | Field::ProviderName) => false,
-        Value::Str(text) => is_nothing(text),
-        Value::Array(array) => {
-            let mut items = array.iter().peekable();
-            items.peek().is_some() && items.all(|item| item.as_str().is_some_and(is_nothing))
-        }
-        _ => false,
-    }
-}
-
-/// A list without the words that stand there for want of a value.
-fn without_placeholders<'s>(words: &ValueMap, coerced: Coerced<'s>) -> Coerced<'s> {
-    match (words, coerced) {
-        (ValueMap::Table(table), Coerced::Value(Scalar::Strings(mut items))) => {
-            items.retain(|item| values::look(table, item) != Mapped::Nothing);
-            Coerced::Value(Scalar::Strings(items))
-        }
-        (_, coerced) => coerced,
-    }
+                let stands = current && coerce::is_of(self.written_type(field), value);
+                // A number below zero is a word for nothing, as is one that a map says to be.
+                let is_word =
+                    matches!(value, Value::Int(..0)) || is_placeholder(&work.meaning.values, field, value);
+                let outcome = match stands && !is_word {
 }
 
 /// Fields that the conventions type as `any`.

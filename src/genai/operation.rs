@@ -109,6 +109,8 @@ pub struct Operation<'a> {
     pub variables: Vec<(String, String)>,
     /// What the emitter calls it, where no target has words for that: `guardrail`, `chain`.
     pub named: Option<String>,
+    /// Keys of which a quirk found that they only repeat what the messages say: they go.
+    pub repeated: Vec<&'static str>,
 }
 
 const FIELDS: usize = Field::ALL.len();
@@ -125,6 +127,7 @@ impl Default for Operation<'_> {
             documents: Content::Absent,
             variables: Vec::new(),
             named: None,
+            repeated: Vec::new(),
         }
     }
 }

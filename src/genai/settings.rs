@@ -1,5 +1,7 @@
 //! What a user says about translation: the target, what becomes of originals, and own mappings.
 
+use std::time::Duration;
+
 /// Which conventions are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Target {
@@ -52,11 +54,31 @@ pub struct Genai {
     pub originals: Originals,
     /// `mappings`.
     pub mappings: Vec<Mapping>,
+    /// `native_metrics`: for each service.
+    pub native_metrics: NativeMetrics,
     /// `provenance`: whether a translated span says which dialect it spoke, the target, and which keys
     /// were not expressed.
     pub provenance: bool,
-    /// `native_metrics`: for each service.
-    pub native_metrics: NativeMetrics,
+    /// `join_logs`, if it is enabled.
+    pub join_logs: Option<JoinLogs>,
+}
+
+/// `processors.genai.join_logs`: log records that hold the content of a call wait for its span, and its
+/// span for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JoinLogs {
+    /// `wait_duration`: how long at most.
+    pub wait_duration: Duration,
+    /// `max_items`: spans and log records that wait at once.
+    pub max_items: usize,
+    /// `max_bytes`: what they take at most.
+    pub max_bytes: usize,
+}
+
+impl Default for JoinLogs {
+    fn default() -> Self {
+        JoinLogs { wait_duration: Duration::from_secs(10), max_items: 10_000, max_bytes: 16 << 20 }
+    }
 }
 
 /// One entry of `processors.genai.mappings`.

@@ -186,6 +186,11 @@ impl Translator {
         self.index.may_concern(span.source_keys()) || span.events().any(|(_, event)| self.index.knows_event(event.name))
     }
 
+    /// Whether it is a call for embeddings, which has no messages.
+    pub(super) fn is_embeddings(&self, read: &Read<'_>) -> bool {
+        read.operation.text(Field::OperationName) == Some("embeddings")
+    }
+
     /// Whether a key says token usage; for a [`Batch`].
     pub fn says_usage(&self, key: &str) -> bool {
         self.index.says(key, |action| {

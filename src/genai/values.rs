@@ -66,7 +66,7 @@ pub fn is_nothing(word: &str) -> bool {
 }
 
 /// `gen_ai.provider.name`.
-pub static PROVIDER: [(&str, Option<&str>); 122] = [
+pub static PROVIDER: &Table = &[
     ("openai", Some("openai")),
     ("text-completion-openai", Some("openai")),
     ("anthropic", Some("anthropic")),
@@ -197,7 +197,7 @@ pub static TOKEN_TYPE: [(&str, Option<&str>); 4] =
     [("input", Some("input")), ("output", Some("output")), ("prompt", Some("input")), ("completion", Some("output"))];
 
 /// `gen_ai.operation.name`. `rerank`, `image`, ... are custom operations and pass through.
-pub static OPERATION: [(&str, Option<&str>); 11] = [
+pub static OPERATION: &Table = &[
     ("chat", Some("chat")),
     ("completion", Some("text_completion")),
     ("text_completion", Some("text_completion")),
@@ -212,7 +212,7 @@ pub static OPERATION: [(&str, Option<&str>); 11] = [
 ];
 
 /// LiteLLM's call types, where `completion` is a chat. Others pass through.
-pub static LITELLM_CALL_TYPE: [(&str, Option<&str>); 20] = [
+pub static LITELLM_CALL_TYPE: &Table = &[
     ("completion", Some("chat")),
     ("acompletion", Some("chat")),
     ("responses", Some("chat")),
@@ -236,7 +236,7 @@ pub static LITELLM_CALL_TYPE: [(&str, Option<&str>); 20] = [
 ];
 
 /// `traceloop.span.kind` as an operation.
-pub static TRACELOOP_KIND: [(&str, Option<&str>); 7] = [
+pub static TRACELOOP_KIND: &Table = &[
     ("workflow", Some("invoke_workflow")),
     ("agent", Some("invoke_agent")),
     ("tool", Some("execute_tool")),
@@ -247,7 +247,7 @@ pub static TRACELOOP_KIND: [(&str, Option<&str>); 7] = [
 ];
 
 /// `gen_ai.output.type`, from OpenAI's response formats.
-pub static OUTPUT_TYPE: [(&str, Option<&str>); 5] = [
+pub static OUTPUT_TYPE: &Table = &[
     ("text", Some("text")),
     ("json_object", Some("json")),
     ("json_schema", Some("json")),
@@ -257,7 +257,7 @@ pub static OUTPUT_TYPE: [(&str, Option<&str>); 5] = [
 
 /// A message's `finish_reason`; the attribute `gen_ai.response.finish_reasons` keeps the
 /// provider's word.
-pub static FINISH_REASON: [(&str, Option<&str>); 39] = [
+pub static FINISH_REASON: &Table = &[
     ("stop", Some("stop")),
     ("end_of_turn", Some("stop")),
     ("end_of_message", Some("stop")),

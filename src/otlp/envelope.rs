@@ -10,7 +10,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::attributes::INDEXED_ABOVE;
-use super::value::{KeyValue, Value};
+use super::value::{KeyValue, Value, fields};
 use super::wire::{Payload, Reader, WireError, WireType, delimited_len, put_bytes, put_key, put_varint, varint_len};
 
 /// What the messages and fields of a signal are called, for errors. Their numbers are the same for
@@ -110,6 +110,51 @@ pub struct Origin<'a> {
     pub scope_attributes: Attributes<'a>,
     /// The scope's schema URL, or else the resource's; empty if neither is set.
     pub schema_url: &'a str,
+    /// The encoded content of both levels as they came.
+    resource_content: &'a [u8],
+    scope_content: &'a [u8],
+}
+
+/// Resource and scope without their items, unknown fields included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    resource: Vec<u8>,
+    scope: Vec<u8>,
+}
+
+impl Origin<'_> {
+    /// What is around the items of this scope, to send some of them on alone.
+    pub fn envelope(&self) -> Envelope {
+        let without_items = |content: &[u8]| {
+            let mut rest = Vec::new();
+            for field in fields(content).filter(|field| field.number != 2) {
+                rest.extend_from_slice(content.get(field.start..field.end).unwrap_or_default());
+            }
+            rest
+        };
+        Envelope { resource: without_items(self.resource_content), scope: without_items(self.scope_content) }
+    }
+
+    /// Tells the scopes of one request apart.
+    pub fn place(&self) -> usize {
+        self.scope_content.as_ptr() as usize
+    }
+}
+
+impl Envelope {
+    /// How many bytes it takes.
+    pub fn size(&self) -> usize {
+        self.resource.len() + self.scope.len()
+    }
+
+    /// Appends these encoded items of one signal to a request, in this envelope.
+    pub fn wrap<'i>(&self, items: impl Iterator<Item = &'i [u8]>, request: &mut Vec<u8>) {
+        let mut scope = self.scope.clone();
+        items.for_each(|item| put_bytes(&mut scope, 2, item));
+        let mut resource = self.resource.clone();
+        put_bytes(&mut resource, 2, &scope);
+        put_bytes(request, 1, &resource);
+    }
 }
 
 /// Attributes that are only read.
@@ -210,7 +255,7 @@ impl<'a, I: Item<'a>> Walk<'_, 'a, I> {
     fn resource(&mut self, content: Range<usize>, depth: Option<u32>) -> Result<(), WireError> {
         let (message, scopes) = I::NAMES.resource;
         let base = content.start;
-        let mut origin = Origin::default();
+        let mut origin = Origin { resource_content: &self.body[content.clone()], ..Origin::default() };
         let mut resource_schema_url = "";
         let mut reader = Reader::at_depth(&self.body[content], depth)?;
         let below = reader.below();
@@ -246,8 +291,9 @@ impl<'a, I: Item<'a>> Walk<'_, 'a, I> {
     fn scope(&mut self, content: Range<usize>, depth: Option<u32>, origin: &mut Origin<'a>) -> Result<(), WireError> {
         let (message, items) = I::NAMES.scope;
         let base = content.start;
-        let mut reader = Reader::at_depth(&self.body[content], depth)?;
+        let mut reader = Reader::at_depth(&self.body[content.clone()], depth)?;
         let below = reader.below();
+        origin.scope_content = &self.body[content];
         origin.scope_name = "";
         origin.scope_version = "";
         origin.scope_attributes.clear();

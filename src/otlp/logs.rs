@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::envelope::{self, Item, Names, Place};
-pub use super::envelope::{Attributes, Origin, Outcome};
+pub use super::envelope::{Attributes, Envelope, Origin, Outcome};
 use super::log_record::LogRecord;
 use super::wire::WireError;
 

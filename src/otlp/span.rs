@@ -172,6 +172,7 @@ pub struct Span<'a> {
     new_parent: Option<Option<SpanId>>,
     edited: bool,
     dropped: bool,
+    held: bool,
 }
 
 impl<'a> Span<'a> {
@@ -255,6 +256,7 @@ impl<'a> Span<'a> {
         self.new_parent = None;
         self.edited = false;
         self.dropped = false;
+        self.held = false;
     }
 
     /// A repeated status merges into the one before, field by field.
@@ -367,9 +369,14 @@ impl<'a> Span<'a> {
         self.edited
     }
 
-    /// Whether the span was dropped.
+    /// Whether the span was dropped, or held back.
     pub fn is_dropped(&self) -> bool {
-        self.dropped
+        self.dropped || self.held
+    }
+
+    /// Whether the span was held back.
+    pub fn is_held(&self) -> bool {
+        self.held
     }
 
     // --- editing -------------------------------------------------------------------------------
@@ -431,6 +438,12 @@ impl<'a> Span<'a> {
     /// Takes the span out of the request. Later stages do not see it.
     pub fn drop_span(&mut self) {
         self.dropped = true;
+    }
+
+    /// Takes the span out of the request for now: whoever holds it sends it on later, so that its
+    /// children have a parent. Later stages do not see it yet.
+    pub fn hold_back(&mut self) {
+        self.held = true;
     }
 
     // --- writing -------------------------------------------------------------------------------

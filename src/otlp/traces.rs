@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::envelope::{self, Item, Items, Names, Place, keep_change};
-pub use super::envelope::{Attributes, Origin, Outcome};
+pub use super::envelope::{Attributes, Envelope, Origin, Outcome};
 use super::id::{SpanId, TraceId};
 use super::span::Span;
 use super::wire::WireError;
@@ -34,8 +34,10 @@ pub struct Record {
     pub span_id: Option<SpanId>,
     /// The parent as it stands now.
     pub parent_span_id: Option<SpanId>,
-    /// Whether the span was dropped.
+    /// Whether the span was dropped for good.
     pub dropped: bool,
+    /// Whether the span was held back and comes later.
+    pub held: bool,
     /// W3C trace flags and the two `is_remote` bits.
     pub flags: u32,
     place: Place,
@@ -125,7 +127,8 @@ impl<'a> Item<'a> for Span<'a> {
             trace_id: self.trace_id(),
             span_id: self.span_id(),
             parent_span_id: self.parent_span_id(),
-            dropped: self.is_dropped(),
+            dropped: self.is_dropped() && !self.is_held(),
+            held: self.is_held(),
             flags: self.flags(),
             place,
         }
@@ -138,7 +141,7 @@ impl envelope::Record for Record {
     }
 
     fn is_dropped(&self) -> bool {
-        self.dropped
+        self.dropped || self.held
     }
 }
 

@@ -67,6 +67,21 @@ pub struct Context<'p, 'a> {
 pub trait Stage: Send + Sync {
     /// Begins a batch.
     fn pass(&self) -> Box<dyn Pass + Send + '_>;
+
+    /// Begins a batch of items that this stage held back and lets go now (see [`Onward`]).
+    fn pass_released(&self) -> Box<dyn Pass + Send + '_> {
+        self.pass()
+    }
+}
+
+/// The way on for what a stage held back. A stage that holds an item takes it out of its batch when
+/// the batch is committed; from then on it answers for it, counts it as held, and lets it go here.
+pub trait Onward: Send + Sync {
+    /// Sends an encoded request through the stage that held its items and all that follow.
+    ///
+    /// # Errors
+    /// A retryable refusal if an exporter has no room; nothing of the request was sent on.
+    fn send_on(&self, body: &Bytes) -> Result<(), Refusal>;
 }
 
 /// A stage's work on one batch.

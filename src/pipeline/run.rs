@@ -5,11 +5,11 @@
 //! from it before all pipelines have processed it: a refusal leaves no copy behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Pass, Permit, Stage};
+use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Onward, Pass, Permit, Stage};
 use crate::metrics::own::{Counter, known};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
@@ -71,6 +71,8 @@ struct Processed<'p> {
     kept: usize,
     calls: Arc<[CallNote]>,
     walks: Vec<Walk<'p>>,
+    /// Whether these items came in earlier, and were held back by the first of the steps.
+    released: bool,
 }
 
 /// One step of one batch.
@@ -99,13 +101,19 @@ impl Pipeline {
         Ok(permits)
     }
 
-    fn process<'p>(&'p self, body: &'p Bytes) -> Result<Processed<'p>, Refusal> {
-        let begin = |step: &'p Step| Walk {
-            pass: step.stage.as_ref().map(|stage| stage.pass()),
+    /// `released_by` is the place of the step that held these items back, if one did.
+    fn process<'p>(&'p self, body: &'p Bytes, released_by: Option<usize>) -> Result<Processed<'p>, Refusal> {
+        let first = released_by.unwrap_or(0);
+        let begin = |(place, step): (usize, &'p Step)| Walk {
+            pass: step.stage.as_ref().map(|stage| match released_by {
+                Some(first) if first == place => stage.pass_released(),
+                _ => stage.pass(),
+            }),
             books: step.books.as_ref(),
             shown: 0,
         };
-        let mut visitor = Fused { body, walks: self.steps.iter().map(begin).collect(), calls: Vec::new() };
+        let walks = self.steps.iter().enumerate().skip(first).map(begin).collect();
+        let mut visitor = Fused { body, walks, calls: Vec::new() };
         let is_looked_at = visitor.walks.iter().any(|walk| walk.pass.is_some());
         let outcome = match self.signal {
             Signal::Traces => traces::edit(body, &mut visitor),
@@ -124,6 +132,47 @@ impl Pipeline {
             kept: outcome.kept,
             calls: visitor.calls.into(),
             walks: visitor.walks,
+            released: released_by.is_some(),
+        })
+    }
+}
+
+/// The way on from a step of a pipeline.
+pub struct Release {
+    pipeline: Weak<Pipeline>,
+    /// The step's place among the pipeline's.
+    place: usize,
+    panics: Counter,
+}
+
+impl Release {
+    /// From the step at `place`; `panics` counts requests that failed by a defect.
+    pub fn new(pipeline: &Arc<Pipeline>, place: usize, panics: Counter) -> Release {
+        Release { pipeline: Arc::downgrade(pipeline), place, panics }
+    }
+
+    fn deliver(&self, pipeline: &Pipeline, body: &Bytes) -> Result<(), Refusal> {
+        // A refusal is not counted as a failure to enqueue, for it will be tried again.
+        let mut permits = Vec::with_capacity(pipeline.exporters.len());
+        for sink in &pipeline.exporters {
+            permits.push(sink.exporter.reserve(pipeline.signal, body.len())?);
+        }
+        let mut processed = pipeline.process(body, Some(self.place))?;
+        processed.commit();
+        processed.send(permits);
+        Ok(())
+    }
+}
+
+impl Onward for Release {
+    fn send_on(&self, body: &Bytes) -> Result<(), Refusal> {
+        let Some(pipeline) = self.pipeline.upgrade() else {
+            return Err(Refusal::new(Reason::Internal, "the pipeline is gone"));
+        };
+        catch_unwind(AssertUnwindSafe(|| self.deliver(&pipeline, body))).unwrap_or_else(|_| {
+            self.panics.increment();
+            let what = format!("a defect in dragoman ended a request of held {}", pipeline.signal);
+            Err(Refusal::new(Reason::Internal, what))
         })
     }
 }
@@ -131,6 +180,7 @@ impl Pipeline {
 impl Processed<'_> {
     /// The batch was accepted: every step takes it into its memory and its books.
     fn commit(&mut self) {
+        let released = self.released;
         // What a step passes on is what the next one is shown, and in the end what is kept.
         let passed_on: Vec<usize> = self.walks.iter().skip(1).map(|walk| walk.shown).chain([self.kept]).collect();
         for (walk, passed_on) in std::mem::take(&mut self.walks).into_iter().zip(passed_on) {
@@ -138,11 +188,16 @@ impl Processed<'_> {
                 pass.commit();
             }
             if let Some(books) = walk.books {
-                books.incoming.add_items(walk.shown);
+                // What is released came in when it was held back.
+                if !std::mem::take(&mut self.released) {
+                    books.incoming.add_items(walk.shown);
+                }
                 books.outgoing.add_items(passed_on);
             }
         }
-        self.pipeline.books.incoming.add_items(self.received);
+        if !released {
+            self.pipeline.books.incoming.add_items(self.received);
+        }
         self.pipeline.books.outgoing.add_items(self.kept);
     }
 
@@ -277,7 +332,7 @@ impl Fanout {
         }
         let mut sends = Vec::with_capacity(ready.len());
         for (pipeline, permits) in ready {
-            sends.push((pipeline.process(body)?, permits));
+            sends.push((pipeline.process(body, None)?, permits));
         }
         // Only now is it known that every pipeline takes the request: a step that learned from a
         // refused one would take its repetition for a copy.

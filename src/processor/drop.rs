@@ -146,7 +146,8 @@ fn mend(spans: &mut Spans, memory: &mut Memory, counts: &Counts, candidates: boo
     if !dropped_here.is_empty() || !memory.dropped.is_empty() {
         // Siblings stand together; asking once is enough for them.
         let mut last = (None, Ancestor::Same);
-        for (index, record) in spans.records().iter().enumerate().filter(|(_, record)| !record.dropped) {
+        for (index, record) in spans.records().iter().enumerate().filter(|(_, record)| !record.dropped && !record.held)
+        {
             let Some(key) = key(record, record.parent_span_id) else { continue };
             if last.0 != Some(key) {
                 last = (Some(key), ancestor(record, &dropped_here, memory));
@@ -237,7 +238,7 @@ fn remember(
     // A request has far fewer parents than spans, so it is the parents that are put into a table.
     let mut parents: HashMap<Key, bool, RandomState> = HashMap::default();
     let mut last = None;
-    for record in spans.records().iter().filter(|record| !record.dropped) {
+    for record in spans.records().iter().filter(|record| !record.dropped && !record.held) {
         let remote = record.flags & HAS_IS_REMOTE != 0 && record.flags & IS_REMOTE != 0;
         let key = key(record, record.parent_span_id).filter(|_| !remote);
         if key != last {

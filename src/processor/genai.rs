@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::join::{Joining, Room};
 use super::settings::Genai as Settings;
 use crate::genai::log::{Became, Records};
 use crate::genai::translate::{Batch, Translation, Translator};
@@ -30,6 +31,8 @@ pub struct Genai {
     named: Mutex<Named>,
     /// Log records that other records of their calls carry now.
     folded: Counter,
+    /// Where spans and the log records with their content wait for each other.
+    room: Option<Arc<Room>>,
 }
 
 /// Counts by names that emitters write.
@@ -46,7 +49,7 @@ impl Genai {
     pub fn new(settings: &Settings) -> Genai {
         let translator = Translator::new(settings);
         let counts = translator.tally().counts().iter().map(|_| AtomicU64::new(0)).collect();
-        Genai { translator, counts, named: Mutex::default(), folded: Counter::default() }
+        Genai { translator, counts, named: Mutex::default(), folded: Counter::default(), room: None }
     }
 
     /// Operations and unknown keys of all accepted batches.
@@ -63,6 +66,23 @@ impl Genai {
     pub fn counting_folded(mut self, folded: Counter) -> Genai {
         self.folded = folded;
         self
+    }
+
+    /// Lets spans and log records wait for each other there.
+    pub fn joining(mut self, room: Arc<Room>) -> Genai {
+        self.room = Some(room);
+        self
+    }
+
+    fn begin(&self) -> GenaiPass<'_> {
+        GenaiPass {
+            stage: self,
+            tally: self.translator.tally(),
+            parents: None,
+            records: None,
+            folded: 0,
+            joining: None,
+        }
     }
 
     /// `dragoman_genai_keys_total`: dialect, outcome (`expressed`, `kept`, `discarded`), reason, and
@@ -83,8 +103,11 @@ impl Genai {
 
 impl Stage for Genai {
     fn pass(&self) -> Box<dyn Pass + Send + '_> {
-        let records = Records::new(&self.translator);
-        Box::new(GenaiPass { stage: self, tally: self.translator.tally(), parents: None, records, folded: 0 })
+        Box::new(GenaiPass { joining: self.room.as_deref().map(Joining::new), ..self.begin() })
+    }
+
+    fn pass_released(&self) -> Box<dyn Pass + Send + '_> {
+        Box::new(self.begin())
     }
 }
 
@@ -93,16 +116,24 @@ struct GenaiPass<'s> {
     tally: Tally,
     /// Parents of the batch's spans with usage; made when first asked for.
     parents: Option<HashSet<(TraceId, SpanId)>>,
-    records: Records<'s>,
+    /// Begun with the first log record.
+    records: Option<Records<'s>>,
     folded: u64,
+    joining: Option<Joining<'s>>,
 }
 
 impl Pass for GenaiPass<'_> {
     fn span(&mut self, span: &mut Span<'_>, context: &mut Context<'_, '_>) {
         let trace = span.trace_id();
-        let mut batch =
-            WholeBatch { translator: &self.stage.translator, body: context.body, trace, parents: &mut self.parents };
-        let translated = self.stage.translator.translate(span, context.origin, &mut batch, &mut self.tally);
+        let translator = &self.stage.translator;
+        let mut batch = WholeBatch { translator, body: context.body, trace, parents: &mut self.parents };
+        if let Some(joining) = &mut self.joining
+            && translator.lacks_content(span, context.origin, &mut batch)
+            && joining.span(span, context.origin)
+        {
+            return;
+        }
+        let translated = translator.translate(span, context.origin, &mut batch, &mut self.tally);
         if let Some(translation) = translated
             && translation.model_call
         {
@@ -111,7 +142,22 @@ impl Pass for GenaiPass<'_> {
     }
 
     fn log_record(&mut self, record: &mut LogRecord<'_>, context: &mut Context<'_, '_>) {
-        let became = self.records.translate(record, context.origin, context.body, &mut self.tally);
+        let translator = &self.stage.translator;
+        let joining = &mut self.joining;
+        let records = self.records.get_or_insert_with(|| {
+            let mut records = Records::new(translator);
+            // Which records wait is decided for all of them at once: what is said by the others
+            // together follows from it.
+            if let Some(joining) = joining {
+                records.leave_out(joining.logs(translator, context.body));
+            }
+            records
+        });
+        if records.leaves_out(record) {
+            record.drop_record();
+            return;
+        }
+        let became = records.translate(record, context.origin, context.body, &mut self.tally);
         self.folded += u64::from(became == Became::Folded);
     }
 
@@ -125,6 +171,10 @@ impl Pass for GenaiPass<'_> {
         let mut named = self.stage.named.lock().unwrap_or_else(PoisonError::into_inner);
         named.operations.append(self.tally.operations);
         named.unmapped.append(self.tally.unmapped);
+        drop(named);
+        if let Some(joining) = self.joining {
+            joining.commit();
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod drop;
 pub mod genai;
 pub mod genai_metrics;
+pub mod join;
 pub mod memory_limiter;
 pub mod own_metrics;
 pub mod settings;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
-pub use crate::genai::settings::{Genai, Mapping, NativeMetrics, Originals, Target};
+pub use crate::genai::settings::{Genai, JoinLogs, Mapping, NativeMetrics, Originals, Target};
 pub use crate::metrics::ledger::LedgerWindow;
 
 /// `processors.memory_limiter`.

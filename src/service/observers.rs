@@ -82,18 +82,10 @@ pub(super) struct GenaiKeys(pub(super) Vec<Arc<Genai>>);
 
 impl Source for GenaiKeys {
     fn collect(&self, families: &mut Vec<Family>) {
-        let mut totals = std::collections::BTreeMap::new();
-        for (dialect, outcome, reason, count) in self.0.iter().flat_map(|stage| stage.key_counts()) {
-            *totals.entry((dialect, outcome, reason)).or_insert(0u64) += count;
-        }
-        let series = totals.into_iter().map(|((dialect, outcome, reason), count)| {
-            let labels = [("dialect", dialect), ("outcome", outcome), ("reason", reason)];
-            counter(labels.map(|(key, value)| Label::text(key, value)).into(), count)
-        });
         families.push(family(
             "dragoman_genai_keys_total",
             "Attributes and events that a dialect claimed, by what became of them",
-            series.collect(),
+            by_outcome(self.0.iter().flat_map(|stage| stage.key_counts())),
         ));
         let mut named = Named::default();
         for stage in &self.0 {
@@ -116,6 +108,32 @@ impl Source for GenaiKeys {
     }
 }
 
+/// What the `genai` stages of metrics pipelines did with data points.
+pub(super) struct OwnMetricPoints(pub(super) Vec<Arc<OwnMetrics>>);
+
+impl Source for OwnMetricPoints {
+    fn collect(&self, families: &mut Vec<Family>) {
+        let fates = self.0.iter().flat_map(|stage| stage.fates());
+        families.push(family(
+            "dragoman_genai_metrics_total",
+            "Data points of GenAI metrics that applications sent, by what became of them",
+            by_outcome(fates.map(|((dialect, outcome, reason), points)| (dialect, outcome, reason.name(), points))),
+        ));
+    }
+}
+
+/// Series by dialect, outcome and reason, over all stages.
+fn by_outcome(counts: impl Iterator<Item = (&'static str, &'static str, &'static str, u64)>) -> Vec<Series> {
+    let mut totals = std::collections::BTreeMap::new();
+    for (dialect, outcome, reason, count) in counts {
+        *totals.entry([("dialect", dialect), ("outcome", outcome), ("reason", reason)]).or_insert(0u64) += count;
+    }
+    let series = |(labels, count): ([(&'static str, &str); 3], u64)| {
+        counter(labels.map(|(key, value)| Label::text(key, value)).into(), count)
+    };
+    totals.into_iter().map(series).collect()
+}
+
 /// Series by names that emitters write, and one for those that there was no room for.
 fn with_others<'n, const N: usize>(
     keys: [&'static str; N],
@@ -129,27 +147,6 @@ fn with_others<'n, const N: usize>(
 
 /// The label of what is counted together.
 const OTHERS: &str = "_other";
-
-/// What the `genai` stages of metrics pipelines did with data points.
-pub(super) struct OwnMetricPoints(pub(super) Vec<Arc<OwnMetrics>>);
-
-impl Source for OwnMetricPoints {
-    fn collect(&self, families: &mut Vec<Family>) {
-        let mut totals = std::collections::BTreeMap::new();
-        for ((dialect, outcome, reason), points) in self.0.iter().flat_map(|stage| stage.fates()) {
-            *totals.entry((dialect, outcome, reason.name())).or_insert(0u64) += points;
-        }
-        let series = totals.into_iter().map(|((dialect, outcome, reason), count)| {
-            let labels = [("dialect", dialect), ("outcome", outcome), ("reason", reason)];
-            counter(labels.map(|(key, value)| Label::text(key, value)).into(), count)
-        });
-        families.push(family(
-            "dragoman_genai_metrics_total",
-            "Data points of GenAI metrics that applications sent, by what became of them",
-            series.collect(),
-        ));
-    }
-}
 
 /// What one `drop` stage did.
 pub(super) struct Drops {

@@ -273,9 +273,9 @@ impl House {
                 ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
                     let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
                     let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);
-                    let stage = Arc::new(OwnMetrics::new(settings, derived.collect()));
-                    self.own_metrics.push(Arc::clone(&stage));
-                    Some(stage)
+                    let own_metrics = Arc::new(OwnMetrics::new(settings, derived.collect()));
+                    self.own_metrics.push(Arc::clone(&own_metrics));
+                    Some(own_metrics)
                 }
                 ProcessorSettings::Genai(settings) => {
                     let mut genai = Genai::new(settings);

@@ -11,7 +11,7 @@ use super::value::{Said, parsed, python, scalar, tree};
 
 /// Members whose values are words of a shape and not content: they are put into the target's words,
 /// or follow from where the content stands.
-const WORDS: [&str; 12] = [
+const WORDS: [&str; 14] = [
     "type",
     "role",
     "object",
@@ -19,6 +19,9 @@ const WORDS: [&str; 12] = [
     "finishReason",
     "stop_reason",
     "index",
+    // Of an old event that stands in a list: what it is, and which message it is a part of.
+    "event.name",
+    "gen_ai.message.index",
     "lc",
     "mime_type",
     "mimeType",
@@ -26,7 +29,7 @@ const WORDS: [&str; 12] = [
     "media_type",
 ];
 /// Members that hold what an application made up.
-const FREE: [&str; 6] = ["arguments", "args", "input", "parameters", "properties", "tool_input"];
+const MADE_UP: [&str; 4] = ["arguments", "args", "parameters", "tool_input"];
 /// Homes that hold content, which has to be there word for word.
 const CONTENT: [&str; 8] = [
     "gen_ai.input.messages",
@@ -61,12 +64,19 @@ pub fn lost(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Los
         if now.as_ref() == Some(&value) || is_repaired || is_reworded(&entry.key) {
             continue;
         }
-        let has_home = homes::rows_of(scope, before, &entry.key, &value, target)
-            .any(|(_, homes, said)| !CONTENT.contains(&homes[0]) && is_said(homes, &said, after, target));
-        if !has_home {
-            let gone = missing(&value, said());
-            found.extend(gone.into_iter().map(|what| Lost { key: entry.key.clone(), what }));
+        let rows: Vec<_> = homes::rows_of(scope, before, &entry.key, &value, target).collect();
+        let is_content = |homes: &[&str]| homes.iter().any(|home| CONTENT.contains(home));
+        if rows.iter().any(|(_, homes, value)| !is_content(homes) && is_said(homes, value, after, target)) {
+            continue;
         }
+        // A plain text has to stand where its home is; a structure may be spread over several.
+        let is_text = matches!(&value, Tree::String(text) if parsed(text).is_none() && python(text).is_none());
+        let gone = match rows.iter().all(|(_, homes, _)| is_content(homes)) && is_text && !rows.is_empty() {
+            true if rows.iter().any(|(_, homes, _)| missing(&value, &Said::under(after, homes)).is_empty()) => continue,
+            true => vec![scalar(&value).into_owned()],
+            false => missing_of(&entry.key, &value, said()),
+        };
+        found.extend(gone.into_iter().map(|what| Lost { key: entry.key.clone(), what }));
     }
     let mut kept: Vec<_> = after.events.iter().collect();
     for event in &before.events {
@@ -101,15 +111,18 @@ pub fn not_kept<'s>(before: &'s Span, kept: &'s Span) -> impl Iterator<Item = &'
 /// Whether a home that holds no content says what a key said, as far as it has no word of its own
 /// for it.
 fn is_said(homes: &[&str], said: &Tree, after: &Span, target: Target) -> bool {
-    // In main, a call that is not streamed is one that does not say that it is.
-    let is_no = || scalar(said).eq_ignore_ascii_case("false");
-    if homes == ["gen_ai.request.stream"] && target == Target::Main && is_no() {
+    if is_said_by_absence(homes, said, target) {
         return true;
     }
     homes.iter().any(|home| match get(&after.attributes, home) {
         Some(now) => agrees(home, said, &now),
         None => home.ends_with('*') && is_there(after, &[home]),
     })
+}
+
+/// In main, a call that is not streamed is one that does not say that it is.
+pub fn is_said_by_absence(homes: &[&str], said: &Tree, target: Target) -> bool {
+    homes == ["gen_ai.request.stream"] && target == Target::Main && scalar(said).eq_ignore_ascii_case("false")
 }
 
 /// Whether a home's value can have come from what a key said.
@@ -134,54 +147,88 @@ const MAPPED: [&str; 4] = ["gen_ai.operation.name", "gen_ai.provider.name", "gen
 
 /// Keys whose values are words that a target has others for.
 fn is_reworded(key: &str) -> bool {
-    let last = key.rsplit('.').next().unwrap_or(key);
-    WORDS.contains(&last)
+    WORDS.contains(&last(key))
+}
+
+fn last(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
+}
+
+/// What of an attribute is not said.
+fn missing_of(key: &str, value: &Tree, said: &Said) -> Vec<String> {
+    let mut gone = Vec::new();
+    look(value, said, MADE_UP.contains(&last(key)), &mut gone);
+    gone
 }
 
 /// What of a value is not said.
 pub fn missing(value: &Tree, said: &Said) -> Vec<String> {
-    let mut gone = Vec::new();
-    look(value, said, false, &mut gone);
-    gone
+    missing_of("", value, said)
 }
 
-/// `free`: the members' names are the application's own, and so content as well.
-fn look(value: &Tree, said: &Said, free: bool, gone: &mut Vec<String>) {
+/// `made_up`: by the application or the model, names of members included, so that it is there as a
+/// whole or not at all.
+fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
     match value {
         Tree::Null | Tree::Bool(false) => {}
-        Tree::Array(items) => items.iter().for_each(|item| look(item, said, free, gone)),
+        Tree::Array(_) | Tree::Object(_) if made_up => {
+            if !said.says_structure(value) {
+                gone.push(value.to_string());
+            }
+        }
+        Tree::Array(items) => items.iter().for_each(|item| look(item, said, false, gone)),
         Tree::Object(members) => {
-            for (name, member) in members.iter().filter(|(name, _)| free || !WORDS.contains(&name.as_str())) {
-                if free && !said.says(name) {
-                    gone.push(name.clone());
-                }
-                look(member, said, free || FREE.contains(&name.as_str()), gone);
+            for (name, member) in members.iter().filter(|(name, _)| !WORDS.contains(&name.as_str())) {
+                look(member, said, MADE_UP.contains(&name.as_str()), gone);
             }
         }
         Tree::Bool(true) | Tree::Number(_) => {
-            if !said.says_scalar(value) {
+            // A fraction may not come back from text to the last bit.
+            let is_fraction = value.as_f64().is_some_and(|number| number.fract() != 0.0);
+            let is_there = said.says_scalar(value) || is_fraction && said.says(&scalar(value));
+            if !is_there {
                 gone.push(scalar(value).into_owned());
             }
         }
         Tree::String(text) => {
-            if text.trim().is_empty() || said.says(text) {
+            if let Some(inner) = parsed(text).filter(|_| made_up) {
+                look(&inner, said, true, gone);
+            } else if matches!(text.trim(), "" | "None" | "False" | "false") || said.says(text) {
             } else if let Some(inner) = parsed(text) {
-                look(&inner, said, free, gone);
+                look(&inner, said, false, gone);
             } else if let Some((kind, payload)) = data_url(text) {
                 let parts = [kind, payload].into_iter().filter(|part| !said.says(part));
                 gone.extend(parts.map(str::to_owned));
+            } else if let Some(turns) = turns(text) {
+                turns.iter().for_each(|turn| look(&Tree::String(turn.clone()), said, false, gone));
             } else if let Some(quoted) = python(text) {
-                // Llama Stack writes the text of a list into the text of an object.
-                let said_by_absence = |quoted: &String| matches!(quoted.as_str(), "False" | "None");
-                quoted.into_iter().filter(|quoted| !said_by_absence(quoted)).for_each(|quoted| match quoted == *text {
-                    true => gone.push(quoted),
-                    false => look(&Tree::String(quoted), said, free, gone),
-                });
+                let quoted = quoted.into_iter().filter(|(name, _)| !WORDS.contains(&name.as_str()));
+                quoted.for_each(|(_, quoted)| look(&Tree::String(quoted), said, false, gone));
             } else {
                 gone.push(text.clone());
             }
         }
     }
+}
+
+/// What OpenLIT made one text of: a line `role: ` begins each message.
+fn turns(text: &str) -> Option<Vec<String>> {
+    let said = |line: &str| {
+        ["system: ", "user: ", "assistant: ", "tool: "]
+            .iter()
+            .find_map(|role| line.strip_prefix(role).map(str::to_owned))
+    };
+    let mut turns = Vec::new();
+    for line in text.lines() {
+        match (said(line), turns.last_mut()) {
+            (Some(turn), _) => turns.push(turn),
+            (None, Some(turn)) => *turn = format!("{turn}\n{line}"),
+            (None, None) => return None,
+        }
+    }
+    // A message of tool calls only.
+    turns.retain(|turn| turn != "None");
+    Some(turns)
 }
 
 /// The media type and the payload of a `data:` URL.
@@ -215,7 +262,11 @@ mod tests {
         let legacy = json!({"gen_ai.completion.0.content": "Bonjour", "gen_ai.completion.0.role": "ai"});
         assert_eq!(found(legacy.clone(), reply("Bonjour")), [""; 0]);
         assert_eq!(found(legacy.clone(), reply("Bon")), ["Bonjour"]);
-        assert_eq!(found(legacy.clone(), legacy), [""; 0]);
+        assert_eq!(found(legacy.clone(), legacy.clone()), [""; 0]);
+        // What is said elsewhere does not answer for it.
+        let mut elsewhere = reply("");
+        elsewhere["gen_ai.input.messages"] = reply("Bonjour")["gen_ai.output.messages"].clone();
+        assert_eq!(found(legacy.clone(), elsewhere), ["Bonjour"]);
         // One whose home holds something is lost all the same.
         assert_eq!(found(json!({"gen_ai.completion": "Bonjour"}), reply("")), ["Bonjour"]);
     }
@@ -225,6 +276,9 @@ mod tests {
         let body = json!({"choices": [{"message": {"role": "assistant", "content": "Bonjour"}}], "id": "c-1"});
         assert_eq!(found(json!({"output.value": body.to_string()}), reply("Bonjour")), ["c-1"]);
         assert_eq!(found(json!({"output.value": "{'content': 'Bonjour', 'id': 'c-1'}"}), reply("Bonjour")), ["c-1"]);
+        let nested = json!({"output.value": "{'body': \"[{'role': 'human', 'content': 'Bonjour'}]\"}"});
+        assert_eq!(found(nested.clone(), reply("Bonjour")), [""; 0]);
+        assert_eq!(found(nested, reply("")), ["Bonjour"]);
         let image = json!({"url": "data:image/png;base64,AAAA"});
         assert_eq!(
             found(image.clone(), json!({"part": "{\"mime_type\":\"image/png\",\"content\":\"AAAA\"}"})),
@@ -237,7 +291,10 @@ mod tests {
     fn the_names_of_arguments_are_content() {
         let call = json!({"call": {"arguments": "{\"city\": \"Paris\"}"}});
         assert_eq!(found(call.clone(), json!({"arguments": "{\"city\":\"Paris\"}"})), [""; 0]);
-        assert_eq!(found(call, json!({"arguments": "{\"town\":\"Paris\"}"})), ["city"]);
+        assert_eq!(found(call, json!({"arguments": "{\"town\":\"Paris\"}"})), [r#"{"city":"Paris"}"#]);
+        let flat = json!({"llm.request.functions.0.parameters": "{\"n\": 1.0, \"unit\": null}"});
+        assert_eq!(found(flat.clone(), json!({"gen_ai.tool.definitions": "[{\"parameters\":{\"n\":1}}]"})), [""; 0]);
+        assert_eq!(found(flat, json!({"gen_ai.tool.definitions": "[{\"n\":2}]"})).len(), 1);
     }
 
     #[test]

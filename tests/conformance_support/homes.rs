@@ -236,7 +236,9 @@ pub fn left(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Lef
         for (row, homes, said) in rows_of(scope, before, &key, &value, target) {
             let what = match row.how {
                 How::Move if stays && !says_otherwise(before, homes, &said) => "is left",
-                How::Copy if !is_there(after, homes) => "is not said",
+                How::Copy if !is_there(after, homes) && !content::is_said_by_absence(homes, &said, target) => {
+                    "is not said"
+                }
                 _ => continue,
             };
             let key = row.member.map_or_else(|| key.clone(), |member| format!("{key}#{member}"));

@@ -64,13 +64,14 @@ pub fn parsed(text: &str) -> Option<Tree> {
     serde_json::from_str(inner).ok()
 }
 
-/// The quoted texts of what Python's `repr` wrote, without the names of members; `None` for anything
-/// else.
-pub fn python(text: &str) -> Option<Vec<String>> {
+/// The quoted texts of what Python's `repr` wrote, with the names of members before them; `None` for
+/// anything else.
+pub fn python(text: &str) -> Option<Vec<(String, String)>> {
     if !text.contains(['\'', '"']) || !text.contains(['{', '[', '(']) {
         return None;
     }
     let mut texts = Vec::new();
+    let mut name = String::new();
     let mut rest = text.chars().peekable();
     while let Some(quote) = rest.next() {
         if quote != '\'' && quote != '"' {
@@ -84,8 +85,9 @@ pub fn python(text: &str) -> Option<Vec<String>> {
                 other => quoted.push(other),
             }
         }
-        if rest.peek() != Some(&':') {
-            texts.push(quoted);
+        match rest.peek() {
+            Some(':') => name = quoted,
+            _ => texts.push((name.clone(), quoted)),
         }
     }
     Some(texts)
@@ -112,6 +114,7 @@ fn escape(rest: &mut impl Iterator<Item = char>) -> Option<String> {
 pub struct Said {
     texts: Vec<String>,
     whole: HashSet<String>,
+    structures: HashSet<String>,
 }
 
 impl Said {
@@ -127,6 +130,14 @@ impl Said {
             said.text(&event.name, 0);
             said.attributes(&event.attributes);
         }
+        said
+    }
+
+    /// What a span says under these names.
+    pub fn under(span: &Span, names: &[&str]) -> Said {
+        let mut said = Said::default();
+        let entries = span.attributes.iter().filter(|entry| names.contains(&entry.key.as_str()));
+        entries.for_each(|entry| said.add(&tree(entry.value.as_ref())));
         said
     }
 
@@ -147,11 +158,14 @@ impl Said {
         match tree {
             Tree::Null => {}
             Tree::String(text) => self.text(text, depth),
-            Tree::Array(items) => items.iter().for_each(|item| self.tree(item, depth)),
-            Tree::Object(members) => members.iter().for_each(|(key, value)| {
-                self.whole.insert(key.clone());
-                self.tree(value, depth);
-            }),
+            Tree::Array(items) => {
+                self.structures.insert(even(tree));
+                items.iter().for_each(|item| self.tree(item, depth));
+            }
+            Tree::Object(members) => {
+                self.structures.insert(even(tree));
+                members.values().for_each(|value| self.tree(value, depth));
+            }
             Tree::Bool(_) | Tree::Number(_) => {
                 self.whole.insert(scalar(tree).into_owned());
             }
@@ -165,7 +179,7 @@ impl Said {
                 if let Some(inner) = parsed(text) {
                     self.tree(&inner, depth + 1);
                 } else {
-                    python(text).into_iter().flatten().for_each(|quoted| self.text(&quoted, depth + 1));
+                    python(text).into_iter().flatten().for_each(|(_, quoted)| self.text(&quoted, depth + 1));
                 }
             }
         }
@@ -179,6 +193,27 @@ impl Said {
     /// Whether a number or a flag stands somewhere, as what it is or as text.
     pub fn says_scalar(&self, tree: &Tree) -> bool {
         self.whole.contains(&*scalar(tree))
+    }
+
+    /// Whether an object or a list stands somewhere, as what it is or as JSON text.
+    pub fn says_structure(&self, tree: &Tree) -> bool {
+        self.structures.contains(&even(tree))
+    }
+}
+
+/// A tree as text that is the same for trees that say the same: members in the order of their names,
+/// numbers as [`scalar`] has them, no members that are null.
+fn even(tree: &Tree) -> String {
+    match tree {
+        Tree::Array(items) => format!("[{}]", items.iter().map(even).collect::<Vec<_>>().join(",")),
+        Tree::Object(members) => {
+            let mut members: Vec<(&String, &Tree)> = members.iter().filter(|(_, value)| !value.is_null()).collect();
+            members.sort_by_key(|(name, _)| *name);
+            let members = members.into_iter().map(|(name, value)| format!("{name:?}:{}", even(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Tree::String(text) => format!("{text:?}"),
+        other => scalar(other).into_owned(),
     }
 }
 

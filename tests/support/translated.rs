@@ -35,7 +35,7 @@ impl Visitor for Translating {
     }
 }
 
-fn translate(body: &Bytes, target: Target) -> (Bytes, Vec<Option<Translation>>) {
+pub fn translate(body: &Bytes, target: Target) -> (Bytes, Vec<Option<Translation>>) {
     let translator = Translator::new(&Genai { target, ..Genai::default() });
     let tally = translator.tally();
     let mut visitor = Translating { translator, tally, found: Vec::new() };

@@ -61,7 +61,7 @@ fn typed<'a>(kind: &str, rest: &Rest<'a>, node: Node<'a>) -> Block<'a> {
             }
             Typed::Kept(member) => {
                 if member == "type" || rest.has(member) {
-                    return Block::Known(Part::Generic(Json(Cow::Borrowed(node.text()))));
+                    return Block::Known(whole(kind, &rest, node));
                 }
             }
         }
@@ -69,8 +69,22 @@ fn typed<'a>(kind: &str, rest: &Rest<'a>, node: Node<'a>) -> Block<'a> {
     Block::Unknown(match shape::is_published(kind) {
         // A generic part cannot have this type.
         true => withheld(kind, rest).unwrap_or(Part::Text(Cow::Borrowed(node.text()))),
-        false => Part::Generic(Json(Cow::Borrowed(node.text()))),
+        false => whole(kind, rest, node),
     })
+}
+
+/// A generic part of all that a block says; its type stands under `type` also where it stood elsewhere.
+fn whole<'a>(kind: &str, rest: &Rest<'a>, node: Node<'a>) -> Part<'a> {
+    if node.get("type").is_some_and(|kind| kind.kind() == Kind::String) {
+        return Part::Generic(Json(Cow::Borrowed(node.text())));
+    }
+    match rest.clone().more(&["type"]) {
+        Some(more) => {
+            let separator = if more.is_empty() { "" } else { "," };
+            Part::Generic(Json(format!("{{\"type\":{}{separator}{more}}}", json_string(kind).0).into()))
+        }
+        None => Part::Text(Cow::Borrowed(node.text())),
+    }
 }
 
 /// A part of which the emitter was told to keep the content back.

@@ -78,6 +78,9 @@ fn is_list_of(text: &str, is_good: impl Fn(Node<'_>) -> bool) -> bool {
     json::parse(text).is_some_and(|node| node.is_array() && node.elements().all(is_good))
 }
 
+/// What other APIs hang on a message, and belongs in its parts.
+pub(super) const FOREIGN: &[&str] = &["content", "tool_calls", "tool_call_id", "function_call", "reasoning_content"];
+
 fn is_message(message: Node<'_>, direction: Direction) -> bool {
     let mut seen = Seen::default();
     for (name, value) in message.members() {
@@ -92,9 +95,7 @@ fn is_message(message: Node<'_>, direction: Direction) -> bool {
                     seen.note(2, message_finish_reason(Cow::Borrowed(&text)) == text)
                 }
             },
-            // What other APIs hang on a message belongs in its parts.
-            "content" | "tool_calls" | "tool_call_id" | "function_call" | "reasoning_content" => value.is_blank(),
-            _ => true,
+            name => !FOREIGN.contains(&name) || value.is_blank(),
         };
         if !good {
             return false;

@@ -175,8 +175,9 @@ impl Reader<'_> {
         if found.is_empty() {
             // A pipeline's record of its only component.
             let mut members = node.members();
-            let (Some((_, only)), None) = (members.next(), members.next()) else { return None };
-            return if self.lenient && only.is_object() { self.body(only, budget) } else { None };
+            let (Some((name, only)), None) = (members.next(), members.next()) else { return None };
+            let is_new = self.lenient && only.is_object() && !MEMBERS.iter().any(|(known, _)| *known == name);
+            return if is_new { self.body(only, budget) } else { None };
         }
         if found.answered
             && let Some(last) = found.messages.last_mut().filter(|last| last.finish_reason.is_none())
@@ -226,7 +227,7 @@ impl Reader<'_> {
                 Body => None,
                 Instructions => {
                     let text = value.as_str().filter(|text| !text.is_empty()).map(|text| vec![Part::Text(text)]);
-                    let parts = text.or_else(|| self.with_role("system").instructions(value));
+                    let parts = text.or_else(|| self.with_role("system").instructions(value, budget));
                     parts.filter(|_| trusted || rest.has("prompt")).map(|parts| found.instructions.extend(parts))
                 }
                 Tools => {
@@ -234,10 +235,12 @@ impl Reader<'_> {
                 }
                 ToolResults => tool_results(value).map(|message| found.messages.push(message)),
                 Input | Output => {
-                    let reader = if *place == Output { self.with_role("assistant") } else { Reader { ..*self } };
+                    // Cohere's requests hold the user's text where responses hold the message.
+                    let by_model = *place == Output && (*key != "message" || value.is_object());
+                    let reader = if by_model { self.with_role("assistant") } else { *self };
                     let texts = trusted && !matches!(*key, "messages" | "chat_history");
                     reader.said_in(value, texts, budget).map(|messages| {
-                        found.answered = *place == Output;
+                        found.answered = by_model;
                         found.messages.extend(messages);
                     })
                 }

@@ -20,14 +20,33 @@ const OWN: &[&str] = &["id", "score", "content", "metadata"];
 /// What holds a document among what else its source says of a match, best first.
 const WRAPPERS: &[&str] = &["kwargs", "node", "document"];
 
-const ID: &[&str] = &["id", "document_id", "documentId", "doc_id", "id_", "node_id", "chunk_id", "file_id", "_id"];
-const SCORE: &[&str] = &["score", "relevance_score", "relevanceScore", "similarity", "similarity_score"];
-const CONTENT: &[&str] = &["content", "page_content", "pageContent", "text", "document", "chunk"];
-const METADATA: &[&str] = &["metadata", "meta", "extra_info"];
+const ID: &[&str] =
+    &["id", "document_id", "documentId", "document.id", "doc_id", "id_", "node_id", "chunk_id", "file_id", "_id"];
+const SCORE: &[&str] =
+    &["score", "relevance_score", "relevanceScore", "similarity", "similarity_score", "document.score"];
+const CONTENT: &[&str] = &["content", "page_content", "pageContent", "text", "document", "chunk", "document.content"];
+const METADATA: &[&str] = &["metadata", "meta", "extra_info", "document.metadata"];
 
-/// What a list of documents stands under in an answer.
-const LISTS: &[&str] =
-    &["documents", "results", "matches", "nodes", "source_nodes", "contexts", "source_documents", "data", "chunks"];
+/// What a list of documents stands under in an answer or in a framework's record of one.
+const LISTS: &[&str] = &[
+    "documents",
+    "docs",
+    "results",
+    "result",
+    "matches",
+    "hits",
+    "points",
+    "nodes",
+    "source_nodes",
+    "contexts",
+    "source_documents",
+    "ranking",
+    "chunks",
+    "data",
+    "output",
+    "outputs",
+    "value",
+];
 
 /// How deep lists of lists, answers in answers and quoted lists are followed.
 const UNWRAP: usize = 3;
@@ -153,7 +172,7 @@ fn document(node: Node<'_>) -> Option<Document<'_>> {
     let mut rest = Rest::of(node);
     for wrapper in WRAPPERS {
         let Some(inner) = rest.take_kind(wrapper, Kind::Object) else { continue };
-        if *wrapper == "kwargs" {
+        if *wrapper == "kwargs" && rest.has("lc") {
             // The rest of LangChain's envelope names its class.
             rest = Rest::of(inner);
         } else {
@@ -176,6 +195,7 @@ fn document(node: Node<'_>) -> Option<Document<'_>> {
     if content.is_none() && (id.is_none() || score.is_none()) {
         return None;
     }
+    rest.set_aside(OWN);
     Some(Document {
         id,
         score,
@@ -198,5 +218,102 @@ fn number(node: Node<'_>) -> Option<Json<'_>> {
             Some(Json(number.text().to_owned().into()))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Tree, json};
+
+    use super::*;
+    use crate::genai::content::{check_documents, write_documents};
+
+    fn written_documents(text: &str) -> Option<Tree> {
+        let mut out = String::new();
+        write_documents(&documents_from_json(text, true)?, &mut out);
+        assert!(check_documents(&out), "{out}");
+        let mut again = String::new();
+        write_documents(&documents_from_json(&out, false).unwrap(), &mut again);
+        assert_eq!(again, out);
+        Some(serde_json::from_str(&out).unwrap())
+    }
+
+    #[test]
+    fn documents_of_every_source_are_one() {
+        let expected = json!([{"id": "d1", "score": 0.50, "content": "Paris is in France.", "metadata": {"page": 1}}]);
+        for form in [
+            r#"[{"id":"d1","score":0.50,"content":"Paris is in France.","metadata":{"page":1}}]"#,
+            r#"{"documents":[{"id":"d1","score":"0.50","content":"Paris is in France.","meta":{"page":1},"embedding":null}]}"#,
+            r#"[{"lc":1,"type":"constructor","id":["langchain","schema","document","Document"],"kwargs":{"id":"d1","page_content":"Paris is in France.","metadata":{"page":1},"score":0.50}}]"#,
+            r#"[[{"id":"d1","page_content":"Paris is in France.","metadata":{"page":1}},0.50]]"#,
+            r#"[{"node":{"id_":"d1","text":"Paris is in France.","metadata":{"page":1},"relationships":{}},"score":0.50}]"#,
+            r#"{"matches":[{"document":{"document_id":"d1","text":"Paris is in France.","metadata":{"page":1}},"relevance_score":0.50}]}"#,
+            r#"[{"node":{"id_":"d1","embedding":null,"text":"Paris is in France.","metadata":{"page":1}},"score":0.50,"class_name":""}]"#,
+            r#"{"type":"list","value":[{"document.id":"d1","document.content":"Paris is in France.","document.score":0.50,"document.metadata":"{\"page\":1}"}]}"#,
+            r#"{"output":[{"id":"d1","text":"Paris is in France.","metadata":{"page":1},"score":0.50}]}"#,
+            r#"["{\"document_id\":\"d1\",\"content\":\"Paris is in France.\",\"score\":0.50,\"metadata\":{\"page\":1}}"]"#,
+            r#"[{'id': 'd1', 'score': 0.50, 'content': 'Paris is in France.', 'metadata': {'page': 1}}]"#,
+        ] {
+            assert_eq!(written_documents(form), Some(expected.clone()), "{form}");
+        }
+        assert_eq!(
+            written_documents(r#"[{"id":7,"score":1,"index":0}]"#),
+            Some(json!([{"id": "7", "score": 1, "index": 0}]))
+        );
+        // What is said twice, and what has a name of the schema's but is something else.
+        assert_eq!(
+            written_documents(
+                r#"[{"node":{"id_":"d","text":"t","class_name":"TextNode"},"score":"high","class_name":"NodeWithScore"}]"#
+            ),
+            Some(
+                json!([{"id": "d", "content": "t", "score_2": "high", "class_name": "NodeWithScore", "class_name_2": "TextNode"}])
+            )
+        );
+        assert_eq!(
+            written_documents(r#"{"results":[{"index":1,"relevance_score":0.9,"document":{"text":"t"}}],"id":"r"}"#),
+            Some(json!([{"score": 0.9, "content": "t", "index": 1}]))
+        );
+        assert_eq!(written_documents(r#"["plain"]"#), Some(json!([{"content": "plain"}])));
+        assert_eq!(written_documents("[]"), Some(json!([])));
+        for text in ["hello", "[1]", r#"[{"a":1}]"#, r#"[{"id":"d"}]"#, "{}", "[{\"id\":\"d1\",\"cut"] {
+            assert_eq!(written_documents(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn documents_of_pieces() {
+        let write = |score: &'static str, metadata: &'static str| {
+            let mut out = String::new();
+            let document = document_from_pieces(
+                Some("d".into()),
+                Some(score.into()),
+                Some("t".into()),
+                Some(metadata.into()),
+                true,
+            );
+            write_documents(&[document], &mut out);
+            assert!(check_documents(&out), "{out}");
+            out
+        };
+        assert_eq!(write("0.50", "{\"a\": 1}"), r#"[{"id":"d","score":0.50,"content":"t","metadata":{"a": 1}}]"#);
+        assert_eq!(write("", "{'a': None}"), r#"[{"id":"d","content":"t","metadata":{"a":null}}]"#);
+        assert_eq!(write("high", "{\"cut"), r#"[{"id":"d","content":"t","metadata":"{\"cut","score_text":"high"}]"#);
+    }
+
+    #[test]
+    fn checks_of_documents() {
+        for (text, good) in [
+            ("[]", true),
+            (r#"[{"id":"d","score":0.5}]"#, true),
+            (r#"[{"content":"t"}]"#, true),
+            (r#"[{"id":7,"score":0.5}]"#, false),
+            (r#"[{"id":"d","score":"0.5"}]"#, false),
+            (r#"[{"id":"d","score":0.5,"page_content":"t"}]"#, false),
+            (r#"[{"banana":1}]"#, false),
+            (r#"["t"]"#, false),
+            (r#"{"id":"d","score":0.5}"#, false),
+        ] {
+            assert_eq!(check_documents(text), good, "{text}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! generations, serialised classes, events. Opening one gives the members of the message itself,
 //! under the names that most APIs use.
 
+use std::borrow::Cow;
+
 use super::json::{self, Kind, Node};
 use super::members::Rest;
 
@@ -122,8 +124,8 @@ fn look(table: &[(&str, &'static str)], name: &str) -> Option<Node<'static>> {
     table.iter().find(|(known, _)| *known == name).and_then(|(_, role)| json::parse(role))
 }
 
-fn kind(rest: &Rest<'_>) -> Option<String> {
-    rest.get("type").and_then(Node::as_str).map(|kind| kind.into_owned())
+fn kind<'a>(rest: &Rest<'a>) -> Option<Cow<'a, str>> {
+    rest.get("type").and_then(Node::as_str)
 }
 
 fn has_kind(rest: &Rest<'_>) -> bool {

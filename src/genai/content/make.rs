@@ -11,7 +11,17 @@ use crate::genai::message::{Json, Part};
 const CALL_ID: &[&str] = &["call_id", "tool_call_id", "toolCallId", "toolUseId", "callId"];
 const CALL_NAME: &[&str] = &["name", "toolName", "tool_name"];
 const ARGUMENTS: &[&str] = &["arguments", "args", "input", "parameters", "tool_kwargs"];
-const MIME_TYPE: &[&str] = &["mime_type", "media_type", "mimeType", "mediaType", "contentType", "content_type"];
+const MIME_TYPE: &[&str] = &[
+    "mime_type",
+    "media_type",
+    "mimeType",
+    "mediaType",
+    "contentType",
+    "content_type",
+    "image_mimetype",
+    "document_mimetype",
+    "video_mimetype",
+];
 
 /// A tool call's arguments from their text: an object if the text is the JSON of one, else the text
 /// as a JSON string; none if there is no text.

@@ -1,6 +1,11 @@
 //! Message content: read from whatever an emitter wrote (JSON of a provider's API, Python text,
 //! structured attribute values, plain text), written as the conventions' published JSON.
 //!
+//! A text is read from outside in: a whole body (`conversation`), a list of messages (`reader`), what
+//! stands around one message (`envelope`), its blocks (`block`, by the families in `shape`). To add a
+//! family of blocks: a file in `shape` and its line in the list there. To add what stands around
+//! messages: a row in `envelope`, or a name in the list of `conversation`.
+//!
 //! The types are in [`super::message`]. Which attribute holds what is known to the dialects; which
 //! attribute a target wants it in, to the conventions. Everything here is bounded in depth, and no
 //! text is ever lost: what is not understood stays text.

@@ -86,9 +86,9 @@ pub fn system_instructions_from_text(text: &str, allow_python: bool) -> Vec<Part
     }
     let reader = Reader { default_role: "system", allow_python, lenient: false };
     let parts = match json::parse(text) {
-        Some(node) => reader.instructions(node),
+        Some(node) => reader.instructions(node, Budget::FULL),
         None => repaired(text, allow_python).and_then(|repaired| {
-            let parts = reader.instructions(json::parse(&repaired)?)?;
+            let parts = reader.instructions(json::parse(&repaired)?, Budget::FULL)?;
             Some(parts.into_iter().map(Part::into_owned).collect())
         }),
     };

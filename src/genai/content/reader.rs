@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::block::{self, Block};
+use super::check::FOREIGN;
 use super::envelope;
 use super::json::{self, Kind, Node};
 use super::make::{self, json_string};
@@ -18,6 +19,9 @@ pub(super) const FINISH_REASONS: &[&str] =
 
 /// Objects beside a message that say it in frameworks' records.
 const METADATA: &[&str] = &["response_metadata", "meta", "metadata"];
+
+/// The members of a written message.
+const OWN: &[&str] = &["role", "name", "parts", "finish_reason"];
 
 /// How many parts a tool call is compared with at most, to find that it was said twice.
 const COMPARED: usize = 64;
@@ -253,8 +257,9 @@ impl<'r> Reader<'r> {
             self.extras(&mut kwargs, &mut parts);
             rest.absorb(kwargs);
         }
-        rest.set_aside(&["role", "name", "parts", "finish_reason"]);
-        let more = rest.more(&["role", "name", "parts", "finish_reason"])?;
+        rest.set_aside(OWN);
+        rest.set_aside(FOREIGN);
+        let more = rest.more(OWN)?;
         Some(Message { role, name, parts, finish_reason, more })
     }
 
@@ -350,7 +355,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    pub(super) fn instructions<'a>(&self, node: Node<'a>) -> Option<Vec<Part<'a>>> {
+    pub(super) fn instructions<'a>(&self, node: Node<'a>, budget: Budget) -> Option<Vec<Part<'a>>> {
         let list: Vec<Node<'a>> = match node.kind() {
             Kind::Array => node.elements().collect(),
             Kind::Object => vec![node],
@@ -366,10 +371,10 @@ impl<'r> Reader<'r> {
                 parts.push(Part::Text(text));
                 continue;
             }
-            match self.element(element, Budget::FULL) {
+            match self.element(element, budget) {
                 Some(item) if !item.known => add_parts(element, &mut parts),
                 Some(item) => parts.extend(item.message.parts),
-                None => parts.extend(self.body(element, Budget::FULL)?.instructions),
+                None => parts.extend(self.body(element, budget)?.instructions),
             }
         }
         (!parts.is_empty()).then_some(parts)

@@ -2,9 +2,9 @@
 //! read member by member.
 //!
 //! OpenAI's chat completions, completions, embeddings and responses, Anthropic's messages, and whatever
-//! speaks like them. Messages inside have shapes that [`crate::genai::content`] knows. What an API
-//! repeats with every answer, or sets by default, says nothing (`"object": "chat.completion"`); any other
-//! value keeps the body where it stands.
+//! speaks like them. Messages inside have shapes that [`crate::genai::content`] knows. A body that says
+//! more than the conventions have words for stays where it is: most answers do, if only by the time at
+//! which they were made.
 
 use super::{Action, Reason, Rule, Verdict};
 use crate::genai::content::json;
@@ -66,113 +66,40 @@ pub(super) const RESPONSE: &[Rule] = &[
     Rule::new("usage_metadata", Action::Read(usage)),
     Rule::new("service_tier", Action::Read(response_tier)),
     Rule::field("system_fingerprint", Field::OpenaiResponseSystemFingerprint),
-    // What every answer repeats of its request, or says of itself.
-    Rule::new("role", Action::Sentinel("assistant")),
-    Rule::new("type", Action::Sentinel("message")),
-    Rule::new("status", Action::Sentinel("completed")),
-    Rule::new("created", Action::Read(envelope)),
-    Rule::new("created_at", Action::Read(envelope)),
-    Rule::new("completed_at", Action::Read(envelope)),
-    Rule::new("instructions", Action::Instructions),
-    Rule::new("tools", Action::Tools),
-    Rule::field("previous_response_id", Field::RequestPreviousResponseId),
-    Rule::field("max_output_tokens", Field::RequestMaxTokens),
-    Rule::new("reasoning.effort", Action::Read(effort)),
-    Rule::new("temperature", Action::Read(one)),
-    Rule::new("top_p", Action::Read(one)),
-    Rule::new("tool_choice", Action::Sentinel("auto")),
-    Rule::new("parallel_tool_calls", Action::Read(yes)),
-    Rule::new("truncation", Action::Sentinel("disabled")),
-    Rule::new("text.format.type", Action::Sentinel("text")),
-    Rule::new("text.verbosity", Action::Sentinel("medium")),
-    Rule::new("top_logprobs", Action::Read(zero)),
-    Rule::new("background", Action::Read(no)),
-    Rule::new("store", Action::Read(yes)),
 ];
 
 /// The service tier has a name only where the API is OpenAI's.
 fn request_tier<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    tier(operation, value, Field::OpenaiRequestServiceTier, "auto")
+    tier(operation, value, Field::OpenaiRequestServiceTier)
 }
 
 fn response_tier<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    tier(operation, value, Field::OpenaiResponseServiceTier, "default")
+    tier(operation, value, Field::OpenaiResponseServiceTier)
 }
 
-fn tier<'a>(operation: &mut Operation<'a>, value: &Value<'a>, field: Field, default: &str) -> Verdict {
-    let Value::Str(tier) = value else { return Verdict::Kept(Reason::SaysMore) };
-    let is_openai = |operation: &Operation<'_>| {
-        operation.text(Field::ProviderName).is_none_or(|provider| provider == "openai")
-            && operation
-                .text(Field::RequestModel)
-                .or(operation.text(Field::ResponseModel))
-                .is_some_and(|model| values::provider_of_model(model) == Some("openai"))
-    };
-    if is_openai(operation) {
-        return match operation.offer(field, Scalar::Str(tier.clone())) {
+fn tier<'a>(operation: &mut Operation<'a>, value: &Value<'a>, field: Field) -> Verdict {
+    let model = operation.text(Field::RequestModel).or(operation.text(Field::ResponseModel));
+    let is_openai = operation.text(Field::ProviderName).is_none_or(|provider| provider == "openai")
+        && model.is_some_and(|model| values::provider_of_model(model) == Some("openai"));
+    match value {
+        Value::Str(tier) if is_openai => match operation.offer(field, Scalar::Str(tier.clone())) {
             Offered::Conflict => Verdict::Kept(Reason::Conflict),
             Offered::Taken | Offered::Equal => Verdict::Expressed,
-        };
-    }
-    match tier == default || tier == "standard" {
-        true => Verdict::Discarded(Reason::Empty),
-        false => Verdict::Kept(Reason::SaysMore),
+        },
+        _ => Verdict::Kept(Reason::SaysMore),
     }
 }
 
 /// The kind of the answer, which tells chats from completions.
 fn object<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    match value.as_str() {
-        Some("text_completion") => {
-            let said = operation.text(Field::OperationName);
-            if !operation.is_current(Field::OperationName) && said.is_none_or(|name| name == "chat") {
-                operation.set(Field::OperationName, Scalar::Str("text_completion".into()));
-            }
-            Verdict::Discarded(Reason::Redundant)
-        }
-        Some("chat.completion" | "chat.completion.chunk" | "response" | "list") => {
-            Verdict::Discarded(Reason::Redundant)
-        }
-        _ => Verdict::Kept(Reason::SaysMore),
+    let said = operation.text(Field::OperationName);
+    if value.as_str() == Some("text_completion")
+        && !operation.is_current(Field::OperationName)
+        && said.is_none_or(|name| name == "chat")
+    {
+        operation.set(Field::OperationName, Scalar::Str("text_completion".into()));
     }
-}
-
-/// The effort that was made; not every target has a word for it.
-fn effort<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    let Value::Str(level) = value else { return Verdict::Kept(Reason::SaysMore) };
-    operation.offer(Field::RequestReasoningLevel, Scalar::Str(level.clone()));
-    default_is(level == "medium")
-}
-
-/// When the answer was made: the span says when it came.
-fn envelope<'a>(_: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    match value {
-        Value::Int(_) | Value::Double(_) => Verdict::Discarded(Reason::Redundant),
-        _ => Verdict::Kept(Reason::SaysMore),
-    }
-}
-
-fn default_is(is: bool) -> Verdict {
-    match is {
-        true => Verdict::Discarded(Reason::Empty),
-        false => Verdict::Kept(Reason::SaysMore),
-    }
-}
-
-fn one<'a>(_: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    default_is(matches!(value, Value::Int(1)) || matches!(value, Value::Double(number) if *number == 1.0))
-}
-
-fn zero<'a>(_: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    default_is(matches!(value, Value::Int(0)))
-}
-
-fn yes<'a>(_: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    default_is(matches!(value, Value::Bool(true)))
-}
-
-fn no<'a>(_: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    default_is(matches!(value, Value::Bool(false)))
+    Verdict::Kept(Reason::NoHome)
 }
 
 /// The counts of usage objects, by their paths: OpenAI's of both APIs, Anthropic's, Gemini's.

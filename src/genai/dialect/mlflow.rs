@@ -202,7 +202,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     // The client library that was called, where neither the host nor the model tells.
     if operation.get(Field::ProviderName).is_none()
         && let Some(format) = bare("mlflow.message.format")
-        && let Mapped::To(provider) = values::look(&values::PROVIDER, &format)
+        && let Mapped::To(provider) = values::look(values::PROVIDER, &format)
     {
         operation.offer(Field::ProviderName, Scalar::Str(provider.into()));
     }

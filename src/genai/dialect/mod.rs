@@ -57,9 +57,11 @@ pub mod litellm;
 pub mod llama_stack;
 pub mod mcp;
 pub mod mlflow;
+pub mod openinference;
 pub mod openlit;
 pub mod openllmetry;
 pub mod otel;
+pub mod pydantic_ai;
 pub mod semantic_kernel;
 pub mod user;
 
@@ -80,8 +82,10 @@ pub static BUILT_IN: &[&Dialect] = &[
     &mcp::MCP,
     &mlflow::MLFLOW,
     &openlit::OPENLIT,
+    &openinference::OPENINFERENCE,
     &openllmetry::OPENLLMETRY,
     &semantic_kernel::SEMANTIC_KERNEL,
+    &pydantic_ai::PYDANTIC_AI,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];

@@ -12,11 +12,13 @@
 //! written as an empty text, -1 or an invented default; of those only the first two can be told.
 //! Token counts are the provider's own: Anthropic's input leaves out what the cache said.
 
+use std::borrow::Cow;
+
 use super::{Action, Dialect, EventRule, Family, List, Piece, Reason, Rule, SpanName, Tell, Verdict};
 use crate::genai::content;
 use crate::genai::field::Field;
 use crate::genai::message::{Message, Part};
-use crate::genai::operation::{Content, Operation, Scalar, Seen};
+use crate::genai::operation::{Content, Offered, Operation, Scalar, Seen};
 use crate::genai::values;
 use crate::otlp::value::Value;
 
@@ -71,6 +73,9 @@ pub static OPENLIT: Dialect = Dialect {
         Rule::new("gen_ai.content.completion", Action::Piece(List::Output, Piece::Content)),
         Rule::new("gen_ai.content.reasoning", Action::Piece(List::Output, Piece::Reasoning)),
         Rule::new("gen_ai.response.tool_calls", Action::Piece(List::Output, Piece::Calls)),
+        // Python's text of a dictionary, where LangChain called the tool.
+        Rule::field("gen_ai.tool.call.arguments", Field::ToolCallArguments),
+        Rule::field("gen_ai.tool.call.result", Field::ToolCallResult),
         // Tools. On the span of a call these repeat the calls, joined by commas.
         Rule::field("gen_ai.tool.input", Field::ToolCallArguments),
         Rule::field("gen_ai.tool.output", Field::ToolCallResult),
@@ -268,7 +273,7 @@ fn time_to_first_token<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> 
         (false, _) => Verdict::Discarded(Reason::Empty),
         (true, false) => Verdict::Kept(Reason::NoHome),
         (true, true) => match operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(seconds)) {
-            crate::genai::operation::Offered::Conflict => Verdict::Kept(Reason::Conflict),
+            Offered::Conflict => Verdict::Kept(Reason::Conflict),
             _ => Verdict::Expressed,
         },
     }
@@ -279,7 +284,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         flat_prompt(operation);
     }
     placeholder(operation);
-    called_tool(operation);
+    called_tools(operation, seen);
 }
 
 /// `system: Be terse.\nuser: Hello`, as it stands in the only message so far.
@@ -301,7 +306,7 @@ fn flat_prompt(operation: &mut Operation<'_>) {
 fn inputs(text: &str) -> Vec<Message<'static>> {
     let Some(list) = content::json::parse(text).filter(|node| node.is_array()) else { return Vec::new() };
     let texts: Option<Vec<_>> = list.elements().map(|node| node.as_str()).collect();
-    let message = |text: std::borrow::Cow<'_, str>| Message {
+    let message = |text: Cow<'_, str>| Message {
         role: "user".into(),
         parts: vec![Part::Text(text.into_owned().into())],
         ..Message::default()
@@ -355,22 +360,170 @@ fn placeholder(operation: &mut Operation<'_>) {
     }
 }
 
-/// The only tool call of an answer, where the answer itself does not say it.
-fn called_tool(operation: &mut Operation<'_>) {
+/// The calls of an answer, which stand in the tool's keys too, joined by commas: what the messages say
+/// goes there, and a single call that they do not say is added to them.
+fn called_tools<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     if operation.text(Field::OperationName) != Some("chat") {
         return;
     }
-    let Some(name) = operation.text(Field::ToolName).filter(|name| !name.contains(", ")) else { return };
-    let call = Part::ToolCall {
-        id: operation.text(Field::ToolCallId).map(|id| id.to_owned().into()),
-        name: name.to_owned().into(),
-        arguments: operation
-            .text(Field::ToolCallArguments)
-            .and_then(|text| content::arguments_from_text(text.to_owned().into())),
+    if let Some(name) = operation.text(Field::ToolName).filter(|name| !name.contains(", ")) {
+        let text = |field| operation.text(field).map(str::to_owned);
+        let arguments = text(Field::ToolCallArguments).or(seen.get("gen_ai.tool.args").and_then(as_text));
+        let call = Part::ToolCall {
+            id: text(Field::ToolCallId).map(Cow::Owned),
+            name: Cow::Owned(name.to_owned()),
+            arguments: arguments.and_then(|text| content::arguments_from_text(text.into())),
+        };
+        if let Some([message]) = operation.output.read_mut().map(Vec::as_mut_slice)
+            && !message.parts.iter().any(|part| matches!(part, Part::ToolCall { .. }))
+        {
+            message.parts.push(call);
+        }
+    }
+    let said = match &operation.output {
+        Content::Read(messages) => calls(messages),
+        Content::Current => seen
+            .get("gen_ai.output.messages")
+            .and_then(Value::as_str)
+            .and_then(|text| content::messages_from_json(text, "assistant", false))
+            .map(|messages| calls(&messages))
+            .unwrap_or_default(),
+        Content::Absent => return,
     };
-    if let Some([message]) = operation.output.read_mut().map(Vec::as_mut_slice)
-        && !message.parts.iter().any(|part| matches!(part, Part::ToolCall { .. }))
-    {
-        message.parts.push(call);
+    for (key, field, of) in CALLED {
+        let value = seen.get(key).and_then(Value::as_str).filter(|value| !value.is_empty());
+        let said = said.iter().map(|call| plain(&of(call))).collect::<Vec<_>>().join(",");
+        if value.is_some_and(|value| plain(value) == said) {
+            operation.repeated.push(key);
+            operation.clear(*field);
+        }
+    }
+}
+
+/// A call's id, name and arguments.
+type Call = [String; 3];
+
+/// The keys of tools, and what of a call stands there.
+const CALLED: &[(&str, Field, fn(&Call) -> String)] = &[
+    ("gen_ai.tool.call.id", Field::ToolCallId, |[id, ..]| id.clone()),
+    ("gen_ai.tool.name", Field::ToolName, |[_, name, _]| name.clone()),
+    ("gen_ai.tool.args", Field::ToolCallArguments, |[.., arguments]| arguments.clone()),
+    ("gen_ai.tool.call.arguments", Field::ToolCallArguments, |[.., arguments]| arguments.clone()),
+];
+
+fn calls(messages: &[Message<'_>]) -> Vec<Call> {
+    let parts = messages.iter().flat_map(|message| &message.parts);
+    let call = |part: &Part<'_>| match part {
+        Part::ToolCall { id, name, arguments } => {
+            let arguments = arguments.as_ref().map(|json| {
+                content::json::parse(&json.0).and_then(|node| node.as_str()).map_or(json.0.to_string(), Cow::into_owned)
+            });
+            Some([id.as_deref().unwrap_or_default().to_owned(), name.to_string(), arguments.unwrap_or_default()])
+        }
+        _ => None,
+    };
+    parts.filter_map(call).take(MAX_CALLS).collect()
+}
+
+/// Calls of one answer that are compared at most.
+const MAX_CALLS: usize = 64;
+
+/// Without blanks, for JSON is written with more or less of them.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
+fn as_text(value: &Value<'_>) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::turns;
+    use crate::genai::dialect::coverage::unknown;
+    use crate::genai::message::Part;
+
+    /// The keys of the fact table, a concrete one for each of its rows. What it copies from the resource
+    /// (`service.name`) is nobody's.
+    #[test]
+    fn every_key_of_the_table_is_known() {
+        let keys = [
+            "gen_ai.type",
+            "gen_ai.operation.name",
+            "gen_ai.content.prompt",
+            "gen_ai.content.completion",
+            "gen_ai.prompt",
+            "gen_ai.completion",
+            "gen_ai.completion.0",
+            "gen_ai.usage.prompt_tokens",
+            "gen_ai.usage.completion_tokens",
+            "gen_ai.usage.total_tokens",
+            "gen_ai.client.token.usage",
+            "gen_ai.response.finish_reason",
+            "gen_ai.system",
+            "gen_ai.request.is_stream",
+            "gen_ai.request.max_tokens",
+            "gen_ai.request.seed",
+            "gen_ai.request.temperature",
+            "gen_ai.request.top_p",
+            "gen_ai.request.presence_penalty",
+            "gen_ai.request.frequency_penalty",
+            "gen_ai.request.stop_sequences",
+            "gen_ai.request.user",
+            "gen_ai.request.embedding_format",
+            "gen_ai.request.embedding_dimension",
+            "gen_ai.request.service_tier",
+            "gen_ai.response.service_tier",
+            "gen_ai.response.system_fingerprint",
+            "gen_ai.usage.cost",
+            "gen_ai.usage.reasoning_tokens",
+            "gen_ai.usage.completion_tokens_details.reasoning_tokens",
+            "gen_ai.usage.prompt_tokens_details.cached_tokens",
+            "gen_ai.usage.prompt_tokens_details.cache_creation_tokens",
+            "gen_ai.tool.name",
+            "gen_ai.tool.call.id",
+            "gen_ai.tool.args",
+            "gen_ai.tool.input",
+            "gen_ai.tool.output",
+            "gen_ai.retrieval.query",
+            "gen_ai.content.reasoning",
+            "gen_ai.server.time_to_first_token",
+            "gen_ai.server.time_per_output_token",
+            "gen_ai.endpoint",
+            "gen_ai.environment",
+            "gen_ai.application_name",
+            "gen_ai.sdk.version",
+            "gen_ai.input.messages",
+            "gen_ai.output.messages",
+            // The newest releases, and the TypeScript SDK.
+            "openlit.agent.version_hash",
+            "gen_ai.graph.node.0.name",
+            "gen_ai.graph.status",
+            "gen_ai.execution.mode",
+            "gen_ai.workflow.input",
+            "gen_ai.workflow.output",
+            "gen_ai.agent.tools",
+            "gen_ai.client.operation.duration",
+            "gen_ai.usage.prompt_tokens_details.cache_read",
+            "gen_ai.usage.completion_tokens_details.audio",
+            "mcp.method",
+            "mcp.tool.name",
+        ];
+        assert_eq!(unknown(&keys), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_that_begins_with_a_role_begins_a_turn() {
+        let said = |text: &str| {
+            let turns = turns(text).into_iter().map(|message| match message.parts.as_slice() {
+                [Part::Text(text)] => format!("{}|{text}", message.role),
+                parts => format!("{}|{}", message.role, parts.len()),
+            });
+            turns.collect::<Vec<_>>()
+        };
+        assert_eq!(said("system: a\nuser: b: c\nnote: d\n"), ["system|a", "user|b: c\nnote: d\n"]);
+        assert_eq!(said("assistant: None\nuser:"), ["assistant|0", "user|"]);
+        assert_eq!(said("Is this it?\nuser: no"), [""; 0]);
+        assert_eq!(said(""), [""; 0]);
     }
 }

@@ -13,6 +13,7 @@ use crate::genai::fold::{self, Numbered, text_of};
 use crate::genai::index::piece;
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
+use crate::genai::translate::key_of;
 use crate::otlp::value::Value;
 
 /// A piece in a key of its own.
@@ -34,7 +35,13 @@ impl<'s> Job<'_, 's> {
         let current = work.rank == RANK_CURRENT;
         let body = match given {
             Given::Source(value) => candidate::body(list, value, current, self.convention, self.python),
-            Given::Made(value) => {
+            Given::Json(value)
+                if matches!(list, ListOf::Input | ListOf::Output)
+                    && content::messages_from_value(value, candidate::role_of(list), self.python).is_none() =>
+            {
+                Err(Reason::Shape)
+            }
+            Given::Made(value) | Given::Json(value) => {
                 candidate::body(list, value, current, self.convention, self.python).map(Body::into_owned)
             }
         };
@@ -55,7 +62,7 @@ impl<'s> Job<'_, 's> {
     pub(super) fn piece(&mut self, work: Work<'_>, list: List, piece: Piece, given: Given<'_, 's>) {
         let text = match given {
             Given::Source(value) => text_of(value),
-            Given::Made(value) => text_of(value).map(|text| Cow::Owned(text.into_owned())),
+            Given::Made(value) | Given::Json(value) => text_of(value).map(|text| Cow::Owned(text.into_owned())),
         };
         self.pieces.push(PieceWork {
             dialect: work.meaning.dialect,
@@ -121,15 +128,13 @@ impl<'s> Job<'_, 's> {
         self.fold(dialect, list, pieces);
     }
 
-    /// Of a vector only its dimensions are said: a structured list, or the JSON of one. What is of another
-    /// length than the first stays.
+    /// Of a vector only its dimensions are said: a structured list, or the JSON of one. The vector stays.
     fn vector(&mut self, work: &MemberWork<'_, 's>, value: &Value<'s>) {
         let field = Field::EmbeddingsDimensionCount;
-        let number = self.claims.len();
-        let (outcome, rule) = match dimensions(value).map(|count| self.offer(field, Scalar::Int(count), Some(number))) {
+        let (outcome, rule) = match dimensions(value).map(|count| self.offer(field, Scalar::Int(count), None)) {
             None => (Outcome::Kept(Reason::Shape), "no vector; it stays"),
             Some(Offered::Conflict) => (Outcome::Kept(Reason::Conflict), "a vector of another length; it stays"),
-            Some(_) => (Outcome::Expressed(Reason::None), "the number of its dimensions is said"),
+            Some(_) => (Outcome::Kept(Reason::SaysMore), "the number of its dimensions is said; it stays"),
         };
         self.foreign = true;
         self.claims.push(Claim {
@@ -262,6 +267,12 @@ impl<'s> Job<'_, 's> {
 
     /// Compares what was said otherwise with what is said in the end: a correction may agree with it.
     pub(in crate::genai) fn reconsider(&mut self) {
+        for key in std::mem::take(&mut self.operation.repeated) {
+            for claim in self.claims.iter_mut().filter(|claim| key_of(claim, self.source) == Some(key)) {
+                claim.outcome = Outcome::Discarded(Reason::Copy);
+                claim.rule = "the messages say it";
+            }
+        }
         for (claim, field, scalar) in std::mem::take(&mut self.other_facts) {
             if self.operation.get(field) == Some(&scalar)
                 && let Some(claim) = self.claims.get_mut(claim)

@@ -94,7 +94,11 @@ impl<'s> Job<'_, 's> {
                 own: false,
             };
             let value = value_of(node);
-            self.said(Work { meaning: &meaning, ..work }, rule.action, Given::Made(&value));
+            let given = match node.is_object() || node.is_array() {
+                true => Given::Json(&value),
+                false => Given::Made(&value),
+            };
+            self.said(Work { meaning: &meaning, ..work }, rule.action, given);
         }
         let stands = |name: &str, node: json::Node<'_>| self.stands_alone(name, node);
         if says_more(object, "", rules, 0, &stands) {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::event::{Event, Rule};
-use super::name_of;
+use super::{Places, name_of, place};
 use crate::genai::content::escape::write_string;
 use crate::genai::content::{write_messages, write_parts, write_tool_definitions, write_value};
 use crate::genai::convention::{Convention, INPUT_MESSAGES, OUTPUT_MESSAGES, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS};
@@ -25,6 +25,9 @@ use crate::otlp::value::Value;
 /// Providers whose APIs take the system's message apart from the others; the events of their
 /// instrumentations (botocore, google-genai, vertexai) say it as one of the messages.
 const SYSTEM_APART: [&str; 6] = ["aws.bedrock", "gcp.gemini", "gcp.gen_ai", "gcp.vertex_ai", "gemini", "vertex_ai"];
+
+/// Who the provider is; a span says it itself.
+const PROVIDER: [&str; 2] = ["gen_ai.system", "gen_ai.provider.name"];
 
 /// Members that a message has by itself.
 const OWN_MEMBERS: [&str; 4] = ["role", "name", "parts", "finish_reason"];
@@ -55,15 +58,10 @@ pub(super) struct Call {
 #[derive(Debug)]
 pub(super) struct Calls(HashMap<usize, Fate, foldhash::fast::RandomState>);
 
-/// Where a record stands in memory, which tells the records of one request apart.
-fn place(source: &[u8]) -> usize {
-    source.as_ptr() as usize
-}
-
 impl Calls {
-    /// Reads a whole request.
-    pub(super) fn read(translator: &Translator, body: &Bytes) -> Calls {
-        let mut look = Look { translator, groups: Vec::new(), by_key: HashMap::default() };
+    /// Reads a whole request but for the records that stand `apart`.
+    pub(super) fn read(translator: &Translator, body: &Bytes, apart: &Places) -> Calls {
+        let mut look = Look { translator, apart, groups: Vec::new(), by_key: HashMap::default() };
         // Of a request that is refused nothing is needed: the pass itself meets the same error.
         if edit(body, &mut look).is_err() {
             look.groups.clear();
@@ -75,9 +73,9 @@ impl Calls {
         Calls(fates)
     }
 
-    /// What becomes of the event with these bytes; `None` if it could not be read.
-    pub(super) fn take(&mut self, source: &[u8]) -> Option<Fate> {
-        self.0.remove(&place(source))
+    /// What becomes of the event at a place; `None` if it could not be read.
+    pub(super) fn take(&mut self, place: usize) -> Option<Fate> {
+        self.0.remove(&place)
     }
 }
 
@@ -91,6 +89,7 @@ type Key = (String, TraceId, SpanId);
 
 struct Look<'t> {
     translator: &'t Translator,
+    apart: &'t Places,
     /// The events of each call, in order.
     groups: Vec<Vec<Found>>,
     by_key: HashMap<Key, usize, foldhash::fast::RandomState>,
@@ -98,10 +97,10 @@ struct Look<'t> {
 
 impl Visitor for Look<'_> {
     fn log_record(&mut self, record: &mut LogRecord<'_>, origin: &Origin<'_>) {
-        let Some(name) = name_of(record) else { return };
+        let Some(name) = name_of(record).filter(|_| !self.apart.contains(&place(record))) else { return };
         let Some(rule) = Rule::of(&self.translator.index, &name) else { return };
         let Some(event) = Event::read(record, rule) else { return };
-        let found = Found { place: place(record.source()), time: record.time_unix_nano(), event };
+        let found = Found { place: place(record), time: record.time_unix_nano(), event };
         let new = self.groups.len();
         let group = match (record.trace_id(), record.span_id()) {
             (Some(trace), Some(span)) => *self.by_key.entry((origin.scope_name.to_owned(), trace, span)).or_insert(new),
@@ -168,14 +167,40 @@ impl Call {
             call.attributes = std::mem::take(&mut carrier.attributes);
         }
         events.into_iter().for_each(|event| call.add(event));
-        call.output.sort_by_key(|(index, _)| *index);
         let provider = call.said("gen_ai.system").or(call.said("gen_ai.provider.name")).map(Value::parse);
-        if provider.as_ref().and_then(Value::as_str).is_some_and(|name| SYSTEM_APART.contains(&name)) {
-            let is_system = |message: &mut Message<'_>| message.role == "system" && message.more.is_empty();
-            let system: Vec<_> = call.input.extract_if(.., is_system).collect();
-            call.instructions.extend(system.into_iter().flat_map(|message| message.parts));
-        }
+        let is_apart = provider.as_ref().and_then(Value::as_str).is_some_and(|name| SYSTEM_APART.contains(&name));
+        call.settle(is_apart);
         call
+    }
+
+    /// Events of a call whose span says all the rest of it. What a record says that the span does not
+    /// goes with its message.
+    pub(super) fn on_span(events: Vec<Event>, span: &Span<'_>) -> Call {
+        let mut call = Call::default();
+        for mut event in events {
+            for (key, value) in std::mem::take(&mut event.attributes) {
+                let said = span.attributes().any(|(known, said)| known == key && said.as_bytes() == value);
+                if !said && !PROVIDER.contains(&&*key) {
+                    event.add_member(&key, &Value::parse(&value));
+                }
+            }
+            call.add(event);
+        }
+        let is_apart = PROVIDER.iter().any(|key| {
+            span.get(key).is_some_and(|said| said.as_str().is_some_and(|name| SYSTEM_APART.contains(&name)))
+        });
+        call.settle(is_apart);
+        call
+    }
+
+    /// All events were added. `system_is_apart` where the provider's API has it so.
+    fn settle(&mut self, system_is_apart: bool) {
+        self.output.sort_by_key(|(index, _)| *index);
+        if system_is_apart {
+            let is_system = |message: &mut Message<'_>| message.role == "system" && message.more.is_empty();
+            let system: Vec<_> = self.input.extract_if(.., is_system).collect();
+            self.instructions.extend(system.into_iter().flat_map(|message| message.parts));
+        }
     }
 
     fn said(&self, key: &str) -> Option<&[u8]> {
@@ -183,18 +208,14 @@ impl Call {
     }
 
     fn add(&mut self, mut event: Event) {
-        for (key, value) in event.attributes {
+        for (key, value) in std::mem::take(&mut event.attributes) {
             match self.said(&key) {
                 None => self.attributes.push((key, value)),
                 Some(said) if *said == *value => {}
-                Some(_) => {
-                    let more = event.messages.last_mut().map(|message| &mut message.more);
-                    if let Some(more) = more.or(event.tools.last_mut().map(|tool| &mut tool.more)) {
-                        add_member(more, &key, &Value::parse(&value));
-                    }
-                }
+                Some(_) => event.add_member(&key, &Value::parse(&value)),
             }
         }
+        self.instructions.extend(event.instructions);
         self.tools.extend(event.tools);
         match event.list {
             List::Output => self.output.extend(event.messages.into_iter().map(|message| (event.index, message))),
@@ -208,6 +229,32 @@ impl Call {
             // Roles and choices are a chat's.
             span.set(OPERATION_NAME, "chat");
         }
+        self.write_lists(span, convention.finish_reason_in_messages);
+        if !span.has(FINISH_REASONS) {
+            self.write_reasons(span);
+        }
+    }
+
+    /// Says the messages on a span that says all the rest of the call itself, or will in the target's
+    /// words once it is translated.
+    pub(super) fn write_content(&self, span: &mut Span<'_>) {
+        let with_reason = self.output.iter().any(|(_, message)| message.finish_reason.is_some());
+        self.write_lists(span, with_reason);
+        if !span.attributes().any(|(key, _)| key.contains("finish_reason")) {
+            self.write_reasons(span);
+        }
+    }
+
+    /// The provider's words; the messages have the schema's.
+    fn write_reasons(&self, span: &mut Span<'_>) {
+        let reasons: Vec<&str> =
+            self.output.iter().filter_map(|(_, message)| message.finish_reason.as_deref()).collect();
+        if !reasons.is_empty() {
+            span.set(FINISH_REASONS, Value::strings(reasons));
+        }
+    }
+
+    fn write_lists(&self, span: &mut Span<'_>, with_finish_reason: bool) {
         let mut text = String::new();
         let mut set = |key: &str, text: &mut String| {
             span.set(key, text.as_str());
@@ -223,17 +270,12 @@ impl Call {
         }
         if !self.output.is_empty() {
             let output: Vec<Message<'_>> = self.output.iter().map(|(_, message)| message.clone()).collect();
-            write_messages(&output, convention.finish_reason_in_messages, &mut text);
+            write_messages(&output, with_finish_reason, &mut text);
             set(OUTPUT_MESSAGES, &mut text);
         }
         if !self.tools.is_empty() {
             write_tool_definitions(&self.tools, &mut text);
             set(TOOL_DEFINITIONS, &mut text);
-        }
-        let reasons: Vec<&str> =
-            self.output.iter().filter_map(|(_, message)| message.finish_reason.as_deref()).collect();
-        if !reasons.is_empty() && !span.has(FINISH_REASONS) {
-            span.set(FINISH_REASONS, Value::strings(reasons));
         }
     }
 }
@@ -241,6 +283,16 @@ impl Call {
 /// The same in both targets, as the next one.
 const FINISH_REASONS: &str = "gen_ai.response.finish_reasons";
 const OPERATION_NAME: &str = "gen_ai.operation.name";
+
+impl Event {
+    /// Says with the message, or with the tool, what no other place is for.
+    fn add_member(&mut self, key: &str, value: &Value<'_>) {
+        let more = self.messages.last_mut().map(|message| &mut message.more);
+        if let Some(more) = more.or(self.tools.last_mut().map(|tool| &mut tool.more)) {
+            add_member(more, key, value);
+        }
+    }
+}
 
 /// Adds what an event said of its message, unless the message says it.
 fn add_member(more: &mut Cow<'static, str>, key: &str, value: &Value<'_>) {

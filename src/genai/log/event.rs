@@ -14,7 +14,7 @@ use crate::genai::content::{messages_from_json, tool_definitions_from_json, writ
 use crate::genai::dialect::{EventAction, List};
 use crate::genai::fold::messages_of_text;
 use crate::genai::index::Index;
-use crate::genai::message::{Message, ToolDefinition};
+use crate::genai::message::{Message, Part, ToolDefinition};
 use crate::otlp::log_record::LogRecord;
 use crate::otlp::value::{Value, put_key_value};
 use crate::otlp::wire::put_bytes;
@@ -33,6 +33,8 @@ pub(super) struct Event {
     pub(super) messages: Vec<Message<'static>>,
     /// OpenLLMetry's Anthropic events have the tools in a message of their own.
     pub(super) tools: Vec<ToolDefinition<'static>>,
+    /// Instructions that stood apart from the messages.
+    pub(super) instructions: Vec<Part<'static>>,
     /// A choice's place among the choices.
     pub(super) index: u64,
     /// All attributes but those that are the event's name or content: key and encoded value.
@@ -68,23 +70,42 @@ impl Rule {
 impl Event {
     /// Reads an event; `None` for content in a shape that nobody knows.
     pub(super) fn read(record: &LogRecord<'_>, rule: Rule) -> Option<Event> {
-        let mut event = Event {
-            list: rule.list,
-            messages: Vec::new(),
-            tools: Vec::new(),
-            index: 0,
-            attributes: Vec::new(),
-            content_attributes: Vec::new(),
-        };
+        let mut event = Event::new(rule.list);
         match record.body().filter(|body| !body.is_empty()) {
             Some(body) => event.read_content(Some(&body), rule)?,
             None => event.read_attributes(record, rule)?,
         }
-        let is_own = |key: &str| NAME_ATTRIBUTES.contains(&key) || event.content_attributes.contains(&key);
-        for (key, value) in record.attributes().filter(|(key, _)| !is_own(key)) {
-            event.attributes.push((key.to_owned(), value.as_bytes().to_vec()));
-        }
+        event.take_attributes(record);
         Some(event)
+    }
+
+    /// An event that says nothing yet.
+    pub(super) fn new(list: List) -> Event {
+        Event {
+            list,
+            messages: Vec::new(),
+            tools: Vec::new(),
+            instructions: Vec::new(),
+            index: 0,
+            attributes: Vec::new(),
+            content_attributes: Vec::new(),
+        }
+    }
+
+    /// Takes up what a record says beside its content.
+    pub(super) fn take_attributes(&mut self, record: &LogRecord<'_>) {
+        for (key, value) in record.attributes() {
+            if !NAME_ATTRIBUTES.contains(&key) && !self.content_attributes.contains(&key) {
+                self.attributes.push((key.to_owned(), value.as_bytes().to_vec()));
+            }
+        }
+    }
+
+    /// Whether it says more than that there was a message.
+    pub(super) fn has_content(&self) -> bool {
+        !self.tools.is_empty()
+            || !self.instructions.is_empty()
+            || self.messages.iter().any(|message| !message.parts.is_empty())
     }
 
     /// Reads what stands in attributes: all of it in one, or a member in each.

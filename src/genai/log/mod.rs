@@ -4,12 +4,15 @@
 //! Up to 1.36 every message of a call was an event (`gen_ai.user.message`, `gen_ai.choice`, ...);
 //! since 1.37 the call is one event, `gen_ai.client.inference.operation.details`, with the messages
 //! in structured attributes. What an event says is in [`event`]; which events are one call, and what
-//! they say together, in [`call`]. Attributes are translated as those of a span are, by
+//! they say together, in [`call`]; records whose content belongs on a span, in [`content`]. Attributes are translated as those of a span are, by
 //! [`super::translate`].
 
 mod call;
+pub mod content;
 mod event;
 mod structured;
+
+use std::collections::HashSet;
 
 use bytes::Bytes;
 
@@ -50,12 +53,33 @@ pub struct Records<'t> {
     translator: &'t Translator,
     /// Read when the first event of an old generation is met.
     calls: Option<Calls>,
+    /// Records that go another way.
+    apart: Places,
+}
+
+/// Records of one request, by where each stands in it.
+pub type Places = HashSet<usize, foldhash::fast::RandomState>;
+
+/// Where a record stands in its request, of which a view has the bytes as they came.
+pub fn place(record: &LogRecord<'_>) -> usize {
+    record.source().as_ptr() as usize
 }
 
 impl<'t> Records<'t> {
     /// Begins a request.
     pub fn new(translator: &'t Translator) -> Records<'t> {
-        Records { translator, calls: None }
+        Records { translator, calls: None, apart: Places::default() }
+    }
+
+    /// Leaves these records out: they are not shown, and are in no call. To be said before the first
+    /// record is translated.
+    pub fn leave_out(&mut self, apart: Places) {
+        self.apart = apart;
+    }
+
+    /// Whether a record was left out.
+    pub fn leaves_out(&self, record: &LogRecord<'_>) -> bool {
+        self.apart.contains(&place(record))
     }
 
     /// Translates a record in place. `body` is the whole request as it came.
@@ -75,8 +99,8 @@ impl<'t> Records<'t> {
             self.attributes(record, origin, None, tally);
             return Became::Current;
         }
-        let calls = self.calls.get_or_insert_with(|| Calls::read(self.translator, body));
-        match calls.take(record.source()) {
+        let calls = self.calls.get_or_insert_with(|| Calls::read(self.translator, body, &self.apart));
+        match calls.take(place(record)) {
             None => Became::Unread,
             Some(Fate::Folded) if self.translator.originals == Originals::Keep => Became::Current,
             Some(Fate::Folded) => {

@@ -6,25 +6,38 @@ use crate::genai::settings::Originals;
 use crate::genai::values::{Mapped, look};
 use crate::otlp::metrics::Point;
 
+/// How often a point's attributes are gone through at most: what one rule changes, another one that
+/// stood before it may meet. A point of one emitter is done after the first time.
+const PASSES: usize = 4;
+
 /// Translates the attributes of a point that `rules` know.
-pub(super) fn translate<'r>(point: &mut Point<'_>, rules: impl Iterator<Item = &'r Attribute>, originals: Originals) {
-    for rule in rules {
-        if rule.from == rule.to {
-            reword(point, rule);
-        } else {
-            rename(point, rule, originals);
+pub(super) fn translate<'r, R>(point: &mut Point<'_>, rules: impl Fn() -> R, originals: Originals)
+where
+    R: Iterator<Item = &'r Attribute>,
+{
+    for _ in 0..PASSES {
+        let mut changed = false;
+        for rule in rules() {
+            changed |= if rule.from == rule.to { reword(point, rule) } else { rename(point, rule, originals) };
+        }
+        if !changed {
+            return;
         }
     }
 }
 
-fn reword(point: &mut Point<'_>, rule: &Attribute) {
-    if let Some(to) = mapped(point, rule.to, rule) {
+/// Returns whether anything changed.
+fn reword(point: &mut Point<'_>, rule: &Attribute) -> bool {
+    let to = mapped(point, rule.to, rule);
+    if let Some(to) = to {
         point.set(rule.to, to);
     }
+    to.is_some()
 }
 
-fn rename(point: &mut Point<'_>, rule: &Attribute, originals: Originals) {
-    let Some(value) = point.get(rule.from) else { return };
+/// Returns whether anything changed.
+fn rename(point: &mut Point<'_>, rule: &Attribute, originals: Originals) -> bool {
+    let Some(value) = point.get(rule.from) else { return false };
     let says = value.as_str().map_or(Says::Itself, |word| match rule.values.map(|table| look(table, word)) {
         None | Some(Mapped::Unknown) => Says::Itself,
         Some(Mapped::To(to)) if to == word => Says::Itself,
@@ -32,30 +45,31 @@ fn rename(point: &mut Point<'_>, rule: &Attribute, originals: Originals) {
         // `Langchain` is no provider: there is nothing to say it with.
         Some(Mapped::Nothing) => Says::Nothing,
     });
-    let current = match point.get(rule.to) {
-        None => None,
-        Some(current) => Some(match says {
-            Says::Itself => current == value,
-            Says::Word(to) => current.as_str() == Some(to),
-            Says::Nothing => false,
-        }),
-    };
-    match (current, says, originals) {
-        (Some(true), _, Originals::Replace) => drop(point.remove(rule.from)),
+    let is_said = point.get(rule.to).map(|current| match says {
+        Says::Itself => current == value,
+        Says::Word(to) => current.as_str() == Some(to),
+        Says::Nothing => false,
+    });
+    match (is_said, says, originals) {
+        (Some(true), _, Originals::Replace) => point.remove(rule.from),
         // Something else was said under the current key, or the same and the old one is to stay.
-        (Some(_), ..) | (None, Says::Nothing, _) => {}
-        (None, Says::Itself, Originals::Replace) => drop(point.rename(rule.from, rule.to)),
+        (Some(_), ..) | (None, Says::Nothing, _) => false,
+        (None, Says::Itself, Originals::Replace) => point.rename(rule.from, rule.to),
         (None, Says::Word(to), Originals::Replace) => {
-            point.rename(rule.from, rule.to);
+            let renamed = point.rename(rule.from, rule.to);
             point.set(rule.to, to);
+            renamed
         }
         (None, Says::Itself, Originals::Keep) => {
             let text = value.as_str().map(str::to_owned);
-            if let Some(text) = text {
-                point.set(rule.to, text);
-            }
+            let Some(text) = text else { return false };
+            point.set(rule.to, text);
+            true
         }
-        (None, Says::Word(to), Originals::Keep) => point.set(rule.to, to),
+        (None, Says::Word(to), Originals::Keep) => {
+            point.set(rule.to, to);
+            true
+        }
     }
 }
 

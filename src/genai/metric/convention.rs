@@ -15,8 +15,8 @@ pub struct Convention {
     pub target: Target,
     /// Its metrics.
     pub names: &'static [Name],
-    /// Attributes that none of its metrics has, because its names say the same.
-    pub unsaid: &'static [&'static str],
+    /// Whether the names say which way tokens went, so that no attribute does.
+    pub direction_in_name: bool,
 }
 
 /// How a target says a measure.
@@ -74,7 +74,7 @@ pub static V1_41: Convention = Convention {
         other("gen_ai.server.time_per_output_token", SECOND),
         other("gen_ai.server.time_to_first_token", SECOND),
     ],
-    unsaid: &[],
+    direction_in_name: false,
 };
 
 /// The GenAI repository's main branch.
@@ -101,7 +101,7 @@ pub static MAIN: Convention = Convention {
         other("gen_ai.invoke_agent.tool_calls", "{tool_call}"),
         other("gen_ai.execute_tool.duration", SECOND),
     ],
-    unsaid: &[TOKEN_TYPE],
+    direction_in_name: true,
 };
 
 /// The conventions of all targets.

@@ -51,8 +51,6 @@ impl Fates {
 /// A metric after its translation.
 #[derive(Debug)]
 pub struct Translation {
-    /// Whose metric it is.
-    pub dialect: &'static str,
     /// What became of each data point, in order.
     pub fates: Vec<Fate>,
 }
@@ -61,7 +59,7 @@ impl Translation {
     /// A point is taken out after all.
     pub fn discard(&mut self, place: usize, reason: Reason) {
         if let Some(fate) = self.fates.get_mut(place) {
-            *fate = (self.dialect, "discarded", reason);
+            *fate = (fate.0, "discarded", reason);
         }
     }
 }
@@ -118,17 +116,16 @@ impl Translator {
         if only_with.is_some_and(|key| !points.iter().all(|point| point.has(key))) {
             return None;
         }
-        let dialect = dialect(meaning, origin, points);
         if points.is_empty() {
             let points = metric.point_count() as u64;
             if points > 0 {
-                fates.count_many((dialect.name, "kept", Reason::TooMany), points);
+                fates.count_many((dialect(meaning, origin, None).name, "kept", Reason::TooMany), points);
             }
             return None;
         }
-        let rules = || rules(meaning, dialect);
         for point in points.iter_mut() {
-            attributes::translate(point, rules(), self.originals);
+            let dialect = dialect(meaning, origin, Some(point));
+            attributes::translate(point, || rules(meaning, dialect), self.originals);
             for (key, value) in meaning.row.map(|row| row.implies).unwrap_or_default() {
                 if !point.has(key) {
                     point.set(key, *value);
@@ -143,12 +140,8 @@ impl Translator {
             }
         }
         let count = points.len();
-        let fate = |place| {
-            let (outcome, reason) = self.point(metric, place, meaning.says, (origin, body, &mut *said));
-            (dialect.name, outcome, reason)
-        };
-        let fates = (0..count).map(fate).collect();
-        Some(Translation { dialect: dialect.name, fates })
+        let fates = (0..count).map(|place| self.point(metric, place, meaning, (origin, body, &mut *said)));
+        Some(Translation { fates: fates.collect() })
     }
 
     fn meaning(&self, name: &str) -> Option<Meaning> {
@@ -164,15 +157,17 @@ impl Translator {
         &self,
         metric: &mut Metric<'_>,
         place: usize,
-        says: Says,
+        meaning: Meaning,
         (origin, body, said): (&Origin<'_>, &Bytes, &mut Said),
-    ) -> (&'static str, Reason) {
+    ) -> Fate {
         let (old, unit) = (metric.name(), metric.unit());
         let (kind, monotonic) = (metric.kind(), metric.is_monotonic());
-        let Some(point) = metric.points().get_mut(place).filter(|point| !point.is_dropped()) else {
-            return ("discarded", Reason::Redundant);
+        let points = metric.points();
+        let dialect = dialect(meaning, origin, points.get(place));
+        let Some(point) = points.get_mut(place).filter(|point| !point.is_dropped()) else {
+            return (dialect.name, "discarded", Reason::Redundant);
         };
-        let mut destination = self.destination(says, point, kind, monotonic, unit);
+        let mut destination = self.destination(meaning.says, point, kind, monotonic, unit);
         if let Ok(name) = destination
             && name.name != old
             && said.holds(self.convention, origin, body, name.name, operation_of(point))
@@ -181,25 +176,25 @@ impl Translator {
         }
         match destination {
             Ok(name) if self.originals == Originals::Keep && name.name != old => {
-                self.say(point, name);
-                ("kept", Reason::Originals)
+                self.say(point, name, || rules(meaning, dialect));
+                (dialect.name, "kept", Reason::Originals)
             }
             Ok(name) => {
-                self.say(point, name);
+                self.say(point, name, || rules(meaning, dialect));
                 let mut is_changed = point.is_edited();
                 if self.originals == Originals::Replace {
                     let part = metric.part(name.name, name.unit);
                     is_changed |= part != Part::SELF;
                     move_to(metric, place, part);
                 }
-                ("expressed", if is_changed { Reason::None } else { Reason::Current })
+                (dialect.name, "expressed", if is_changed { Reason::None } else { Reason::Current })
             }
             Err(reason) => {
                 // Under the conventions' prefix the attributes are the conventions' too. Elsewhere
                 // a metric that stays, stays as it is.
                 if !old.starts_with("gen_ai.") {
                     point.restore();
-                    return ("kept", reason);
+                    return (dialect.name, "kept", reason);
                 }
                 // What stays under a name of the target goes along with its other points.
                 let own = self.convention.find(old).filter(|own| own.measures_in(unit) && fits(own, kind, monotonic));
@@ -207,7 +202,7 @@ impl Translator {
                     let part = metric.part(own.name, own.unit);
                     move_to(metric, place, part);
                 }
-                ("kept", reason)
+                (dialect.name, "kept", reason)
             }
         }
     }
@@ -257,18 +252,26 @@ impl Translator {
     }
 
     /// Gives a point the attributes that the target's metric has.
-    fn say(&self, point: &mut Point<'_>, name: &Name) {
+    fn say<R>(&self, point: &mut Point<'_>, name: &Name, rules: impl Fn() -> R)
+    where
+        R: Iterator<Item = &'static Attribute>,
+    {
         for (key, value) in name.attributes {
             // The direction follows from what is measured.
             if *key == TOKEN_TYPE || !point.has(key) {
                 point.set(key, *value);
             }
         }
-        if self.originals == Originals::Replace && matches!(name.measure, Measure::Tokens(_) | Measure::TokenTotal(_)) {
-            for key in self.convention.unsaid {
-                point.remove(key);
-            }
+        if let (Originals::Replace, Measure::Tokens(direction) | Measure::TokenTotal(direction)) =
+            (self.originals, name.measure)
+            && self.convention.direction_in_name
+            // What says something else than the name stays.
+            && token_type(point) == Some(direction)
+        {
+            point.remove(TOKEN_TYPE);
         }
+        // What was held back by what is said otherwise now.
+        attributes::translate(point, rules, self.originals);
     }
 }
 
@@ -361,16 +364,16 @@ fn says(name: &Name) -> Says {
     }
 }
 
-fn dialect(meaning: Meaning, origin: &Origin<'_>, points: &[Point<'_>]) -> &'static Dialect {
+/// Whose point it is: by its scope, or by what only one emitter attaches, or by its metric's name. The
+/// name comes last, because it is what changes.
+fn dialect(meaning: Meaning, origin: &Origin<'_>, point: Option<&Point<'_>>) -> &'static Dialect {
     let by_scope = |dialect: &&&Dialect| dialect.scopes.iter().any(|scope| origin.scope_name.starts_with(scope));
-    let by_tell =
-        |dialect: &&&Dialect| dialect.tell.is_some_and(|key| points.first().is_some_and(|point| point.has(key)));
+    let by_tell = |dialect: &&&Dialect| {
+        let tell = dialect.tell.zip(point);
+        tell.is_some_and(|(key, point)| point.has(key))
+    };
     let spoken = dialect::ALL.iter().find(by_scope).or_else(|| dialect::ALL.iter().find(by_tell));
-    // A name that only one emitter has tells it, whatever it calls its scope.
-    match (spoken, meaning.row) {
-        (Some(dialect), None) => dialect,
-        _ => meaning.dialect,
-    }
+    spoken.copied().unwrap_or(meaning.dialect)
 }
 
 /// What attributes mean, what is special before what is general.

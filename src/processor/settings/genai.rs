@@ -1,11 +1,18 @@
 //! Reads `processors.genai`.
 
-use super::{Genai, Mapping, NativeMetrics, Originals, Target};
+use std::time::Duration;
+
+use super::{Genai, JoinLogs, Mapping, NativeMetrics, Originals, Target};
 use crate::config::{Field, Section, nearest};
 use crate::genai::dialect::user::{is_own, meaning, targets};
 
 /// More mappings than this are a mistake; each is looked up for every LLM span.
 const MAX_MAPPINGS: usize = 1000;
+
+/// What waits for its other half is in memory only.
+const MAX_WAIT: Duration = Duration::from_secs(300);
+const MAX_JOIN_ITEMS: usize = 1_000_000;
+const MAX_JOIN_BYTES: usize = 1 << 30;
 
 const TARGETS: &[(&str, Target)] = &[("1.41", Target::V1_41), ("main", Target::Main)];
 const ORIGINALS: &[(&str, Originals)] = &[("replace", Originals::Replace), ("keep", Originals::Keep)];
@@ -19,8 +26,9 @@ pub fn read(section: &mut Section<'_>) -> Genai {
         target,
         originals: section.choice("originals", ORIGINALS).unwrap_or_default(),
         mappings: section.field("mappings").map(|field| mappings(&field, target)).unwrap_or_default(),
-        provenance: section.boolean("provenance").unwrap_or_default(),
         native_metrics: section.choice("native_metrics", NATIVE_METRICS).unwrap_or_default(),
+        provenance: section.boolean("provenance").unwrap_or_default(),
+        join_logs: section.section("join_logs").and_then(|mut section| join_logs(&mut section)),
     };
     section.not_supported(&[
         ("sources", "leave it out: dialects are recognised span by span"),
@@ -28,6 +36,21 @@ pub fn read(section: &mut Section<'_>) -> Genai {
         ("overwrite", "leave it out: a correct value that a span already has stays"),
     ]);
     genai
+}
+
+/// `None` if it is not enabled, which it is only by `enabled: true`.
+fn join_logs(section: &mut Section<'_>) -> Option<JoinLogs> {
+    let default = JoinLogs::default();
+    let enabled = section.boolean("enabled").unwrap_or(false);
+    let settings = JoinLogs {
+        wait_duration: section.interval("wait_duration").unwrap_or(default.wait_duration),
+        max_items: section.count("max_items", "spans and log records", 1..=MAX_JOIN_ITEMS).unwrap_or(default.max_items),
+        max_bytes: section.count("max_bytes", "bytes", 1..=MAX_JOIN_BYTES).unwrap_or(default.max_bytes),
+    };
+    if settings.wait_duration > MAX_WAIT {
+        section.refuse("waits too long in wait_duration", "at most 5m: what waits is lost if the program crashes");
+    }
+    enabled.then_some(settings)
 }
 
 /// `{ my.key: gen_ai.request.model }`, or a list of `{ key: ..., to: ..., values: { ... } }`.

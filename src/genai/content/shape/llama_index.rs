@@ -8,10 +8,10 @@ use crate::genai::message::Part;
 
 pub(super) static FAMILY: Family = Family {
     typed: &[
-        ("image", Typed::Part(|rest| block(rest, "image", "image_mimetype", "image"))),
-        ("audio", Typed::Part(|rest| block(rest, "audio", "format", "audio"))),
-        ("video", Typed::Part(|rest| block(rest, "video", "video_mimetype", "video"))),
-        ("document", Typed::Part(|rest| block(rest, "data", "document_mimetype", "document"))),
+        ("image", Typed::Part(|rest| block(rest, "image", "image"))),
+        ("audio", Typed::Part(|rest| block(rest, "audio", "audio"))),
+        ("video", Typed::Part(|rest| block(rest, "video", "video"))),
+        ("document", Typed::Part(|rest| block(rest, "data", "document"))),
         ("cache", Typed::Kept("type")),
         ("citable", Typed::Kept("type")),
         ("citation", Typed::Kept("type")),
@@ -19,11 +19,8 @@ pub(super) static FAMILY: Family = Family {
     keyed: &[],
 };
 
-fn block<'a>(rest: &mut Rest<'a>, data: &str, mime: &str, modality: &'static str) -> Option<Part<'a>> {
-    let mime = mime_type(rest).or_else(|| match rest.take_str(mime)? {
-        format if format.contains('/') => Some(format),
-        format => Some(format!("{modality}/{format}").into()),
-    });
+fn block<'a>(rest: &mut Rest<'a>, data: &str, modality: &'static str) -> Option<Part<'a>> {
+    let mime = mime_type(rest).or_else(|| Some(format!("{modality}/{}", rest.take_str("format")?).into()));
     match first_str(rest, &[data]) {
         Some(data) => Some(data_or_url(data, mime, modality)),
         None => Some(media(first_str(rest, &["url", "path"])?, mime, modality)),

@@ -18,6 +18,9 @@ mod pydantic;
 mod responses;
 mod vercel;
 
+#[cfg(test)]
+mod tests;
+
 use super::json::Node;
 use super::members::Rest;
 use crate::genai::message::Part;
