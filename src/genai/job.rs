@@ -280,8 +280,7 @@ impl<'t, 's> Job<'t, 's> {
             Some(Coerced::Absent) => {
                 let stands = current && coerce::is_of(self.written_type(field), value);
                 // A number below zero is a word for nothing, as is one that a map says to be.
-                let is_word =
-                    matches!(value, Value::Int(..0)) || is_placeholder(&work.meaning.values, field, value);
+                let is_word = matches!(value, Value::Int(..0)) || is_placeholder(&work.meaning.values, field, value);
                 let outcome = match stands && !is_word {
                     true => Outcome::Kept(Reason::Empty),
                     false => Outcome::Discarded(Reason::Empty),
@@ -412,11 +411,37 @@ fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coe
     Some(coerce(field, &Value::Str(word)))
 }
 
-                let stands = current && coerce::is_of(self.written_type(field), value);
-                // A number below zero is a word for nothing, as is one that a map says to be.
-                let is_word =
-                    matches!(value, Value::Int(..0)) || is_placeholder(&work.meaning.values, field, value);
-                let outcome = match stands && !is_word {
+/// Whether a word stands there for want of a value, such as the model `chat`. Only operations and
+/// providers can be something else instead.
+fn is_placeholder(words: &ValueMap, field: Field, value: &Value<'_>) -> bool {
+    let ValueMap::Table(table) = words else { return false };
+    let is_nothing = |text: &str| values::look(table, text) == Mapped::Nothing;
+    match value {
+        _ if matches!(field, Field::OperationName | Field::ProviderName) => false,
+        Value::Str(text) => is_nothing(text),
+        Value::Array(array) => {
+            let mut items = array.iter().peekable();
+            items.peek().is_some() && items.all(|item| item.as_str().is_some_and(is_nothing))
+        }
+        _ => false,
+    }
+}
+
+/// A list without the words that stand there for want of a value.
+fn without_placeholders<'s>(words: &ValueMap, coerced: Coerced<'s>) -> Coerced<'s> {
+    match (words, coerced) {
+        (ValueMap::Table(table), Coerced::Value(Scalar::Strings(mut items))) => {
+            items.retain(|item| values::look(table, item) != Mapped::Nothing);
+            Coerced::Value(Scalar::Strings(items))
+        }
+        (_, coerced) => coerced,
+    }
+}
+
+/// The JSON of a Python literal.
+fn from_python(value: &Value<'_>) -> Option<Value<'static>> {
+    let text = value.as_str().filter(|text| content::json::parse(text).is_none())?;
+    content::python::to_json(text).map(|json| Value::Str(Cow::Owned(json)))
 }
 
 /// Fields that the conventions type as `any`.

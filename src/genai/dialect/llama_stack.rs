@@ -122,10 +122,7 @@ const ARGUMENTS: &[(&str, Action)] = &[
     (STREAM, Action::Members(&[Rule::new("messages", Action::Input)])),
     (
         TOOL,
-        Action::Members(&[
-            Rule::field("tool_name", Field::ToolName),
-            Rule::field("kwargs", Field::ToolCallArguments),
-        ]),
+        Action::Members(&[Rule::field("tool_name", Field::ToolName), Rule::field("kwargs", Field::ToolCallArguments)]),
     ),
 ];
 
