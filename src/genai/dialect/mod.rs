@@ -52,6 +52,7 @@ pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
 mod body;
+pub mod google_adk;
 pub mod handwritten;
 pub mod haystack;
 pub mod inference_server;
@@ -81,6 +82,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
+    &google_adk::GOOGLE_ADK,
     &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
