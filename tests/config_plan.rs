@@ -221,7 +221,7 @@ fn processors() {
     ) else {
         panic!()
     };
-    let Genai { target, originals, mappings, provenance, native_metrics } = genai;
+    let Genai { target, originals, mappings, provenance, native_metrics, .. } = genai;
     assert_eq!((target, originals, provenance), (Target::V1_41, Originals::Keep, true));
     assert_eq!(native_metrics, NativeMetrics::Defer);
     let mapping = Mapping {

@@ -105,6 +105,8 @@ impl<'t, 's> Job<'t, 's> {
         }
         self.single_pieces();
         self.events(reading.recognised.winner);
+        // What the rest means depends on the operation, as it will be written.
+        self.infer_operation();
         self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {
             self.key(*work, guarded);

@@ -111,15 +111,18 @@ pub fn not_kept<'s>(before: &'s Span, kept: &'s Span) -> impl Iterator<Item = &'
 /// Whether a home that holds no content says what a key said, as far as it has no word of its own
 /// for it.
 fn is_said(homes: &[&str], said: &Tree, after: &Span, target: Target) -> bool {
-    // In main, a call that is not streamed is one that does not say that it is.
-    let is_no = || scalar(said).eq_ignore_ascii_case("false");
-    if homes == ["gen_ai.request.stream"] && target == Target::Main && is_no() {
+    if is_said_by_absence(homes, said, target) {
         return true;
     }
     homes.iter().any(|home| match get(&after.attributes, home) {
         Some(now) => agrees(home, said, &now),
         None => home.ends_with('*') && is_there(after, &[home]),
     })
+}
+
+/// In main, a call that is not streamed is one that does not say that it is.
+pub fn is_said_by_absence(homes: &[&str], said: &Tree, target: Target) -> bool {
+    homes == ["gen_ai.request.stream"] && target == Target::Main && scalar(said).eq_ignore_ascii_case("false")
 }
 
 /// Whether a home's value can have come from what a key said.
@@ -175,14 +178,18 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
         }
         Tree::Array(items) => items.iter().for_each(|item| look(item, said, false, gone)),
         Tree::Object(members) => {
-            for (name, member) in members.iter().filter(|(name, _)| !WORDS.contains(&name.as_str())) {
-                // A list of inputs is a request's, not a tool's.
-                let made_up = MADE_UP.contains(&name.as_str()) && !(name == "input" && member.is_array());
-                look(member, said, made_up, gone);
+            // The class that LangChain serialised, which the message's role says.
+            let is_class = |name: &str| name == "id" && members.contains_key("lc");
+            for (name, member) in members.iter().filter(|(name, _)| !WORDS.contains(&name.as_str()) && !is_class(name))
+            {
+                look(member, said, MADE_UP.contains(&name.as_str()), gone);
             }
         }
         Tree::Bool(true) | Tree::Number(_) => {
-            if !said.says_scalar(value) {
+            // A fraction may not come back from text to the last bit.
+            let is_fraction = value.as_f64().is_some_and(|number| number.fract() != 0.0);
+            let is_there = said.says_scalar(value) || is_fraction && said.says(&scalar(value));
+            if !is_there {
                 gone.push(scalar(value).into_owned());
             }
         }
@@ -196,7 +203,7 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
                 let parts = [kind, payload].into_iter().filter(|part| !said.says(part));
                 gone.extend(parts.map(str::to_owned));
             } else if let Some(turns) = turns(text) {
-                turns.iter().for_each(|turn| look(&Tree::String(turn.clone()), said, made_up, gone));
+                turns.iter().for_each(|turn| look(&Tree::String(turn.clone()), said, false, gone));
             } else if let Some(quoted) = python(text) {
                 let quoted = quoted.into_iter().filter(|(name, _)| !WORDS.contains(&name.as_str()));
                 quoted.for_each(|(_, quoted)| look(&Tree::String(quoted), said, false, gone));

@@ -220,11 +220,6 @@ pub fn is_there(span: &Span, homes: &[&str]) -> bool {
     homes.iter().any(|home| span.attributes.iter().any(|entry| matches(home, &entry.key)))
 }
 
-/// Whether main says something by leaving it out: that a call is not streamed.
-fn is_unsaid(homes: &[&str], said: &Tree, target: Target) -> bool {
-    target == Target::Main && homes == ["gen_ai.request.stream"] && scalar(said).eq_ignore_ascii_case("false")
-}
-
 /// The keys of a span that were left although they have a home, and the homes that nobody filled.
 pub fn left(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Left> {
     let mut found = Vec::new();
@@ -241,7 +236,9 @@ pub fn left(scope: &str, before: &Span, after: &Span, target: Target) -> Vec<Lef
         for (row, homes, said) in rows_of(scope, before, &key, &value, target) {
             let what = match row.how {
                 How::Move if stays && !says_otherwise(before, homes, &said) => "is left",
-                How::Copy if !is_there(after, homes) && !is_unsaid(homes, &said, target) => "is not said",
+                How::Copy if !is_there(after, homes) && !content::is_said_by_absence(homes, &said, target) => {
+                    "is not said"
+                }
                 _ => continue,
             };
             let key = row.member.map_or_else(|| key.clone(), |member| format!("{key}#{member}"));

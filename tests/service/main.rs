@@ -16,6 +16,7 @@ mod books;
 mod defaults;
 mod defect;
 mod limiter;
+mod native;
 mod outage;
 mod path;
 mod rig;

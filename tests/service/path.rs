@@ -82,8 +82,8 @@ async fn recorded_metrics_and_logs_arrive_as_they_were() {
         "{RECEIVER}{}service:
   telemetry: {{ metrics: {{ level: none }} }}
   pipelines:
-    metrics: {{ receivers: [otlp], processors: [genai], exporters: [otlp_grpc] }}
-    logs: {{ receivers: [otlp], processors: [genai], exporters: [otlp_http] }}
+    metrics: {{ receivers: [otlp], exporters: [otlp_grpc] }}
+    logs: {{ receivers: [otlp], exporters: [otlp_http] }}
 ",
         exporters(&grpc, &http)
     )))

@@ -12,9 +12,9 @@
 //! OpenAI's `n`. The TypeScript SDK swaps input and output of streams.
 
 use super::{Action, Dialect, EventRule, List, Piece, Reason, Rule, SpanName, Tell, Verdict};
-use crate::genai::content::{self, json};
+use crate::genai::content::json::{self, Node};
 use crate::genai::field::Field;
-use crate::genai::message::{Message, Part};
+use crate::genai::message::Part;
 use crate::genai::operation::{Operation, Scalar, Seen};
 use crate::genai::values::{self, Mapped};
 use crate::otlp::value::Value;
@@ -135,7 +135,12 @@ pub static LANGTRACE: Dialect = Dialect {
         EventRule::chunk("gen_ai.completion.chunk"),
     ],
     kept: &[
-        ("langtrace.", Reason::NoHome),
+        ("langtrace.service.", Reason::NoHome),
+        ("langtrace.sdk.", Reason::NoHome),
+        ("langtrace.span.", Reason::NoHome),
+        ("langtrace.version", Reason::NoHome),
+        ("langtrace.testId", Reason::NoHome),
+        ("langtrace.", Reason::Unknown),
         ("langchain.", Reason::NoHome),
         ("langgraph.", Reason::NoHome),
         ("llm.embedding_", Reason::NoHome),
@@ -294,34 +299,31 @@ fn swapped(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
 }
 
 /// A turn of tool calls stands in a list of messages as the bare list of its calls, or of what was left of
-/// them: `[{"id": "", "type": ""}]`.
+/// them: `[{"id": "", "type": ""}]`. It says no role, and users call no tools.
 fn called(operation: &mut Operation<'_>) {
-    let Some(messages) = operation.input.read_mut() else { return };
     let is_call = |part: &Part<'_>| matches!(part, Part::ToolCall { .. });
+    let Some(messages) = operation.input.read_mut() else { return };
     for message in messages.iter_mut().filter(|message| message.role == "user") {
-        // The list says no role, and users call no tools.
-        if !message.parts.is_empty() && message.parts.iter().all(is_call) {
+        let is_left = match message.parts.as_slice() {
+            [Part::Text(text)] => is_left_of_calls(text),
+            parts => !parts.is_empty() && parts.iter().all(is_call),
+        };
+        if is_left {
             message.role = "assistant".into();
+            message.parts.retain(is_call);
         }
     }
-    let [Message { parts, .. }] = messages.as_slice() else { return };
-    let [Part::Text(text)] = parts.as_slice() else { return };
-    let Some(list) = json::parse(text).filter(|node| node.is_array()) else { return };
-    if !list.elements().any(|turn| turn.is_array()) {
-        return;
-    }
-    let turn = |turn: json::Node<'_>| match turn.is_array() {
-        false => turn.text().to_owned(),
-        true => {
-            let is_call = |call: &json::Node<'_>| call.get("name").or(call.get("function")).is_some();
-            let calls: Vec<&str> = turn.elements().filter(is_call).map(|call| call.text()).collect();
-            format!(r#"{{"role":"assistant","content":null,"tool_calls":[{}]}}"#, calls.join(","))
-        }
+}
+
+/// Whether a text is a list of objects with a blank id and a blank type, and nothing else.
+fn is_left_of_calls(text: &str) -> bool {
+    let is_blank = |call: Node<'_>| {
+        call.get("id").is_some()
+            && call
+                .members()
+                .all(|(name, value)| matches!(&*name, "id" | "type") && value.as_str().as_deref() == Some(""))
     };
-    let turns: Vec<String> = list.elements().map(turn).collect();
-    if let Some(read) = content::messages_from_json(&format!("[{}]", turns.join(",")), "user", false) {
-        *messages = read.into_iter().map(Message::into_owned).collect();
-    }
+    json::parse(text).is_some_and(|list| list.elements().next().is_some() && list.elements().all(is_blank))
 }
 
 /// Embeddings have no output; a zero says so.

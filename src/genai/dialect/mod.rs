@@ -52,14 +52,18 @@ pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
 mod body;
+pub mod genkit;
 pub mod google_adk;
 pub mod handwritten;
 pub mod haystack;
 pub mod inference_server;
+pub mod langsmith;
 pub mod langtrace;
 pub mod litellm;
+pub mod livekit;
 pub mod llama_stack;
 pub mod logfire;
+pub mod mastra;
 pub mod mcp;
 pub mod mlflow;
 pub mod openinference;
@@ -68,8 +72,10 @@ pub mod openllmetry;
 pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
+pub mod sentry;
 pub mod strands;
 pub mod user;
+pub mod vercel;
 
 use super::field::Field;
 use super::operation::{Operation, Seen};
@@ -82,13 +88,17 @@ pub static BUILT_IN: &[&Dialect] = &[
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
+    &genkit::GENKIT,
     &google_adk::GOOGLE_ADK,
     &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
+    &langsmith::LANGSMITH,
     &langtrace::LANGTRACE,
     &litellm::LITELLM,
+    &livekit::LIVEKIT,
     &llama_stack::LLAMA_STACK,
+    &mastra::MASTRA,
     &logfire::LOGFIRE,
     &mcp::MCP,
     &mlflow::MLFLOW,
@@ -96,6 +106,8 @@ pub static BUILT_IN: &[&Dialect] = &[
     &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
     &pydantic_ai::PYDANTIC_AI,
+    &vercel::VERCEL,
+    &sentry::SENTRY,
     &semantic_kernel::SEMANTIC_KERNEL,
     &strands::STRANDS,
     &otel::OTEL,
@@ -499,6 +511,8 @@ pub enum Piece {
     ToolCallId,
     /// A list of tool calls as JSON, in any provider's shape.
     Calls,
+    /// More of the content: a JSON list of content blocks, such as generated files.
+    Blocks,
     /// A member of the `#`-th content block, by the name that it has in the block's JSON: `type`,
     /// `text`, `url`, ...
     Block(&'static str),
@@ -624,7 +638,7 @@ pub enum SpanName {
     Any,
     /// Any name in a scope whose name begins so.
     InScope(&'static str),
-    /// This name, on a span with this attribute: what the name would become says it.
+    /// A name that begins so, on a span with this attribute: the name that takes its place says it.
     With(&'static str, &'static str),
 }
 
@@ -638,7 +652,7 @@ impl SpanName {
             SpanName::Suffix(suffix) => name.ends_with(suffix),
             SpanName::Any => true,
             SpanName::InScope(prefix) => scope_name.starts_with(prefix),
-            SpanName::With(exact, key) => name == exact && has(key),
+            SpanName::With(prefix, key) => name.starts_with(prefix) && has(key),
         }
     }
 }

@@ -169,7 +169,9 @@ pub static OPENLIT: Dialect = Dialect {
         ("gen_ai.agent.allow_", Reason::NoHome),
         ("gen_ai.agent.action.", Reason::NoHome),
         ("gen_ai.agent.finish.", Reason::NoHome),
-        ("openlit.", Reason::NoHome),
+        ("openlit.agent.", Reason::NoHome),
+        ("openlit.score.", Reason::NoHome),
+        ("openlit.", Reason::Unknown),
     ],
     // `{vendor}.{endpoint}` until 1.33.8, `{operation} {model}` since.
     span_names: &[
