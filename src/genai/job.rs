@@ -105,8 +105,6 @@ impl<'t, 's> Job<'t, 's> {
         }
         self.single_pieces();
         self.events(reading.recognised.winner);
-        // What the rest means depends on the operation, as it will be written.
-        self.infer_operation();
         self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {
             self.key(*work, guarded);
@@ -163,7 +161,9 @@ impl<'t, 's> Job<'t, 's> {
             Action::Members(rules) => self.members(work, rules, given),
             Action::Variables => self.variables(work, value),
             Action::ByOperation(actions) => {
-                let operation = self.operation.text(Field::OperationName).unwrap_or_default();
+                let said = self.operation.text(Field::OperationName);
+                // A second pass will find it written there.
+                let operation = said.or(self.inferred_operation()).unwrap_or_default();
                 let of = |name: &str| actions.iter().find(|(of, _)| *of == name).map(|(_, action)| *action);
                 match of(operation).or_else(|| of("")) {
                     Some(action) => self.said(work, action, given),
