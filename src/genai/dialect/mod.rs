@@ -53,6 +53,7 @@ pub mod azure_inference;
 pub mod azure_projects;
 mod body;
 pub mod genkit;
+pub mod google_adk;
 pub mod handwritten;
 pub mod haystack;
 pub mod inference_server;
@@ -61,8 +62,8 @@ pub mod langtrace;
 pub mod litellm;
 pub mod livekit;
 pub mod llama_stack;
-pub mod mastra;
 pub mod logfire;
+pub mod mastra;
 pub mod mcp;
 pub mod mlflow;
 pub mod openinference;
@@ -88,6 +89,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
     &genkit::GENKIT,
+    &google_adk::GOOGLE_ADK,
     &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,

@@ -56,8 +56,11 @@ fn first_token<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict 
 }
 
 fn quirk<'a>(operation: &mut Operation<'a>, _: &Seen<'_, 'a>) {
-    if operation.get(Field::ProviderName).is_none() && operation.text(Field::RequestModel).is_some_and(is_of_bedrock) {
-        operation.set(Field::ProviderName, Scalar::Str("aws.bedrock".into()));
+    if operation.get(Field::ProviderName).is_none()
+        && let Some(model) = operation.text(Field::RequestModel)
+        && let Some(provider) = is_of_bedrock(model).then_some("aws.bedrock").or(values::provider_of_model(model))
+    {
+        operation.set(Field::ProviderName, Scalar::Str(provider.into()));
     }
     prove_exclusive(operation);
     if operation.text(Field::OperationName) == Some("execute_tool") {
