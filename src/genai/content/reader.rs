@@ -278,12 +278,12 @@ impl<'r> Reader<'r> {
                     parts.push(Part::Text(text));
                 }
             }
-            Kind::Array => parts.extend(content.elements().map(part_of)),
+            Kind::Array => content.elements().for_each(|element| add_parts(element, parts)),
             Kind::Object => {
                 match content.get("parts").filter(|list| list.is_array() && content.get("type").is_none()) {
                     // Mastra's and Gemini's.
-                    Some(list) => parts.extend(list.elements().map(part_of)),
-                    None => parts.push(part_of(content)),
+                    Some(list) => list.elements().for_each(|element| add_parts(element, parts)),
+                    None => add_parts(content, parts),
                 }
             }
             Kind::Null => {}
@@ -336,8 +336,7 @@ impl<'r> Reader<'r> {
     /// Refusals and tool calls beside the content.
     fn extras<'a>(&self, rest: &mut Rest<'a>, parts: &mut Vec<Part<'a>>) {
         if let Some(refusal) = rest.take_str("refusal").filter(|text| !text.is_empty()) {
-            let object = format!("{{\"type\":\"refusal\",\"refusal\":{}}}", json_string(&refusal).0);
-            parts.push(Part::Generic(Json(Cow::Owned(object))));
+            parts.push(make::refusal(&refusal));
         }
         if let Some(list) = rest.take_kind("tool_calls", Kind::Array) {
             for call in list.elements() {

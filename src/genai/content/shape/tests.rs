@@ -469,7 +469,7 @@ fn tools_that_the_provider_runs() {
                 {"type": "web_search_tool_result", "content": [{"type": "web_search_result", "url": "u"}]}}),
         ),
         (json!({"type": "compaction", "content": "s"}), json!({"type": "compaction", "content": "s"})),
-        (json!({"type": "refusal", "refusal": "No"}), json!({"type": "refusal", "refusal": "No"})),
+        (json!({"type": "refusal", "refusal": "No"}), json!({"type": "refusal", "content": "No"})),
     ]);
 }
 
