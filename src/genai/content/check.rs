@@ -86,7 +86,7 @@ fn is_message(message: Node<'_>, direction: Direction) -> bool {
     let mut seen = Seen::default();
     for (name, value) in message.members() {
         let good = match &*name {
-            "role" => seen.note(0, value.as_str().is_some_and(|role| read::role(Cow::Borrowed(&role)) == role)),
+            "role" => seen.note(0, value.as_str().is_some_and(|role| is_role(&role))),
             "parts" => seen.note(1, value.is_array() && value.elements().all(is_part)),
             "name" => is_text_or_null(value),
             "finish_reason" => match (direction, value.as_str()) {
@@ -104,6 +104,11 @@ fn is_message(message: Node<'_>, direction: Direction) -> bool {
     }
     let required = if direction == (Direction::Output { finish_reason: true }) { 3 } else { 2 };
     message.is_object() && seen.all(required)
+}
+
+/// Whether a role is one of the schema's or of nobody's.
+fn is_role(role: &str) -> bool {
+    !read::is_no_role(role) && read::role(Cow::Borrowed(role)) == role
 }
 
 /// The members that a published type asks for, and the optional ones that are text or `null`.

@@ -126,6 +126,11 @@ pub fn role(role: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+/// Whether a role says only that the emitter knows none (OpenLLMetry's LangChain wrapper).
+pub(super) fn is_no_role(role: &str) -> bool {
+    matches!(role, "" | "unknown")
+}
+
 /// JSON text made of text that is nearly JSON.
 pub(super) fn repaired(text: &str, allow_python: bool) -> Option<String> {
     let first = text.trim_start().bytes().next()?;

@@ -217,9 +217,10 @@ impl<'r> Reader<'r> {
             rest.take("type");
         }
         let role = match rest.take_str("role") {
-            Some(role) => role,
-            None if rest.has("tool_call_id") => "tool".into(),
-            None => Cow::Owned(self.default_role.to_owned()),
+            Some(role) if !read::is_no_role(&role) => role,
+            Some(_) if rest.get("parts").is_some_and(|parts| parts.elements().any(answers)) => "tool".into(),
+            _ if rest.has("tool_call_id") => "tool".into(),
+            _ => Cow::Owned(self.default_role.to_owned()),
         };
         self.message_of(role, rest)
     }
@@ -446,6 +447,11 @@ fn tool_call_id<'p>(part: &'p Part<'_>) -> Option<&'p str> {
         Part::Extended { part, .. } => tool_call_id(part),
         _ => None,
     }
+}
+
+/// Whether a part, not read yet, is a published one of a tool's answer.
+fn answers(part: Node<'_>) -> bool {
+    part.get("type").and_then(Node::as_str).is_some_and(|kind| kind == "tool_call_response")
 }
 
 fn is_response(part: &Part<'_>) -> bool {

@@ -444,6 +444,7 @@ fn checks_of_messages() {
         (r#"[{"role":"user","content":"Hi"}]"#, false, false, false),
         (r#"[{"role":7,"parts":[]}]"#, false, false, false),
         (r#"[{"role":"model","parts":[]}]"#, false, false, false),
+        (r#"[{"role":"unknown","parts":[]}]"#, false, false, false),
         (r#"[{"role":"critic","parts":[]}]"#, true, false, true),
         (r#"[{"role":"user","parts":{}}]"#, false, false, false),
         (r#"[{"parts":[]}]"#, false, false, false),

@@ -588,6 +588,14 @@ fn nothing_is_lost_where_a_shape_is_not_whole() {
             {"role": "user", "parts": [{"type": "text", "content": "[{\"id\":\"\",\"type\":\"\"}]"}]},
         ])
     );
+    // A role that says that there is none.
+    assert_eq!(
+        messages(
+            r#"[{"role":"unknown","parts":[{"type":"text","content":"Hi"}],"finish_reason":"stop"}]"#,
+            "assistant"
+        ),
+        json!([{"role": "assistant", "parts": [{"type": "text", "content": "Hi"}], "finish_reason": "stop"}])
+    );
     // Two members of one name that say different things.
     assert_eq!(
         input(
