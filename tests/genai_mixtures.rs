@@ -144,3 +144,13 @@ fn content_that_makes_way_is_counted() {
     assert_eq!(done.messages("gen_ai.input.messages")[0]["role"], json!("user"));
     assert!(done.counted("otel", "discarded", "shape", 1));
 }
+
+#[test]
+fn of_a_key_that_stands_there_twice_the_first_counts() {
+    for settings in all_settings() {
+        let case = Case::new("x").strings("gen_ai.request.n", &[""]).int("gen_ai.request.n", 3);
+        settled(case.text("gen_ai.system", "openai").text("gen_ai.system", "cohere"), &settings);
+    }
+    let case = Case::new("x").text("gen_ai.system", "openai").text("gen_ai.system", "cohere");
+    assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "openai"}));
+}
