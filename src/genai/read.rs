@@ -55,12 +55,7 @@ impl<'a> Source<'a> {
             .collect();
         let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().collect();
         keep_first(&mut attributes);
-        let mut source = Source {
-            attributes,
-            events,
-            own: 0,
-            start_time_unix_nano: read.start_time_unix_nano(),
-        };
+        let mut source = Source { attributes, events, own: 0, start_time_unix_nano: read.start_time_unix_nano() };
         source.own = source.attributes.len();
         for event in &mut source.events {
             let start = source.attributes.len();
@@ -527,6 +522,8 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
         Action::Instructions if key == SYSTEM_INSTRUCTIONS => RANK_CURRENT,
         Action::Tools if key == TOOL_DEFINITIONS => RANK_CURRENT,
         Action::Documents if key == RETRIEVAL_DOCUMENTS => RANK_CURRENT,
+        // A dialect's own reading of a current name: what it takes from it stands there already.
+        Action::Read(_) if Field::ALL.iter().any(|field| is_current(*field, key)) => RANK_CURRENT,
         _ if meaning.guarded => RANK_GUARDED + rank,
         Action::Copy(_) | Action::Usage | Action::Url | Action::Read(_) | Action::Members(_) => RANK_COPY + rank,
         Action::ByOperation(_) => RANK_LATE + rank,

@@ -141,8 +141,17 @@ static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
 
 /// Events that tables know, with the keys that mean something on them.
 static EVENTS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {
-    let message =
-        ["gen_ai.prompt", "gen_ai.completion", "message", "content", "tool_calls", "finish_reason", "id", "role", "other"];
+    let message = [
+        "gen_ai.prompt",
+        "gen_ai.completion",
+        "message",
+        "content",
+        "tool_calls",
+        "finish_reason",
+        "id",
+        "role",
+        "other",
+    ];
     let events = BUILT_IN.iter().flat_map(|dialect| dialect.events);
     let known = events.map(|event| {
         let keys = match event.action {

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use dragoman::genai::dialect::{BUILT_IN, Dialect, Sign};
 use dragoman::genai::explain::Explanation;
 use dragoman::genai::settings::{Genai, Originals, Target};
 use dragoman::genai::translate::{NoBatch, Translation};
@@ -177,6 +178,25 @@ impl Case {
         &self.span
     }
 
+    /// The dialects that something speaks for.
+    pub fn speakers(&self) -> impl Iterator<Item = &'static Dialect> {
+        let shows = |sign| {
+            let has = |is: &dyn Fn(&str) -> bool| self.span.attributes.iter().any(|entry| is(&entry.key));
+            match sign {
+                Sign::Scope(name) => self.scope == name,
+                Sign::ScopePrefix(prefix) | Sign::UnversionedScopePrefix(prefix) | Sign::SchemaScopePrefix(prefix) => {
+                    self.scope.starts_with(prefix)
+                }
+                Sign::Key(key) => has(&|known| known == key),
+                Sign::KeyPrefix(prefix) => has(&|known| known.starts_with(prefix)),
+                Sign::Resource(key, value) => self.resource == Some((key, value)),
+                Sign::SpanName(name) => self.span.name == name,
+                Sign::SpanNamePrefix(prefix) => self.span.name.starts_with(prefix),
+            }
+        };
+        BUILT_IN.iter().copied().filter(move |dialect| dialect.tells.iter().any(|tell| shows(tell.sign)))
+    }
+
     /// The encoded request that holds the span.
     pub fn request(self) -> Vec<u8> {
         let scope = InstrumentationScope {
@@ -190,7 +210,8 @@ impl Case {
             value: Some(any(json!(value))),
             ..KeyValue::default()
         };
-        let resource = self.resource.map(|entry| Resource { attributes: vec![attribute(entry)], ..Resource::default() });
+        let resource =
+            self.resource.map(|entry| Resource { attributes: vec![attribute(entry)], ..Resource::default() });
         let resource = ResourceSpans { resource, scope_spans: vec![scope], ..ResourceSpans::default() };
         ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
     }
