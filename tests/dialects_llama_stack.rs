@@ -189,6 +189,7 @@ fn embeddings_of_the_router() {
   __method__ = openai_embeddings
   gen_ai.embeddings.dimension.count = 256 (int)
   gen_ai.operation.name = embeddings
+  gen_ai.provider.name = openai
   gen_ai.request.encoding_formats = [float]
   gen_ai.request.model = openai/text-embedding-3-small
   gen_ai.response.model = text-embedding-3-small
@@ -220,6 +221,7 @@ fn a_failed_call_of_the_router() {
   error.type = _OTHER
   gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
   gen_ai.operation.name = chat
+  gen_ai.provider.name = openai
   gen_ai.request.model = openai/gpt-4o-mini
 "#
     );
@@ -276,6 +278,7 @@ fn counts_of_the_own_api_are_estimates() {
   gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
   gen_ai.operation.name = chat
   gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"unsafe\nS9"}],"finish_reason":"stop"}]
+  gen_ai.provider.name = ollama
   gen_ai.request.model = ollama/llama-guard3:1b
   gen_ai.response.finish_reasons = [end_of_turn]
   gen_ai.usage.input_tokens = 217 (int)
