@@ -11,6 +11,7 @@ mod lists;
 mod members;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use self::lists::PieceWork;
 pub(super) use self::members::merge_parts;
@@ -18,7 +19,7 @@ use super::candidate::Candidate;
 use super::coerce::{self, Coerced, coerce};
 use super::content;
 use super::convention::Convention;
-use super::dialect::{Action, Reason, Verdict};
+use super::dialect::{Action, EventAction, Reason, Verdict};
 use super::field::{Field, Type};
 use super::index::Index;
 use super::operation::{Offered, Operation, Scalar};
@@ -104,6 +105,9 @@ impl<'t, 's> Job<'t, 's> {
         }
         self.single_pieces();
         self.events(reading.recognised.winner);
+        // What the rest means depends on the operation, as it will be written.
+        self.infer_operation();
+        self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {
             self.key(*work, guarded);
         }
@@ -352,6 +356,21 @@ impl<'t, 's> Job<'t, 's> {
         };
         self.foreign = true;
         self.claim(&work, About::Usage, outcome, rule);
+    }
+
+    /// When the first chunk of a stream came, where nothing but its event says it.
+    fn first_chunk(&mut self) {
+        let source = self.source;
+        let index = self.index;
+        let is_chunk = |name: &str| {
+            index.events.iter().any(|(_, rule)| matches!(rule.action, EventAction::Chunk) && rule.matches(name))
+        };
+        let first = source.events.iter().filter(|event| is_chunk(event.name)).map(|event| event.time_unix_nano).min();
+        if let Some(nanoseconds) = first.and_then(|time| time.checked_sub(source.start_time_unix_nano)) {
+            let seconds = Duration::from_nanos(nanoseconds).as_secs_f64();
+            self.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(seconds), None);
+            self.foreign = true;
+        }
     }
 
     /// What becomes of all expressed claims of a field.

@@ -19,6 +19,8 @@ pub(super) struct Source<'a> {
     /// How many of the attributes are the span's own. The others stand on events that say what could
     /// stand on the span, and are read after them.
     own: usize,
+    /// When the span began.
+    pub(super) start_time_unix_nano: u64,
 }
 
 /// A span event that may carry content.
@@ -27,6 +29,7 @@ pub(super) struct SourceEvent<'a> {
     /// For [`Span::remove_event`].
     pub(super) index: usize,
     pub(super) name: &'a str,
+    pub(super) time_unix_nano: u64,
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
     /// Those of its attributes that are read as if they stood on the span, as numbers in
     /// [`Source::attributes`]; they are not in `attributes` then.
@@ -42,11 +45,17 @@ impl<'a> Source<'a> {
             .map(|(number, (_, event))| SourceEvent {
                 index: number,
                 name: event.name,
+                time_unix_nano: event.time_unix_nano,
                 attributes: event.attributes().map(|entry| (entry.key, entry.parse_value())).collect(),
                 lent: 0..0,
             })
             .collect();
-        let mut source = Source { attributes: read.source_attributes().collect(), events, own: 0 };
+        let mut source = Source {
+            attributes: read.source_attributes().collect(),
+            events,
+            own: 0,
+            start_time_unix_nano: read.start_time_unix_nano(),
+        };
         source.own = source.attributes.len();
         for event in &mut source.events {
             let start = source.attributes.len();

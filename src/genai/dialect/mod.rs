@@ -47,14 +47,23 @@
 //! list. A value map must map its own results to themselves.
 
 pub mod agent_framework;
+pub mod anthropic_sdk;
 pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
 mod body;
+pub mod genkit;
+pub mod google_adk;
 pub mod handwritten;
+pub mod haystack;
 pub mod inference_server;
+pub mod langsmith;
+pub mod langtrace;
 pub mod litellm;
+pub mod livekit;
 pub mod llama_stack;
+pub mod logfire;
+pub mod mastra;
 pub mod mcp;
 pub mod mlflow;
 pub mod openinference;
@@ -63,7 +72,10 @@ pub mod openllmetry;
 pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
+pub mod sentry;
+pub mod strands;
 pub mod user;
+pub mod vercel;
 
 use super::field::Field;
 use super::operation::{Operation, Seen};
@@ -72,20 +84,32 @@ use super::values::Table;
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] = &[
     &agent_framework::AGENT_FRAMEWORK,
+    &anthropic_sdk::ANTHROPIC_SDK,
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
+    &genkit::GENKIT,
+    &google_adk::GOOGLE_ADK,
+    &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
+    &langsmith::LANGSMITH,
+    &langtrace::LANGTRACE,
     &litellm::LITELLM,
+    &livekit::LIVEKIT,
     &llama_stack::LLAMA_STACK,
+    &mastra::MASTRA,
+    &logfire::LOGFIRE,
     &mcp::MCP,
     &mlflow::MLFLOW,
-    &openlit::OPENLIT,
     &openinference::OPENINFERENCE,
+    &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
-    &semantic_kernel::SEMANTIC_KERNEL,
     &pydantic_ai::PYDANTIC_AI,
+    &vercel::VERCEL,
+    &sentry::SENTRY,
+    &semantic_kernel::SEMANTIC_KERNEL,
+    &strands::STRANDS,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
@@ -487,6 +511,8 @@ pub enum Piece {
     ToolCallId,
     /// A list of tool calls as JSON, in any provider's shape.
     Calls,
+    /// More of the content: a JSON list of content blocks, such as generated files.
+    Blocks,
     /// A member of the `#`-th content block, by the name that it has in the block's JSON: `type`,
     /// `text`, `url`, ...
     Block(&'static str),
@@ -553,6 +579,11 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
+    /// A chunk of a streamed answer.
+    pub const fn chunk(name: &'static str) -> EventRule {
+        EventRule { name, action: EventAction::Chunk }
+    }
+
     /// Attributes that mean something on this event only.
     pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
         EventRule { name, action: EventAction::Rules(rules) }
@@ -575,6 +606,9 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
+    /// A chunk of a streamed answer: how long after the span's start the first one came is said where
+    /// nothing else says it. The events stay.
+    Chunk,
     /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
     /// name says.
     Rules(&'static [Rule]),
@@ -604,7 +638,7 @@ pub enum SpanName {
     Any,
     /// Any name in a scope whose name begins so.
     InScope(&'static str),
-    /// This name, on a span with this attribute: what the name would become says it.
+    /// A name that begins so, on a span with this attribute: the name that takes its place says it.
     With(&'static str, &'static str),
 }
 
@@ -618,7 +652,7 @@ impl SpanName {
             SpanName::Suffix(suffix) => name.ends_with(suffix),
             SpanName::Any => true,
             SpanName::InScope(prefix) => scope_name.starts_with(prefix),
-            SpanName::With(exact, key) => name == exact && has(key),
+            SpanName::With(prefix, key) => name.starts_with(prefix) && has(key),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::{Given, Job};
 use crate::genai::candidate::{self, Body, Candidate, add_calls, covers};
 use crate::genai::content::{self, json};
-use crate::genai::dialect::{EventAction, List, Piece, Reason};
+use crate::genai::dialect::{EventAction, List, Piece, Reason, Verdict};
 use crate::genai::field::Field;
 use crate::genai::fold::{self, Numbered, text_of};
 use crate::genai::index::piece;
@@ -267,10 +267,14 @@ impl<'s> Job<'_, 's> {
 
     /// Compares what was said otherwise with what is said in the end: a correction may agree with it.
     pub(in crate::genai) fn reconsider(&mut self) {
-        for key in std::mem::take(&mut self.operation.repeated) {
+        for (key, verdict) in std::mem::take(&mut self.operation.settled) {
             for claim in self.claims.iter_mut().filter(|claim| key_of(claim, self.source) == Some(key)) {
-                claim.outcome = Outcome::Discarded(Reason::Copy);
-                claim.rule = "the messages say it";
+                claim.about = About::Nothing;
+                (claim.outcome, claim.rule) = match verdict {
+                    Verdict::Expressed => (Outcome::Expressed(Reason::None), "the dialect has other words for it"),
+                    Verdict::Discarded(reason) => (Outcome::Discarded(reason), "it says nothing here"),
+                    Verdict::Kept(reason) => (Outcome::Kept(reason), "the dialect takes it for something else"),
+                };
             }
         }
         for (claim, field, scalar) in std::mem::take(&mut self.other_facts) {
