@@ -380,8 +380,17 @@ pub(super) fn documents<'s>(mut pieces: Vec<Numbered<'s>>, python: bool) -> Vec<
 }
 
 /// Keys of an event that say nothing which its message or the span does not.
-const EVENT_ENVELOPE: &[&str] =
-    &["gen_ai.system", "role", "id", "index", "finish_reason", "event.name", "tool_calls", "name"];
+const EVENT_ENVELOPE: &[&str] = &[
+    "gen_ai.system",
+    "gen_ai.provider.name",
+    "role",
+    "id",
+    "index",
+    "finish_reason",
+    "event.name",
+    "tool_calls",
+    "name",
+];
 
 /// The messages of an event, and whether they say all that the event says. `None` if the event
 /// holds no content.
