@@ -52,10 +52,14 @@ pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
 mod body;
+pub mod braintrust;
 pub mod handwritten;
 pub mod inference_server;
+mod instant;
+pub mod langfuse;
 pub mod langsmith;
 pub mod langtrace;
+pub mod langwatch;
 pub mod litellm;
 pub mod llama_stack;
 pub mod mcp;
@@ -63,6 +67,7 @@ pub mod mlflow;
 pub mod openinference;
 pub mod openlit;
 pub mod openllmetry;
+pub mod openrouter;
 pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
@@ -81,14 +86,18 @@ pub static BUILT_IN: &[&Dialect] = &[
     &azure_projects::AZURE_PROJECTS,
     &inference_server::SGLANG,
     &inference_server::VLLM,
+    &braintrust::BRAINTRUST,
+    &langfuse::LANGFUSE,
     &langsmith::LANGSMITH,
     &langtrace::LANGTRACE,
+    &langwatch::LANGWATCH,
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
     &mcp::MCP,
     &mlflow::MLFLOW,
     &openlit::OPENLIT,
     &openinference::OPENINFERENCE,
+    &openrouter::OPENROUTER,
     &openllmetry::OPENLLMETRY,
     &semantic_kernel::SEMANTIC_KERNEL,
     &pydantic_ai::PYDANTIC_AI,
@@ -307,6 +316,12 @@ pub enum Action {
     Input,
     /// Output messages: JSON of any known shape, or one assistant's text.
     Output,
+    /// Messages of the list if they are JSON of any known shape of messages; anything else stays.
+    Messages(List),
+    /// The body of a request (input) or of an answer (output), whole: messages, and the instructions and
+    /// the tools beside them. What else it says is read by these rules, as members of an object; the key
+    /// goes if nothing is left. What is no body is one message.
+    Body(List, &'static [Rule]),
     /// System instructions that were passed apart from the messages.
     Instructions,
     /// Tool definitions as JSON.
@@ -353,6 +368,8 @@ pub type Read = for<'a> fn(&mut Operation<'a>, &crate::otlp::value::Value<'a>) -
 pub enum Verdict {
     /// All that it said is in the operation: it may go.
     Expressed,
+    /// As [`Verdict::Expressed`], after a repair.
+    Repaired(Reason),
     /// It said nothing: it may go.
     Discarded(Reason),
     /// It stays.
