@@ -20,7 +20,7 @@ use proptest::prelude::*;
 /// `PROPTEST_CASES` for a long run.
 fn config() -> ProptestConfig {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2000);
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 500, ..ProptestConfig::default() }
 }
 
 /// Whether a target would have written the value itself: not a word of some emitter, not a count of

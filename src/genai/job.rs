@@ -105,6 +105,8 @@ impl<'t, 's> Job<'t, 's> {
         }
         self.single_pieces();
         self.events(reading.recognised.winner);
+        // What the rest means depends on the operation, as it will be written.
+        self.infer_operation();
         self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {
             self.key(*work, guarded);
@@ -284,8 +286,9 @@ impl<'t, 's> Job<'t, 's> {
             }
             Some(Coerced::Absent) => {
                 let stands = current && coerce::is_of(self.written_type(field), value);
-                // A number below zero is a word for nothing.
-                let outcome = match stands && !matches!(value, Value::Int(..0)) {
+                // A number below zero is a word for nothing, as is one that a map says to be.
+                let is_word = matches!(value, Value::Int(..0)) || is_placeholder(&work.meaning.values, field, value);
+                let outcome = match stands && !is_word {
                     true => Outcome::Kept(Reason::Empty),
                     false => Outcome::Discarded(Reason::Empty),
                 };
@@ -410,7 +413,10 @@ fn address(field: Field, value: &Value<'_>) -> Option<(String, Option<i64>)> {
 
 /// A value in the words of a map and the field's type; `None` as in [`Job::mapped`].
 fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coerced<'s>> {
-    let Value::Str(text) = value else { return Some(coerce(field, value)) };
+    if is_placeholder(words, field, value) {
+        return Some(Coerced::Absent);
+    }
+    let Value::Str(text) = value else { return Some(without_placeholders(words, coerce(field, value))) };
     let word: Cow<'s, str> = match words {
         ValueMap::None => return Some(coerce(field, value)),
         ValueMap::Table(table) => match values::look(table, text) {
@@ -425,6 +431,33 @@ fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coe
         },
     };
     Some(coerce(field, &Value::Str(word)))
+}
+
+/// Whether a word stands there for want of a value, such as the model `chat`. Only operations and
+/// providers can be something else instead.
+fn is_placeholder(words: &ValueMap, field: Field, value: &Value<'_>) -> bool {
+    let ValueMap::Table(table) = words else { return false };
+    let is_nothing = |text: &str| values::look(table, text) == Mapped::Nothing;
+    match value {
+        _ if matches!(field, Field::OperationName | Field::ProviderName) => false,
+        Value::Str(text) => is_nothing(text),
+        Value::Array(array) => {
+            let mut items = array.iter().peekable();
+            items.peek().is_some() && items.all(|item| item.as_str().is_some_and(is_nothing))
+        }
+        _ => false,
+    }
+}
+
+/// A list without the words that stand there for want of a value.
+fn without_placeholders<'s>(words: &ValueMap, coerced: Coerced<'s>) -> Coerced<'s> {
+    match (words, coerced) {
+        (ValueMap::Table(table), Coerced::Value(Scalar::Strings(mut items))) => {
+            items.retain(|item| values::look(table, item) != Mapped::Nothing);
+            Coerced::Value(Scalar::Strings(items))
+        }
+        (_, coerced) => coerced,
+    }
 }
 
 /// The JSON of a Python literal.

@@ -66,6 +66,8 @@ pub enum Content<T> {
     Current,
     /// It was read from something else and has to be written.
     Read(T),
+    /// It was read, and a quirk made fields of it: nothing is left to be written.
+    InFields,
 }
 
 impl<T> Content<T> {

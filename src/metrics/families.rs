@@ -225,6 +225,17 @@ impl Families {
         }
     }
 
+    /// The metrics that say how many tokens there were.
+    fn token_metrics(&self) -> [&str; 4] {
+        match &self.tokens {
+            Tokens::ByType(usage) => [usage.name(); 4],
+            Tokens::ByName(by_name) => {
+                let [input, output] = [&by_name.input, &by_name.output];
+                [input.total.name(), input.per_operation.name(), output.total.name(), output.per_operation.name()]
+            }
+        }
+    }
+
     /// A call's tokens were left to its application. Counted once a call.
     fn left(&self, call: &Call, direction: Direction) {
         let says_input = call.billed().is_some_and(|usage| usage.input.is_some());
@@ -338,6 +349,13 @@ impl Recorder for Families {
                     }
                 }
             }
+        }
+    }
+
+    /// The service's own count of the call would be a second one.
+    fn counted_elsewhere(&self, call: &Call) {
+        for metric in self.token_metrics() {
+            self.standing.is_counted(&Subject { service: &call.service, metric, operation: &call.operation });
         }
     }
 

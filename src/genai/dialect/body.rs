@@ -156,7 +156,7 @@ pub(super) fn usage<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Ver
         }
     });
     for (field, number) in &said {
-        let is_detail = !matches!(field, Field::UsageInputTokens | Field::UsageOutputTokens | Field::UsageTotalTokens);
+        let is_detail = !matches!(field, Field::UsageInputTokens | Field::UsageOutputTokens);
         if !known || is_detail {
             operation.offer(*field, Scalar::Int(*number));
         }

@@ -122,10 +122,7 @@ const ARGUMENTS: &[(&str, Action)] = &[
     (STREAM, Action::Members(&[Rule::new("messages", Action::Input)])),
     (
         TOOL,
-        Action::Members(&[
-            Rule::field("tool_name", Field::ToolName),
-            Rule::new("kwargs", Action::Read(tool_arguments)),
-        ]),
+        Action::Members(&[Rule::field("tool_name", Field::ToolName), Rule::field("kwargs", Field::ToolCallArguments)]),
     ),
 ];
 
@@ -199,22 +196,6 @@ fn metrics<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
         }
     }
     Verdict::Kept(Reason::SaysMore)
-}
-
-/// A Python object's text.
-fn tool_arguments<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    let Some(text) = value.as_str().filter(|text| !text.is_empty()) else { return Verdict::Discarded(Reason::Empty) };
-    let arguments = match json::parse(text) {
-        Some(_) => Some(text.to_owned()),
-        None => crate::genai::content::python::to_json(text),
-    };
-    match arguments {
-        Some(arguments) => {
-            operation.offer(Field::ToolCallArguments, Scalar::Str(arguments.into()));
-            Verdict::Expressed
-        }
-        None => Verdict::Kept(Reason::Shape),
-    }
 }
 
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {

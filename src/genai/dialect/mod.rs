@@ -53,7 +53,10 @@ pub mod azure_inference;
 pub mod azure_projects;
 mod body;
 pub mod braintrust;
+pub mod genkit;
+pub mod google_adk;
 pub mod handwritten;
+pub mod haystack;
 pub mod inference_server;
 mod instant;
 pub mod langfuse;
@@ -61,7 +64,10 @@ pub mod langsmith;
 pub mod langtrace;
 pub mod langwatch;
 pub mod litellm;
+pub mod livekit;
 pub mod llama_stack;
+pub mod logfire;
+pub mod mastra;
 pub mod mcp;
 pub mod mlflow;
 pub mod openinference;
@@ -71,7 +77,10 @@ pub mod openrouter;
 pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
+pub mod sentry;
+pub mod strands;
 pub mod user;
+pub mod vercel;
 
 use super::field::Field;
 use super::operation::{Operation, Seen};
@@ -84,23 +93,32 @@ pub static BUILT_IN: &[&Dialect] = &[
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
+    &braintrust::BRAINTRUST,
+    &genkit::GENKIT,
+    &google_adk::GOOGLE_ADK,
+    &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
-    &braintrust::BRAINTRUST,
     &langfuse::LANGFUSE,
     &langsmith::LANGSMITH,
     &langtrace::LANGTRACE,
     &langwatch::LANGWATCH,
     &litellm::LITELLM,
+    &livekit::LIVEKIT,
     &llama_stack::LLAMA_STACK,
+    &mastra::MASTRA,
+    &logfire::LOGFIRE,
     &mcp::MCP,
     &mlflow::MLFLOW,
-    &openlit::OPENLIT,
     &openinference::OPENINFERENCE,
-    &openrouter::OPENROUTER,
+    &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
-    &semantic_kernel::SEMANTIC_KERNEL,
+    &openrouter::OPENROUTER,
     &pydantic_ai::PYDANTIC_AI,
+    &vercel::VERCEL,
+    &sentry::SENTRY,
+    &semantic_kernel::SEMANTIC_KERNEL,
+    &strands::STRANDS,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
@@ -510,6 +528,8 @@ pub enum Piece {
     ToolCallId,
     /// A list of tool calls as JSON, in any provider's shape.
     Calls,
+    /// More of the content: a JSON list of content blocks, such as generated files.
+    Blocks,
     /// A member of the `#`-th content block, by the name that it has in the block's JSON: `type`,
     /// `text`, `url`, ...
     Block(&'static str),
@@ -635,7 +655,7 @@ pub enum SpanName {
     Any,
     /// Any name in a scope whose name begins so.
     InScope(&'static str),
-    /// This name, on a span with this attribute: what the name would become says it.
+    /// A name that begins so, on a span with this attribute: the name that takes its place says it.
     With(&'static str, &'static str),
 }
 
@@ -649,7 +669,7 @@ impl SpanName {
             SpanName::Suffix(suffix) => name.ends_with(suffix),
             SpanName::Any => true,
             SpanName::InScope(prefix) => scope_name.starts_with(prefix),
-            SpanName::With(exact, key) => name == exact && has(key),
+            SpanName::With(prefix, key) => name.starts_with(prefix) && has(key),
         }
     }
 }

@@ -231,8 +231,8 @@ pub(super) const PARAMETERS: [Rule; 36] = [
     Rule::field("stream", Field::RequestStream),
     Rule::field("reasoning_effort", Field::RequestReasoningLevel),
     Rule::field("reasoning.effort", Field::RequestReasoningLevel),
-    Rule::mapped("response_format.type", Field::OutputType, &values::OUTPUT_TYPE),
-    Rule::mapped("text.format.type", Field::OutputType, &values::OUTPUT_TYPE),
+    Rule::mapped("response_format.type", Field::OutputType, values::OUTPUT_TYPE),
+    Rule::mapped("text.format.type", Field::OutputType, values::OUTPUT_TYPE),
     Rule::field("encoding_format", Field::RequestEncodingFormats),
     Rule::field("dimensions", Field::EmbeddingsDimensionCount),
     Rule::new("tools", Action::Tools),
@@ -371,7 +371,7 @@ fn model_name<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
 
 /// A provider in the conventions' word.
 fn provider_of(word: &str) -> Option<String> {
-    match (values::look(&PROVIDER, word), values::look(&values::PROVIDER, word)) {
+    match (values::look(&PROVIDER, word), values::look(values::PROVIDER, word)) {
         (Mapped::To(provider), _) | (Mapped::Unknown, Mapped::To(provider)) => Some(provider.to_owned()),
         (Mapped::Unknown, Mapped::Unknown) => Some(word.trim().to_ascii_lowercase()),
         _ => None,

@@ -390,7 +390,7 @@ fn called_tools<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
             .and_then(|text| content::messages_from_json(text, "assistant", false))
             .map(|messages| calls(&messages))
             .unwrap_or_default(),
-        Content::Absent => return,
+        Content::Absent | Content::InFields => return,
     };
     let calls = said.len();
     for (key, field, which) in CALLED {

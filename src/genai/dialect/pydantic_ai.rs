@@ -121,7 +121,7 @@ fn operation_of(name: &str) -> Option<&'static str> {
 }
 
 /// A conversation ends with what the model said last; before that it was said to the model.
-fn split(operation: &mut Operation<'_>) {
+pub(super) fn split(operation: &mut Operation<'_>) {
     let reason = match operation.get(Field::ResponseFinishReasons) {
         Some(Scalar::Strings(reasons)) if reasons.len() == 1 => reasons.first().cloned(),
         _ => None,
@@ -133,7 +133,7 @@ fn split(operation: &mut Operation<'_>) {
         Content::Absent => operation.output = Content::Read(vec![last]),
         // The answer's text stands apart as well: the message says more of it.
         Content::Read(output) if output.iter().all(|said| is_within(said, &last)) => *output = vec![last],
-        Content::Read(_) | Content::Current => messages.push(last),
+        Content::Read(_) | Content::Current | Content::InFields => messages.push(last),
     }
     if messages.is_empty() {
         operation.input = Content::Absent;

@@ -5,7 +5,7 @@ use super::Job;
 use crate::genai::dialect::Reason;
 use crate::genai::field::Field;
 use crate::genai::operation::Scalar;
-use crate::genai::read::Outcome;
+use crate::genai::read::{ListOf, Outcome};
 use crate::genai::values;
 
 impl Job<'_, '_> {
@@ -57,7 +57,9 @@ impl Job<'_, '_> {
             return;
         }
         let id = self.operation.text(Field::ResponseId).unwrap_or_default();
-        let said = !self.operation.input.is_absent() || !self.operation.output.is_absent();
+        let said = !self.operation.input.is_absent()
+            || !self.operation.output.is_absent()
+            || self.candidates.iter().any(|candidate| matches!(candidate.list, ListOf::Input | ListOf::Output));
         let name = match () {
             () if self.user_text || id.starts_with("cmpl-") => "text_completion",
             () if said || id.starts_with("chatcmpl-") => "chat",

@@ -634,7 +634,7 @@ fn what_could_be_a_users_own_is_no_body() {
 #[test]
 fn bodies_are_followed_to_a_bound() {
     let mut text = json!([{"role": "user", "content": "Hi"}]);
-    for _ in 0..40 {
+    for _ in 0..20 {
         text = json!({"messages": [text]});
     }
     assert_eq!(conversation_from_json(&text.to_string(), "user", false), None);
