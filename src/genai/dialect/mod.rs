@@ -52,7 +52,11 @@ pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
 mod body;
+pub mod claude_code;
+pub mod codex;
+pub mod gemini_cli;
 pub mod genkit;
+pub mod github_copilot;
 pub mod google_adk;
 pub mod handwritten;
 pub mod haystack;
@@ -88,7 +92,11 @@ pub static BUILT_IN: &[&Dialect] = &[
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
+    &claude_code::CLAUDE_CODE,
+    &codex::CODEX,
+    &gemini_cli::GEMINI_CLI,
     &genkit::GENKIT,
+    &github_copilot::GITHUB_COPILOT,
     &google_adk::GOOGLE_ADK,
     &haystack::HAYSTACK,
     &inference_server::SGLANG,

@@ -14,6 +14,7 @@ use crate::genai::index::piece;
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
 use crate::genai::translate::key_of;
+use crate::genai::values::Mapped;
 use crate::otlp::value::Value;
 
 /// A piece in a key of its own.
@@ -33,6 +34,13 @@ const RANK_EVENTS: u32 = 700;
 impl<'s> Job<'_, 's> {
     pub(super) fn list(&mut self, work: Work<'_>, list: ListOf, given: Given<'_, 's>) {
         let current = work.rank == RANK_CURRENT;
+        if let Some(text) = given.value().as_str()
+            && work.meaning.values.look(text) == Mapped::Nothing
+        {
+            let rule = "a word that stands where content was held back";
+            self.claim(&work, About::List(list), Outcome::Discarded(Reason::Empty), rule);
+            return;
+        }
         let body = match given {
             Given::Source(value) => candidate::body(list, value, current, self.convention, self.python),
             Given::Json(value)
