@@ -283,8 +283,11 @@ impl<'t, 's> Job<'t, 's> {
             }
             Some(Coerced::Absent) => {
                 let stands = current && coerce::is_of(self.written_type(field), value);
-                // A number below zero is a word for nothing.
-                let outcome = match stands && !matches!(value, Value::Int(..0)) {
+                // A number below zero is a word for nothing, and so is a text that a map has for one.
+                let is_word = value
+                    .as_str()
+                    .is_some_and(|text| !text.trim().is_empty() && work.meaning.values.look(text) == Mapped::Nothing);
+                let outcome = match stands && !is_word && !matches!(value, Value::Int(..0)) {
                     true => Outcome::Kept(Reason::Empty),
                     false => Outcome::Discarded(Reason::Empty),
                 };

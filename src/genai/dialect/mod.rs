@@ -54,6 +54,7 @@ pub mod azure_projects;
 mod body;
 pub mod claude_code;
 pub mod codex;
+pub mod crewai;
 pub mod gemini_cli;
 pub mod genkit;
 pub mod github_copilot;
@@ -61,10 +62,12 @@ pub mod google_adk;
 pub mod handwritten;
 pub mod haystack;
 pub mod inference_server;
+pub mod langchain4j;
 pub mod langsmith;
 pub mod langtrace;
 pub mod litellm;
 pub mod livekit;
+pub mod llama_index;
 pub mod llama_stack;
 pub mod logfire;
 pub mod mastra;
@@ -77,6 +80,7 @@ pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
 pub mod sentry;
+pub mod spring_ai;
 pub mod strands;
 pub mod user;
 pub mod vercel;
@@ -94,6 +98,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &azure_projects::AZURE_PROJECTS,
     &claude_code::CLAUDE_CODE,
     &codex::CODEX,
+    &crewai::CREWAI,
     &gemini_cli::GEMINI_CLI,
     &genkit::GENKIT,
     &github_copilot::GITHUB_COPILOT,
@@ -101,10 +106,12 @@ pub static BUILT_IN: &[&Dialect] = &[
     &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
+    &langchain4j::LANGCHAIN4J,
     &langsmith::LANGSMITH,
     &langtrace::LANGTRACE,
     &litellm::LITELLM,
     &livekit::LIVEKIT,
+    &llama_index::LLAMA_INDEX,
     &llama_stack::LLAMA_STACK,
     &mastra::MASTRA,
     &logfire::LOGFIRE,
@@ -114,6 +121,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
     &pydantic_ai::PYDANTIC_AI,
+    &spring_ai::SPRING_AI,
     &vercel::VERCEL,
     &sentry::SENTRY,
     &semantic_kernel::SEMANTIC_KERNEL,
