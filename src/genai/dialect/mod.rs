@@ -53,18 +53,25 @@ pub mod azure_inference;
 pub mod azure_projects;
 mod body;
 pub mod braintrust;
+pub mod claude_code;
+pub mod codex;
+pub mod crewai;
+pub mod gemini_cli;
 pub mod genkit;
+pub mod github_copilot;
 pub mod google_adk;
 pub mod handwritten;
 pub mod haystack;
 pub mod inference_server;
 mod instant;
+pub mod langchain4j;
 pub mod langfuse;
 pub mod langsmith;
 pub mod langtrace;
 pub mod langwatch;
 pub mod litellm;
 pub mod livekit;
+pub mod llama_index;
 pub mod llama_stack;
 pub mod logfire;
 pub mod mastra;
@@ -78,6 +85,7 @@ pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
 pub mod sentry;
+pub mod spring_ai;
 pub mod strands;
 pub mod user;
 pub mod vercel;
@@ -94,17 +102,24 @@ pub static BUILT_IN: &[&Dialect] = &[
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
     &braintrust::BRAINTRUST,
+    &claude_code::CLAUDE_CODE,
+    &codex::CODEX,
+    &crewai::CREWAI,
+    &gemini_cli::GEMINI_CLI,
     &genkit::GENKIT,
+    &github_copilot::GITHUB_COPILOT,
     &google_adk::GOOGLE_ADK,
     &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
     &langfuse::LANGFUSE,
+    &langchain4j::LANGCHAIN4J,
     &langsmith::LANGSMITH,
     &langtrace::LANGTRACE,
     &langwatch::LANGWATCH,
     &litellm::LITELLM,
     &livekit::LIVEKIT,
+    &llama_index::LLAMA_INDEX,
     &llama_stack::LLAMA_STACK,
     &mastra::MASTRA,
     &logfire::LOGFIRE,
@@ -115,6 +130,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &openllmetry::OPENLLMETRY,
     &openrouter::OPENROUTER,
     &pydantic_ai::PYDANTIC_AI,
+    &spring_ai::SPRING_AI,
     &vercel::VERCEL,
     &sentry::SENTRY,
     &semantic_kernel::SEMANTIC_KERNEL,

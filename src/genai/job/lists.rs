@@ -15,6 +15,7 @@ use crate::genai::message::Conversation;
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
 use crate::genai::translate::key_of;
+use crate::genai::values::Mapped;
 use crate::otlp::value::Value;
 
 /// A piece in a key of its own.
@@ -34,6 +35,13 @@ const RANK_EVENTS: u32 = 700;
 impl<'s> Job<'_, 's> {
     pub(super) fn list(&mut self, work: Work<'_>, list: ListOf, given: Given<'_, 's>) {
         let current = work.rank == RANK_CURRENT;
+        if let Some(text) = given.value().as_str()
+            && work.meaning.values.look(text) == Mapped::Nothing
+        {
+            let rule = "a word that stands where content was held back";
+            self.claim(&work, About::List(list), Outcome::Discarded(Reason::Empty), rule);
+            return;
+        }
         if !current && self.is_body_that_says_more(list, given) {
             let list = if list == ListOf::Output { List::Output } else { List::Input };
             return self.body(work, list, &[], given);
