@@ -180,3 +180,14 @@ fn documents_stay_where_another_list_of_them_is_kept() {
         assert_eq!(done.json()["reranker.output_documents.0.document.id"], json!("d1"));
     }
 }
+
+#[test]
+fn pieces_that_make_no_document_stay() {
+    for (key, text) in [("metadata", r#"{"page":1}"#), ("score", "high"), ("content", "")] {
+        let key = format!("retrieval.documents.0.document.{key}");
+        for settings in all_settings() {
+            let case = Case::new("x").text(&key, text).text("reranker.output_documents.0.document.id", "d1");
+            assert_eq!(settled(case, &settings).json()[&key], json!(text));
+        }
+    }
+}
