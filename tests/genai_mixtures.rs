@@ -191,3 +191,19 @@ fn pieces_that_make_no_document_stay() {
         }
     }
 }
+
+#[test]
+fn a_conversation_is_split_once() {
+    for events in [
+        r#"[{"role":"assistant","content":"Hello"}]"#,
+        r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#,
+    ] {
+        for settings in all_settings() {
+            let done = settled(Case::new("chat m").scope("pydantic-ai").text("events", events), &settings);
+            assert_eq!(done.messages("gen_ai.output.messages")[0]["role"], json!("assistant"));
+            let input = done.json().get("gen_ai.input.messages").cloned();
+            assert_eq!(input.is_some_and(|input| input.as_str().unwrap().contains("user")), events.contains("user"));
+            assert!(done.counted("pydantic-ai", "expressed", "", 1));
+        }
+    }
+}

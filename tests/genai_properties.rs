@@ -6,8 +6,8 @@ mod genai_support;
 use dragoman::genai::coerce::{Coerced, coerce, is_of, written};
 use dragoman::genai::content::{Direction, check_messages, check_system_instructions, check_tool_definitions};
 use dragoman::genai::convention::{self, Convention};
-use dragoman::genai::dialect::{Action, BUILT_IN};
 use dragoman::genai::dialect::user::is_own as is_current_name;
+use dragoman::genai::dialect::{Action, BUILT_IN};
 use dragoman::genai::field::{Field, Type};
 use dragoman::genai::operation::Scalar;
 use dragoman::genai::settings::{Genai, Originals, Target};
@@ -81,6 +81,9 @@ proptest! {
         for (name, kind, field) in Field::ALL.iter().filter_map(|field| {
             convention.name(*field).map(|(name, kind)| (name, kind, *field))
         }) {
+            // Of some emitters arguments are Python's, which are no JSON.
+            let is_python = matches!(field, Field::ToolCallArguments | Field::ToolCallResult)
+                && case.speakers().any(|dialect| dialect.python);
             // Another name for it may be the right one for the operation.
             let is_refined = convention.refined.iter().any(|(_, name)| name.field == field)
                 // Or an emitter's own rule knows that it writes something else there.
@@ -89,6 +92,7 @@ proptest! {
                 }));
             if let Some(value) = value_of(before, name)
                 && !is_refined
+                && !is_python
                 && is_valid(field, kind, &value)
             {
                 prop_assert_eq!(value_of(after, name), Some(value), "{}", name);
