@@ -34,7 +34,7 @@ pub static MASTRA: Dialect = Dialect {
         Rule::field("mastra.provider_tool_call.input", Field::ToolCallArguments),
         Rule::field("mastra.provider_tool_call.output", Field::ToolCallResult),
         Rule::keep("mastra.tags", Reason::NoHome),
-        Rule::keep("mastra.completion_start_time", Reason::NoHome),
+        Rule::new("mastra.completion_start_time", Action::Copy(Field::ResponseTimeToFirstChunk)),
     ],
     kept: &[
         ("mastra.", Reason::Unknown),
