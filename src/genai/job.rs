@@ -156,6 +156,8 @@ impl<'t, 's> Job<'t, 's> {
             Action::Total => self.total(work, value),
             Action::Input => self.list(work, ListOf::Input, given),
             Action::Output => self.list(work, ListOf::Output, given),
+            Action::Messages(list) => self.messages(work, list, given),
+            Action::Body(list, rules) => self.body(work, list, rules, given),
             Action::Instructions => self.list(work, ListOf::Instructions, given),
             Action::Tools => self.list(work, ListOf::Tools, given),
             Action::Documents => self.list(work, ListOf::Documents, given),
@@ -218,6 +220,7 @@ impl<'t, 's> Job<'t, 's> {
             Action::Read(read) => {
                 let outcome = match read(&mut self.operation, value) {
                     Verdict::Expressed => Outcome::Expressed(Reason::None),
+                    Verdict::Repaired(reason) => Outcome::Expressed(reason),
                     Verdict::Discarded(reason) => Outcome::Discarded(reason),
                     Verdict::Kept(reason) => Outcome::Kept(reason),
                 };
