@@ -173,7 +173,7 @@ impl<'s> Draft<'s> {
                 None => append_text(blocks, python, &mut parts),
             }
         }
-        parts.extend(self.refusal.map(|text| refusal(&text)));
+        parts.extend(self.refusal.map(|text| content::refusal(&text)));
         if let Some(calls) = self.whole_calls {
             match content::tool_calls_from_json(&calls, python) {
                 Some(calls) => append_owned(Some(calls), &mut parts),
@@ -288,11 +288,6 @@ fn response(text: Cow<'_, str>) -> Json<'_> {
         Cow::Borrowed(text) => content::json_string(text),
         Cow::Owned(json) => Json(Cow::Owned(json)),
     }
-}
-
-fn refusal(text: &str) -> Part<'static> {
-    let Json(text) = content::json_string(text);
-    Part::Generic(Json(format!(r#"{{"type":"refusal","refusal":{text}}}"#).into()))
 }
 
 /// Appends the parts that a content text stands for.

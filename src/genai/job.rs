@@ -105,8 +105,6 @@ impl<'t, 's> Job<'t, 's> {
         }
         self.single_pieces();
         self.events(reading.recognised.winner);
-        // What the rest means depends on the operation, as it will be written.
-        self.infer_operation();
         self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {
             self.key(*work, guarded);
@@ -156,6 +154,8 @@ impl<'t, 's> Job<'t, 's> {
             Action::Total => self.total(work, value),
             Action::Input => self.list(work, ListOf::Input, given),
             Action::Output => self.list(work, ListOf::Output, given),
+            Action::Messages(list) => self.messages(work, list, given),
+            Action::Body(list, rules) => self.body(work, list, rules, given),
             Action::Instructions => self.list(work, ListOf::Instructions, given),
             Action::Tools => self.list(work, ListOf::Tools, given),
             Action::Documents => self.list(work, ListOf::Documents, given),
@@ -163,7 +163,9 @@ impl<'t, 's> Job<'t, 's> {
             Action::Members(rules) => self.members(work, rules, given),
             Action::Variables => self.variables(work, value),
             Action::ByOperation(actions) => {
-                let operation = self.operation.text(Field::OperationName).unwrap_or_default();
+                let said = self.operation.text(Field::OperationName);
+                // A second pass will find it written there.
+                let operation = said.or(self.inferred_operation()).unwrap_or_default();
                 let of = |name: &str| actions.iter().find(|(of, _)| *of == name).map(|(_, action)| *action);
                 match of(operation).or_else(|| of("")) {
                     Some(action) => self.said(work, action, given),
@@ -218,6 +220,7 @@ impl<'t, 's> Job<'t, 's> {
             Action::Read(read) => {
                 let outcome = match read(&mut self.operation, value) {
                     Verdict::Expressed => Outcome::Expressed(Reason::None),
+                    Verdict::Repaired(reason) => Outcome::Expressed(reason),
                     Verdict::Discarded(reason) => Outcome::Discarded(reason),
                     Verdict::Kept(reason) => Outcome::Kept(reason),
                 };
