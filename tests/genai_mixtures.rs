@@ -76,7 +76,7 @@ fn a_named_total_is_a_sibling_of_bare_counts() {
 #[test]
 fn a_correction_that_agrees_with_another_key_expresses_it() {
     let case = Case::new("x").scope("opentelemetry.instrumentation.bedrock").version("0.40.0");
-    let case = case.text("gen_ai.system", "anthropic").text("gen_ai.llm.system", "aws.bedrock");
+    let case = case.text("gen_ai.system", "anthropic").text("llm.vendor", "aws.bedrock");
     assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "aws.bedrock"}));
 }
 
