@@ -173,7 +173,7 @@ impl<'s> Draft<'s> {
                 None => append_text(blocks, python, &mut parts),
             }
         }
-        parts.extend(self.refusal.map(|text| refusal(&text)));
+        parts.extend(self.refusal.map(|text| content::refusal(&text)));
         if let Some(calls) = self.whole_calls {
             match content::tool_calls_from_json(&calls, python) {
                 Some(calls) => append_owned(Some(calls), &mut parts),
@@ -290,11 +290,6 @@ fn response(text: Cow<'_, str>) -> Json<'_> {
     }
 }
 
-fn refusal(text: &str) -> Part<'static> {
-    let Json(text) = content::json_string(text);
-    Part::Generic(Json(format!(r#"{{"type":"refusal","refusal":{text}}}"#).into()))
-}
-
 /// Appends the parts that a content text stands for.
 fn append_text<'s>(text: Cow<'s, str>, python: bool, parts: &mut Vec<Part<'s>>) {
     match text {
@@ -385,8 +380,17 @@ pub(super) fn documents<'s>(mut pieces: Vec<Numbered<'s>>, python: bool) -> Vec<
 }
 
 /// Keys of an event that say nothing which its message or the span does not.
-const EVENT_ENVELOPE: &[&str] =
-    &["gen_ai.system", "role", "id", "index", "finish_reason", "event.name", "tool_calls", "name"];
+const EVENT_ENVELOPE: &[&str] = &[
+    "gen_ai.system",
+    "gen_ai.provider.name",
+    "role",
+    "id",
+    "index",
+    "finish_reason",
+    "event.name",
+    "tool_calls",
+    "name",
+];
 
 /// The messages of an event, and whether they say all that the event says. `None` if the event
 /// holds no content.

@@ -15,6 +15,7 @@ mod raw;
 mod books;
 mod defaults;
 mod defect;
+mod join;
 mod limiter;
 mod native;
 mod outage;

@@ -68,6 +68,17 @@ pub(super) const RESPONSE: &[Rule] = &[
     Rule::field("system_fingerprint", Field::OpenaiResponseSystemFingerprint),
 ];
 
+/// What answers say beside their content.
+pub(super) const ANSWER: &[Rule] = &[
+    Rule::new("object", Action::Read(object)),
+    Rule::field("id", Field::ResponseId),
+    Rule::field("model", Field::ResponseModel),
+    Rule::new("usage", Action::Read(usage)),
+    Rule::new("usage_metadata", Action::Read(usage)),
+    Rule::new("service_tier", Action::Read(response_tier)),
+    Rule::field("system_fingerprint", Field::OpenaiResponseSystemFingerprint),
+];
+
 /// The service tier has a name only where the API is OpenAI's.
 fn request_tier<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
     tier(operation, value, Field::OpenaiRequestServiceTier)

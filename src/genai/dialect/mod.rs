@@ -52,6 +52,7 @@ pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
 mod body;
+pub mod braintrust;
 pub mod claude_code;
 pub mod codex;
 pub mod crewai;
@@ -62,9 +63,12 @@ pub mod google_adk;
 pub mod handwritten;
 pub mod haystack;
 pub mod inference_server;
+mod instant;
 pub mod langchain4j;
+pub mod langfuse;
 pub mod langsmith;
 pub mod langtrace;
+pub mod langwatch;
 pub mod litellm;
 pub mod livekit;
 pub mod llama_index;
@@ -76,6 +80,7 @@ pub mod mlflow;
 pub mod openinference;
 pub mod openlit;
 pub mod openllmetry;
+pub mod openrouter;
 pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
@@ -96,6 +101,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
+    &braintrust::BRAINTRUST,
     &claude_code::CLAUDE_CODE,
     &codex::CODEX,
     &crewai::CREWAI,
@@ -107,8 +113,10 @@ pub static BUILT_IN: &[&Dialect] = &[
     &inference_server::SGLANG,
     &inference_server::VLLM,
     &langchain4j::LANGCHAIN4J,
+    &langfuse::LANGFUSE,
     &langsmith::LANGSMITH,
     &langtrace::LANGTRACE,
+    &langwatch::LANGWATCH,
     &litellm::LITELLM,
     &livekit::LIVEKIT,
     &llama_index::LLAMA_INDEX,
@@ -120,6 +128,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &openinference::OPENINFERENCE,
     &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
+    &openrouter::OPENROUTER,
     &pydantic_ai::PYDANTIC_AI,
     &spring_ai::SPRING_AI,
     &vercel::VERCEL,
@@ -341,6 +350,12 @@ pub enum Action {
     Input,
     /// Output messages: JSON of any known shape, or one assistant's text.
     Output,
+    /// Messages of the list if they are JSON of any known shape of messages; anything else stays.
+    Messages(List),
+    /// The body of a request (input) or of an answer (output), whole: messages, and the instructions and
+    /// the tools beside them. What else it says is read by these rules, as members of an object; the key
+    /// goes if nothing is left. What is no body is one message.
+    Body(List, &'static [Rule]),
     /// System instructions that were passed apart from the messages.
     Instructions,
     /// Tool definitions as JSON.
@@ -387,6 +402,8 @@ pub type Read = for<'a> fn(&mut Operation<'a>, &crate::otlp::value::Value<'a>) -
 pub enum Verdict {
     /// All that it said is in the operation: it may go.
     Expressed,
+    /// As [`Verdict::Expressed`], after a repair.
+    Repaired(Reason),
     /// It said nothing: it may go.
     Discarded(Reason),
     /// It stays.

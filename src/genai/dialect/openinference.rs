@@ -199,7 +199,7 @@ static KIND: [(&str, Option<&str>); 11] = [
 static PROVIDER: [(&str, Option<&str>); 2] = [("azure", Some("azure.ai.inference")), ("amazon", Some("aws.bedrock"))];
 
 /// The parameters of a request, under the names of several APIs.
-const PARAMETERS: [Rule; 36] = [
+pub(super) const PARAMETERS: [Rule; 36] = [
     Rule::field("model", Field::RequestModel),
     Rule::field("model_name", Field::RequestModel),
     Rule::field("model_id", Field::RequestModel),
