@@ -76,7 +76,7 @@ fn a_named_total_is_a_sibling_of_bare_counts() {
 #[test]
 fn a_correction_that_agrees_with_another_key_expresses_it() {
     let case = Case::new("x").scope("opentelemetry.instrumentation.bedrock").version("0.40.0");
-    let case = case.text("gen_ai.system", "anthropic").text("gen_ai.llm.system", "aws.bedrock");
+    let case = case.text("gen_ai.system", "anthropic").text("llm.vendor", "aws.bedrock");
     assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "aws.bedrock"}));
 }
 
@@ -178,5 +178,32 @@ fn documents_stay_where_another_list_of_them_is_kept() {
         let documents = json!([{"content": "Paris is in France."}]);
         assert_eq!(done.messages("gen_ai.retrieval.documents"), documents);
         assert_eq!(done.json()["reranker.output_documents.0.document.id"], json!("d1"));
+    }
+}
+
+#[test]
+fn pieces_that_make_no_document_stay() {
+    for (key, text) in [("metadata", r#"{"page":1}"#), ("score", "high"), ("content", "")] {
+        let key = format!("retrieval.documents.0.document.{key}");
+        for settings in all_settings() {
+            let case = Case::new("x").text(&key, text).text("reranker.output_documents.0.document.id", "d1");
+            assert_eq!(settled(case, &settings).json()[&key], json!(text));
+        }
+    }
+}
+
+#[test]
+fn a_conversation_is_split_once() {
+    for events in [
+        r#"[{"role":"assistant","content":"Hello"}]"#,
+        r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#,
+    ] {
+        for settings in all_settings() {
+            let done = settled(Case::new("chat m").scope("pydantic-ai").text("events", events), &settings);
+            assert_eq!(done.messages("gen_ai.output.messages")[0]["role"], json!("assistant"));
+            let input = done.json().get("gen_ai.input.messages").cloned();
+            assert_eq!(input.is_some_and(|input| input.as_str().unwrap().contains("user")), events.contains("user"));
+            assert!(done.counted("pydantic-ai", "expressed", "", 1));
+        }
     }
 }

@@ -139,11 +139,13 @@ impl<'s> Draft<'s> {
             parts.extend(content::reasoning_from_text(text));
         }
         let role = match self.role {
-            Some(role) => content::role(role),
-            None if self.user => "user".into(),
-            None if self.tool_call_id.is_some() => "tool".into(),
-            None if list == List::Output => "assistant".into(),
-            None => "user".into(),
+            Some(role) if !content::is_no_role(&role) => content::role(role),
+            // OpenLLMetry's LangChain wrapper knew every role but a tool's.
+            Some(_) if list == List::Input => "tool".into(),
+            _ if self.user => "user".into(),
+            _ if self.tool_call_id.is_some() => "tool".into(),
+            _ if list == List::Output => "assistant".into(),
+            _ => "user".into(),
         };
         let blocks = Blocks::of(&self.blocks);
         if self.tool_call_id.is_some() || role == "tool" {

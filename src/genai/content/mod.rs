@@ -44,7 +44,7 @@ pub use document::{document_from_pieces, documents_from_json, documents_from_val
 pub use finish_reason::message_finish_reason;
 pub use make::{arguments_from_text, json_string, refusal};
 pub use read::{
-    messages_from_json, messages_from_value, parts_from_json, parts_from_text, reasoning_from_text, role,
+    is_no_role, messages_from_json, messages_from_value, parts_from_json, parts_from_text, reasoning_from_text, role,
     system_instructions_from_text, tool_calls_from_json,
 };
 pub use tool::{tool_definition_from_pieces, tool_definitions_from_json, tool_definitions_from_value};

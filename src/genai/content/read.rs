@@ -127,7 +127,7 @@ pub fn role(role: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// Whether a role says only that the emitter knows none (OpenLLMetry's LangChain wrapper).
-pub(super) fn is_no_role(role: &str) -> bool {
+pub fn is_no_role(role: &str) -> bool {
     matches!(role, "" | "unknown")
 }
 

@@ -102,3 +102,27 @@ const METRICS: &[Rule] = &[
     Rule::field("completion_audio_tokens", Field::UsageAudioOutputTokens),
     Rule::field("time_to_first_token", Field::ResponseTimeToFirstChunk),
 ];
+
+#[cfg(test)]
+mod tests {
+    use crate::genai::dialect::coverage::unknown;
+
+    /// The keys of the fact table, a concrete one for each of its rows.
+    #[test]
+    fn every_key_of_the_table_is_known() {
+        let keys = [
+            "braintrust.span_attributes",
+            "braintrust.input_json",
+            "braintrust.output_json",
+            "braintrust.metrics",
+            "braintrust.metadata",
+            "braintrust.scores",
+            "braintrust.expected_json",
+            "braintrust.tags",
+            "braintrust.parent",
+            "braintrust.project_id",
+        ];
+        assert_eq!(unknown(&keys), [""; 0]);
+        assert_eq!(unknown(&["braintrust.drift"]), ["braintrust.drift"]);
+    }
+}

@@ -220,3 +220,45 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(seconds));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::genai::dialect::coverage::unknown;
+
+    /// The keys of the fact table, a concrete one for each of its rows.
+    #[test]
+    fn every_key_of_the_table_is_known() {
+        let keys = [
+            "langfuse.observation.type",
+            "langfuse.observation.input",
+            "langfuse.observation.output",
+            "langfuse.observation.model.name",
+            "langfuse.observation.model.parameters",
+            "langfuse.observation.usage_details",
+            "langfuse.observation.cost_details",
+            "langfuse.observation.prompt.name",
+            "langfuse.observation.prompt.version",
+            "langfuse.observation.completion_start_time",
+            "langfuse.observation.level",
+            "langfuse.observation.status_message",
+            "langfuse.observation.metadata.x",
+            "langfuse.trace.name",
+            "langfuse.trace.tags",
+            "langfuse.trace.public",
+            "langfuse.trace.metadata.x",
+            "langfuse.trace.input",
+            "langfuse.trace.output",
+            "session.id",
+            "langfuse.session.id",
+            "langfuse.user.id",
+            "langfuse.environment",
+            "langfuse.release",
+            "langfuse.version",
+            "langfuse.internal.as_root",
+            "langfuse.internal.is_app_root",
+            "langfuse.experiment.id",
+        ];
+        assert_eq!(unknown(&keys), [""; 0]);
+        assert_eq!(unknown(&["langfuse.drift"]), ["langfuse.drift"]);
+    }
+}

@@ -51,7 +51,8 @@ pub static LANGTRACE: Dialect = Dialect {
                 ]),
             )
         },
-        Rule::field("llm.model", Field::ResponseModel),
+        // Others mean the model that was asked for.
+        Rule::own("llm.model", Action::Field(Field::ResponseModel)),
         Rule::field("llm.request.model", Field::RequestModel),
         Rule::field("gen_ai.response_id", Field::ResponseId),
         Rule::field("llm.response_id", Field::ResponseId),

@@ -181,3 +181,35 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
 fn milliseconds(node: Node<'_>) -> Option<u64> {
     node.text().split('.').next()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::genai::dialect::coverage::unknown;
+
+    /// The keys of the fact table, a concrete one for each of its rows.
+    #[test]
+    fn every_key_of_the_table_is_known() {
+        let keys = [
+            "langwatch.span.type",
+            "langwatch.type",
+            "langwatch.input",
+            "langwatch.output",
+            "langwatch.metrics",
+            "langwatch.timestamps",
+            "langwatch.params",
+            "langwatch.rag.contexts",
+            "langwatch.rag_contexts",
+            "langwatch.thread.id",
+            "langwatch.thread_id",
+            "langwatch.user.id",
+            "langwatch.user_id",
+            "langwatch.customer.id",
+            "langwatch.labels",
+            "langwatch.tags",
+            "langwatch.span.cost",
+            "langwatch.reserved.x",
+        ];
+        assert_eq!(unknown(&keys), [""; 0]);
+        assert_eq!(unknown(&["langwatch.drift"]), ["langwatch.drift"]);
+    }
+}

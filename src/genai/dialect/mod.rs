@@ -114,6 +114,8 @@ pub static BUILT_IN: &[&Dialect] = &[
     &inference_server::VLLM,
     &langfuse::LANGFUSE,
     &langchain4j::LANGCHAIN4J,
+    &langchain4j::LANGCHAIN4J,
+    &langfuse::LANGFUSE,
     &langsmith::LANGSMITH,
     &langtrace::LANGTRACE,
     &langwatch::LANGWATCH,

@@ -17,3 +17,16 @@ pub static OPENROUTER: Dialect = Dialect {
     kept: &[("trace.metadata.openrouter.", Reason::NoHome), ("openrouter.", Reason::Unknown)],
     ..Dialect::new(NAME)
 };
+
+#[cfg(test)]
+mod tests {
+    use crate::genai::dialect::coverage::unknown;
+
+    /// The keys of the fact table, a concrete one for each of its rows.
+    #[test]
+    fn every_key_of_the_table_is_known() {
+        let keys = ["openrouter.source", "trace.metadata.openrouter.user"];
+        assert_eq!(unknown(&keys), [""; 0]);
+        assert_eq!(unknown(&["openrouter.drift"]), ["openrouter.drift"]);
+    }
+}

@@ -11,7 +11,7 @@ use crate::genai::dialect::{EventAction, List, Piece, Reason, Rule, Verdict};
 use crate::genai::field::Field;
 use crate::genai::fold::{self, Numbered, text_of};
 use crate::genai::index::piece;
-use crate::genai::message::Conversation;
+use crate::genai::message::{Conversation, Document};
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
 use crate::genai::translate::key_of;
@@ -241,6 +241,13 @@ impl<'s> Job<'_, 's> {
             List::Documents => Body::Documents(fold::documents(pieces, python)),
             List::Input | List::Output => Body::Messages(fold::messages(pieces, list, python)),
         };
+        if let Body::Documents(documents) = &body
+            && documents.iter().any(Document::is_nothing)
+        {
+            let (outcome, rule) = (Outcome::Kept(Reason::Shape), "a document without content, id and score stays");
+            self.settle(start..self.claims.len(), outcome, rule);
+            return;
+        }
         self.foreign = true;
         self.candidates.push(Candidate { list: list_of(list), rank, body, claims: start..self.claims.len() });
     }
