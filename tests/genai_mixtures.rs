@@ -207,3 +207,11 @@ fn a_conversation_is_split_once() {
         }
     }
 }
+
+#[test]
+fn what_is_copied_from_a_current_name_stands_there_already() {
+    let case = Case::new("x").scope("@arizeai/openinference").text("langsmith.request.streaming", "odd");
+    let case = case.text("llm.input_messages.0.message.role", "user");
+    let done = settled(case.text("llm.prompts.1.tool_calls.1.arguments", "odd"), &main());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("chat"));
+}

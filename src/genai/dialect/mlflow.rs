@@ -52,7 +52,6 @@ pub static MLFLOW: Dialect = Dialect {
         Rule::own("tools", Action::Tools),
         // Metadata of the trace, which stands on its root.
         Rule { own: true, ..Rule::new("session.id", Action::Copy(Field::ConversationId)) },
-        Rule::own("user.id", Action::Keep(Reason::Current)),
         Rule::new("mlflow.spanInputs", Action::ByOperation(INPUTS)),
         Rule::new("mlflow.spanOutputs", Action::ByOperation(OUTPUTS)),
         // After the bodies, for autologging puts the answer's model there.
