@@ -203,10 +203,19 @@ impl<'s> Draft<'s> {
     }
 }
 
-/// Members of an object, without its braces.
+/// Members of an object, without its braces. A name that comes twice (the URLs of an image and of a sound
+/// in one block) is numbered, for JSON has each once.
 fn members<'m, 't: 'm>(members: impl IntoIterator<Item = &'m (&'static str, Cow<'t, str>)>) -> String {
-    let members = members.into_iter().map(|(name, text)| format!(r#""{name}":{}"#, content::json_string(text).0));
-    members.collect::<Vec<_>>().join(",")
+    let mut text = String::new();
+    let mut seen: Vec<&str> = Vec::new();
+    for (name, value) in members {
+        let before = seen.iter().filter(|known| *known == name).count();
+        seen.push(name);
+        let number = if before == 0 { String::new() } else { format!("_{}", before + 1) };
+        let comma = if text.is_empty() { "" } else { "," };
+        text.push_str(&format!(r#"{comma}"{name}{number}":{}"#, content::json_string(value).0));
+    }
+    text
 }
 
 /// Content blocks whose members came one by one, each with its members.
