@@ -233,3 +233,14 @@ fn two_things_of_one_name_in_a_block_are_told_apart() {
     let message = settled(case, &replace()).messages("gen_ai.input.messages").to_string();
     assert!(message.contains(r#""url":"a""#) && message.contains(r#""url_2":"b""#), "{message}");
 }
+
+#[test]
+fn a_kind_that_is_no_word_does_not_displace_a_current_name() {
+    let case = Case::new("x").scope("openinference.instrumentation").text("langsmith.span.kind", "odd");
+    let done = settled(case.text("openinference.span.kind", "LLM"), &replace());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("chat"));
+    // LangSmith's own exporter guesses the name, and knows the kind.
+    let case = Case::new("x").scope("langsmith").text("langsmith.span.kind", "tool");
+    let done = settled(case.text("gen_ai.operation.name", "chat"), &replace());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("execute_tool"));
+}

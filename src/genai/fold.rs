@@ -207,11 +207,19 @@ impl<'s> Draft<'s> {
 /// in one block) is numbered, for JSON has each once.
 fn members<'m, 't: 'm>(members: impl IntoIterator<Item = &'m (&'static str, Cow<'t, str>)>) -> String {
     let mut text = String::new();
-    let mut seen: Vec<&str> = Vec::new();
+    // There are few names, for they come from a table.
+    let mut seen: Vec<(&str, usize)> = Vec::new();
     for (name, value) in members {
-        let before = seen.iter().filter(|known| *known == name).count();
-        seen.push(name);
-        let number = if before == 0 { String::new() } else { format!("_{}", before + 1) };
+        let number = match seen.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => {
+                *count += 1;
+                format!("_{count}")
+            }
+            None => {
+                seen.push((name, 1));
+                String::new()
+            }
+        };
         let comma = if text.is_empty() { "" } else { "," };
         text.push_str(&format!(r#"{comma}"{name}{number}":{}"#, content::json_string(value).0));
     }
