@@ -24,7 +24,7 @@ pub static MLFLOW: Dialect = Dialect {
         Rule::mapped("mlflow.spanType", Field::OperationName, &SPAN_TYPE),
         Rule::new("mlflow.chat.tokenUsage", Action::Members(TOKEN_USAGE)),
         Rule::new("mlflow.chat.tools", Action::Tools),
-        Rule::mapped("mlflow.llm.provider", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("mlflow.llm.provider", Field::ProviderName, values::PROVIDER),
         Rule::new("mlflow.linkedPrompts", Action::Members(LINKED_PROMPTS)),
         // Parameters of the request, by their names in the provider's API.
         Rule::own("model", Action::Field(Field::RequestModel)),
