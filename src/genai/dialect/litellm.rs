@@ -31,10 +31,10 @@ pub static LITELLM: Dialect = Dialect {
         Tell::span_name("raw_gen_ai_request", 20),
     ],
     keys: &[
-        Rule::mapped("gen_ai.operation.name", Field::OperationName, &values::LITELLM_CALL_TYPE),
-        Rule::mapped("llm.request.type", Field::OperationName, &values::LITELLM_CALL_TYPE),
-        Rule::mapped("gen_ai.provider.name", Field::ProviderName, &values::PROVIDER),
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.operation.name", Field::OperationName, values::LITELLM_CALL_TYPE),
+        Rule::mapped("llm.request.type", Field::OperationName, values::LITELLM_CALL_TYPE),
+        Rule::mapped("gen_ai.provider.name", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::field("llm.is_streaming", Field::RequestStream),
         Rule::new("litellm.request.streaming", Action::Copy(Field::RequestStream)),
         Rule::field("gen_ai.usage.prompt_tokens", Field::UsageInputTokens),
@@ -47,7 +47,7 @@ pub static LITELLM: Dialect = Dialect {
         // LiteLLM's Langtrace callback, whose key lies: it holds the request's stop sequences.
         Rule::field("gen_ai.response_id", Field::ResponseId),
         Rule::field("gen_ai.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
-        Rule::mapped("langtrace.service.name", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("langtrace.service.name", Field::ProviderName, values::PROVIDER),
         Rule::field("llm.response.stop_reason", Field::RequestStopSequences),
         Rule::keep("llm.user", Reason::NoHome),
         Rule::keep("gen_ai.request.id", Reason::NoHome),

@@ -14,7 +14,7 @@
 //!     tells: &[Tell::scope("acme.tracer", 100), Tell::key_prefix("acme.", 20)],
 //!     // One key, one meaning. Of two keys for one field the first in the table is preferred.
 //!     keys: &[
-//!         Rule::mapped("acme.vendor", Field::ProviderName, &values::PROVIDER),
+//!         Rule::mapped("acme.vendor", Field::ProviderName, values::PROVIDER),
 //!         Rule::field("acme.model", Field::RequestModel),
 //!         Rule::field("acme.tokens.in", Field::UsageInputTokens),
 //!         Rule::new("acme.tokens.all", Action::Total),

@@ -32,15 +32,15 @@ pub static OPENLLMETRY: Dialect = Dialect {
     keys: &[
         // 0.48 and later, package by package: current names with words of its own.
         Rule::mapped("gen_ai.operation.name", Field::OperationName, &OPERATION),
-        Rule::mapped("gen_ai.provider.name", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.provider.name", Field::ProviderName, values::PROVIDER),
         // All eras.
         Rule::mapped("llm.request.type", Field::OperationName, &OPERATION),
         Rule {
-            values: Some(&values::TRACELOOP_KIND),
+            values: Some(values::TRACELOOP_KIND),
             ..Rule::new("traceloop.span.kind", Action::Copy(Field::OperationName))
         },
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
-        Rule::mapped("llm.vendor", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("llm.vendor", Field::ProviderName, values::PROVIDER),
         Rule::field("llm.request.model", Field::RequestModel),
         Rule::field("llm.response.model", Field::ResponseModel),
         Rule::field("gen_ai.response.0.id", Field::ResponseId),
