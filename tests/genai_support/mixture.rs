@@ -273,7 +273,7 @@ fn subjects() -> Vec<Subject> {
     said.extend([input, output, tools, documents, objects, kinds, usage.clone(), usage]);
     said.extend([others.clone(), others, names, chat]);
     said.extend(by_dialect);
-    said.into_iter().map(|keys| Subject { keys }).collect()
+    said.into_iter().filter(|keys| !keys.is_empty()).map(|keys| Subject { keys }).collect()
 }
 
 fn value() -> impl Strategy<Value = Value> {
