@@ -301,12 +301,13 @@ pub(super) struct Reading<'i, 'k> {
     pub(super) starts: bool,
 }
 
-/// Ranks: a current name, then the user's mappings, then the winner, then others that something
+/// Ranks: what corrects a current name, a current name, then the user's mappings, then the winner, then others that something
 /// speaks for in their order, then official OpenTelemetry, then the rest.
-pub(super) const RANK_CURRENT: u32 = 0;
-const RANK_USER: u32 = 1;
-const RANK_WINNER: u32 = 2;
-const RANK_OTHERS: u32 = 3;
+const RANK_CORRECTION: u32 = 0;
+pub(super) const RANK_CURRENT: u32 = 1;
+const RANK_USER: u32 = 2;
+const RANK_WINNER: u32 = 3;
+const RANK_OTHERS: u32 = 4;
 const RANK_UNTOLD: u32 = 300;
 /// Facts that are only copied, or found within something larger.
 pub(super) const RANK_COPY: u32 = 1000;
@@ -522,6 +523,7 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
         Action::Instructions if key == SYSTEM_INSTRUCTIONS => RANK_CURRENT,
         Action::Tools if key == TOOL_DEFINITIONS => RANK_CURRENT,
         Action::Documents if key == RETRIEVAL_DOCUMENTS => RANK_CURRENT,
+        _ if meaning.corrects && rank == RANK_WINNER => RANK_CORRECTION,
         // A dialect's own reading of a current name: what it takes from it stands there already.
         Action::Read(_) if Field::ALL.iter().any(|field| is_current(*field, key)) => RANK_CURRENT,
         _ if meaning.guarded => RANK_GUARDED + rank,

@@ -343,6 +343,8 @@ fn wrapper<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         }
         _ => {}
     }
+    // The package for CrewAI says it on the crew's span only.
+    offer(Field::WorkflowName, "crewai.crew.name");
 }
 
 #[cfg(test)]
