@@ -16,7 +16,7 @@ use super::{key_values, spans};
 /// When made spans begin.
 pub const START: u64 = 1_700_000_000_000_000_000;
 
-/// A span made by hand: CLIENT, of no scope, unless said otherwise.
+/// A span made by hand: CLIENT unless said otherwise, in a scope of version 0.40.0.
 pub struct Made {
     scope: String,
     resource: Vec<KeyValue>,
@@ -71,7 +71,7 @@ impl Made {
 
     /// The span after its translation; a second pass must change nothing.
     pub fn to(&self, target: Target) -> Span {
-        let scope = InstrumentationScope { name: self.scope.clone(), version: "1.0.0".into(), ..Default::default() };
+        let scope = InstrumentationScope { name: self.scope.clone(), version: "0.40.0".into(), ..Default::default() };
         let scope_spans = ScopeSpans { scope: Some(scope), spans: vec![self.span.clone()], ..Default::default() };
         let resource = Resource { attributes: self.resource.clone(), ..Default::default() };
         let resource_spans =
