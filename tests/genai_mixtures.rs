@@ -146,12 +146,18 @@ fn content_that_makes_way_is_counted() {
 }
 
 #[test]
-fn of_a_key_that_stands_there_twice_the_first_counts() {
+fn of_a_key_that_stands_there_twice_the_first_counts_and_nothing_is_lost() {
     for settings in all_settings() {
         let case = Case::new("x").strings("gen_ai.request.n", &[""]).int("gen_ai.request.n", 3);
         settled(case.text("gen_ai.system", "openai").text("gen_ai.system", "cohere"), &settings);
     }
     let case = Case::new("x").text("gen_ai.system", "openai").text("gen_ai.system", "cohere");
+    let done = settled(case, &replace());
+    assert_eq!(done.json()["gen_ai.provider.name"], json!("openai"));
+    let systems: Vec<_> = done.span.attributes.iter().filter(|entry| entry.key == "gen_ai.system").collect();
+    assert_eq!(systems.len(), 2, "{:?}", done.keys());
+    // What says the same twice is said.
+    let case = Case::new("x").text("gen_ai.system", "openai").text("gen_ai.system", "openai");
     assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "openai"}));
 }
 
@@ -206,4 +212,41 @@ fn a_conversation_is_split_once() {
             assert!(done.counted("pydantic-ai", "expressed", "", 1));
         }
     }
+}
+
+#[test]
+fn what_is_copied_from_a_current_name_stands_there_already() {
+    let case = Case::new("x").scope("@arizeai/openinference").text("langsmith.request.streaming", "odd");
+    let case = case.text("llm.input_messages.0.message.role", "user");
+    let done = settled(case.text("llm.prompts.1.tool_calls.1.arguments", "odd"), &main());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("chat"));
+}
+
+#[test]
+fn a_count_that_only_the_total_says_is_repaired_at_once() {
+    let case = Case::new("x").text("gen_ai.request.model", "m").int("gen_ai.usage.total_tokens", 29);
+    let case = case.int("llm.usage.completion_tokens", 13).int("gen_ai.usage.cache_read_input_tokens", 29);
+    let done = settled(case, &replace());
+    assert_eq!(done.json()["gen_ai.usage.input_tokens"], json!(45));
+    assert_eq!(done.json()["dragoman.usage.reported_input_tokens"], json!(16));
+}
+
+#[test]
+fn two_things_of_one_name_in_a_block_are_told_apart() {
+    let of = |piece: &str| format!("llm.input_messages.0.message.contents.0.message_content.{piece}");
+    let case =
+        Case::new("x").text(&of("text"), "Hi").text(&of("image.image.url"), "a").text(&of("audio.audio.url"), "b");
+    let message = settled(case, &replace()).messages("gen_ai.input.messages").to_string();
+    assert!(message.contains(r#""url":"a""#) && message.contains(r#""url_2":"b""#), "{message}");
+}
+
+#[test]
+fn a_kind_that_is_no_word_does_not_displace_a_current_name() {
+    let case = Case::new("x").scope("openinference.instrumentation").text("langsmith.span.kind", "odd");
+    let done = settled(case.text("openinference.span.kind", "LLM"), &replace());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("chat"));
+    // LangSmith's own exporter guesses the name, and knows the kind.
+    let case = Case::new("x").scope("langsmith").text("langsmith.span.kind", "tool");
+    let done = settled(case.text("gen_ai.operation.name", "chat"), &replace());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("execute_tool"));
 }

@@ -88,7 +88,8 @@ proptest! {
             let is_refined = convention.refined.iter().any(|(_, name)| name.field == field)
                 // Or an emitter's own rule knows that it writes something else there.
                 || case.speakers().any(|dialect| dialect.keys.iter().any(|rule| {
-                    rule.key == name && matches!(rule.action, Action::Copy(_) | Action::Read(_))
+                    rule.corrects && matches!(rule.action, Action::Field(of) if of == field)
+                        || rule.key == name && matches!(rule.action, Action::Copy(_) | Action::Read(_))
                 }));
             if let Some(value) = value_of(before, name)
                 && !is_refined

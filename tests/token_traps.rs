@@ -114,9 +114,13 @@ fn agents_nested_in_agents_and_a_workflow_repeat_their_calls() {
     trap("openlit-1.45.0/lc_agent", &["not_a_model_call"]);
 }
 
+/// A crew says the sum of its calls in a Python text, and under CrewAI's own instrumentation alone these
+/// have no spans: a wrapper's sum is never counted, for nobody can tell whether they will come.
 #[test]
 fn a_crew_says_the_sum_in_python() {
-    trap("traceloop-crewai-0.62.4/crew_tool", &[]);
+    let case = case("traceloop-crewai-0.62.4/crew_tool");
+    let (counted, _) = count(&case.requests.iter().collect::<Vec<_>>());
+    assert_eq!(counted, (0, 0));
 }
 
 // --- two views of one call -------------------------------------------------------------------------

@@ -205,10 +205,27 @@ impl<'s> Draft<'s> {
     }
 }
 
-/// Members of an object, without its braces.
+/// Members of an object, without its braces. A name that comes twice (the URLs of an image and of a sound
+/// in one block) is numbered, for JSON has each once.
 fn members<'m, 't: 'm>(members: impl IntoIterator<Item = &'m (&'static str, Cow<'t, str>)>) -> String {
-    let members = members.into_iter().map(|(name, text)| format!(r#""{name}":{}"#, content::json_string(text).0));
-    members.collect::<Vec<_>>().join(",")
+    let mut text = String::new();
+    // There are few names, for they come from a table.
+    let mut seen: Vec<(&str, usize)> = Vec::new();
+    for (name, value) in members {
+        let number = match seen.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => {
+                *count += 1;
+                format!("_{count}")
+            }
+            None => {
+                seen.push((name, 1));
+                String::new()
+            }
+        };
+        let comma = if text.is_empty() { "" } else { "," };
+        text.push_str(&format!(r#"{comma}"{name}{number}":{}"#, content::json_string(value).0));
+    }
+    text
 }
 
 /// Content blocks whose members came one by one, each with its members.

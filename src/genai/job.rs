@@ -225,9 +225,21 @@ impl<'t, 's> Job<'t, 's> {
                     Verdict::Discarded(reason) => Outcome::Discarded(reason),
                     Verdict::Kept(reason) => Outcome::Kept(reason),
                 };
+                if outcome == Outcome::Kept(Reason::Current)
+                    && let Some(field) = self.field_of(work)
+                {
+                    self.operation.mark_current(field);
+                }
                 self.claim(&work, About::Nothing, outcome, "read by the dialect's own rule");
             }
         }
+    }
+
+    /// The field that a key is the target's own name of.
+    fn field_of(&self, work: Work<'_>) -> Option<Field> {
+        let (key, _) = self.source.attributes.get(work.attribute)?;
+        let is_name = |field: &Field| self.convention.name(*field).is_some_and(|(name, _)| name == *key);
+        Field::ALL.iter().copied().find(is_name).filter(|_| self.source.is_own(work.attribute) && !self.part)
     }
 
     fn copy(&mut self, work: Work<'_>, field: Field, value: &Value<'s>) {
@@ -240,6 +252,9 @@ impl<'t, 's> Job<'t, 's> {
             (true, Some(Coerced::Value(scalar))) => self.offer(field, scalar, None),
             _ => Offered::Equal,
         };
+        if offered != Offered::Conflict && self.field_of(work) == Some(field) {
+            self.operation.mark_current(field);
+        }
         let (reason, rule) = match offered {
             Offered::Conflict => (Reason::Conflict, "something else was said first; this stays"),
             _ => (Reason::SaysMore, "copied where nothing else says it; the key says more and stays"),

@@ -272,7 +272,8 @@ fn subjects() -> Vec<Subject> {
     kinds.extend(objects.iter().cloned());
     said.extend([input, output, tools, documents, objects, kinds, usage.clone(), usage]);
     said.extend([others.clone(), others, names, chat]);
-    said.extend(by_dialect);
+    // A dialect may have no keys of its own.
+    said.extend(by_dialect.into_iter().filter(|keys| !keys.is_empty()));
     said.into_iter().map(|keys| Subject { keys }).collect()
 }
 

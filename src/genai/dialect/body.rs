@@ -44,8 +44,8 @@ pub(super) const REQUEST: &[Rule] = &[
     Rule::field("previous_response_id", Field::RequestPreviousResponseId),
     Rule::field("reasoning_effort", Field::RequestReasoningLevel),
     Rule::field("reasoning.effort", Field::RequestReasoningLevel),
-    Rule::mapped("response_format.type", Field::OutputType, &values::OUTPUT_TYPE),
-    Rule::mapped("text.format.type", Field::OutputType, &values::OUTPUT_TYPE),
+    Rule::mapped("response_format.type", Field::OutputType, values::OUTPUT_TYPE),
+    Rule::mapped("text.format.type", Field::OutputType, values::OUTPUT_TYPE),
     Rule::new("service_tier", Action::Read(request_tier)),
 ];
 

@@ -111,28 +111,22 @@ fn first_token<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict 
 }
 
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
-    // Before `span.type`, the name is all that says it.
-    if operation.get(Field::OperationName).is_none()
-        && operation.named.is_none()
-        && seen.name.starts_with("claude_code.")
-        && let values::Mapped::To(name) = values::look(SPAN_TYPE, seen.name)
-    {
-        operation.set(Field::OperationName, Scalar::Str(name.into()));
-    }
     if let Some(model) = operation.text(Field::RequestModel)
         && let Some(plain) = plain(model)
     {
         operation.set(Field::RequestModel, Scalar::Str(plain.into()));
     }
-    match operation.text(Field::OperationName) {
-        Some("invoke_agent") => {
-            operation.offer(Field::AgentName, Scalar::Str("claude-code".into()));
-        }
-        Some("chat") => {
-            operation.offer(Field::ProviderName, Scalar::Str("anthropic".into()));
-        }
-        _ => {}
+    // Before `span.type`, the name is all that says it.
+    let said = seen.get("span.type").and_then(Value::as_str).unwrap_or(seen.name);
+    let values::Mapped::To(name) = values::look(SPAN_TYPE, said) else { return };
+    if said.starts_with("claude_code.") && operation.named.is_none() {
+        operation.offer(Field::OperationName, Scalar::Str(name.into()));
     }
+    match name {
+        "invoke_agent" => operation.offer(Field::AgentName, Scalar::Str("claude-code".into())),
+        "chat" => operation.offer(Field::ProviderName, Scalar::Str("anthropic".into())),
+        _ => return,
+    };
 }
 
 /// A model's name without colours of the terminal and without the size of its context (`[1m]`); `None` if it

@@ -21,9 +21,9 @@ pub const NAME: &str = "langsmith";
 pub static LANGSMITH: Dialect = Dialect {
     tells: &[Tell::scope("langsmith", 100), Tell::key("langsmith.span.kind", 50), Tell::key_prefix("langsmith.", 20)],
     keys: &[
-        Rule::mapped("langsmith.span.kind", Field::OperationName, &KIND),
-        // Believed where no kind is said.
-        Rule { values: Some(&KIND), ..Rule::new("gen_ai.operation.name", Action::Copy(Field::OperationName)) },
+        // The exporter calls the run of a prompt a chat.
+        Rule { corrects: true, ..Rule::mapped("langsmith.span.kind", Field::OperationName, &KIND) },
+        Rule::mapped("gen_ai.operation.name", Field::OperationName, &KIND),
         // Told by the integration; `gen_ai.system` is a guess from the model's name.
         Rule::mapped("langsmith.metadata.ls_provider", Field::ProviderName, &values::PROVIDER),
         Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),

@@ -221,7 +221,10 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
                     operation.offer(Field::OperationName, Scalar::Str("chat".into()));
                 }
                 // What was asked stands on the span above as well.
-                false => operation.input = Content::Absent,
+                false => {
+                    operation.input = Content::Absent;
+                    operation.clear(Field::OperationName);
+                }
             }
         }
         _ => {}

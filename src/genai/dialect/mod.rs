@@ -307,12 +307,15 @@ pub struct Rule {
     /// The key is a word that anybody may use (`output`, `url`, `input_tokens`): it means this only on
     /// a span on which something else speaks for the dialect, and is foreign on all others.
     pub own: bool,
+    /// Where the dialect leads, this key is believed before the target's own name of the field: the
+    /// emitter is known to guess what it writes there.
+    pub corrects: bool,
 }
 
 impl Rule {
     /// A key and any action.
     pub const fn new(key: &'static str, action: Action) -> Rule {
-        Rule { key, action, values: None, guarded: false, own: false }
+        Rule { key, action, values: None, guarded: false, own: false, corrects: false }
     }
 
     /// The key says a field.

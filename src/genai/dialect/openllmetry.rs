@@ -422,6 +422,7 @@ fn wrapper<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
             offer(Field::ToolCallResult, "mcp.response.value");
             offer(Field::ToolCallResult, "traceloop.entity.output");
         }
+        // The package for CrewAI says it on the crew's span only.
         "" if is_workflow => offer(Field::WorkflowName, "crewai.crew.name"),
         _ => {}
     }

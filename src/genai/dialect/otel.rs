@@ -120,3 +120,19 @@ pub static OTEL: Dialect = Dialect {
 
 const MESSAGE: &[&str] = &["content", "gen_ai.event.content", "tool_calls"];
 const CHOICE: &[&str] = &["message", "content", "gen_ai.event.content", "tool_calls"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::genai::convention;
+
+    #[test]
+    fn no_rule_hides_a_current_name() {
+        let names: Vec<_> = convention::ALL.iter().flat_map(|convention| convention.all_names()).collect();
+        let hides = |rule: &&Rule| {
+            matches!(rule.action, Action::Keep(_)) && names.iter().any(|name| name.attribute == Some(rule.key))
+        };
+        let rules = super::super::BUILT_IN.iter().flat_map(|dialect| dialect.keys);
+        assert_eq!(rules.filter(hides).map(|rule| rule.key).collect::<Vec<_>>(), [""; 0]);
+    }
+}

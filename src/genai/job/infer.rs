@@ -9,8 +9,32 @@ use crate::genai::read::{ListOf, Outcome};
 use crate::genai::values;
 
 impl Job<'_, '_> {
-    /// Total tokens: no target has a word for them, but they may say the missing side.
-    pub(in crate::genai) fn totals(&mut self, embeddings: bool) {
+    /// The side that only a total says.
+    pub(super) fn missing_count(&mut self) {
+        let embeddings = self.operation.text(Field::OperationName) == Some("embeddings");
+        for (claim, total) in self.totals.clone() {
+            let input = self.operation.int(Field::UsageInputTokens);
+            let output = self.operation.int(Field::UsageOutputTokens);
+            let (side, count, rule) = match (input, output) {
+                (Some(input), None) if total > input && !embeddings => {
+                    (Field::UsageOutputTokens, total - input, "output is the total without input")
+                }
+                (None, Some(output)) if total > output => {
+                    (Field::UsageInputTokens, total - output, "input is the total without output")
+                }
+                (None, None) if embeddings => (Field::UsageInputTokens, total, "embeddings have input only"),
+                _ => continue,
+            };
+            self.operation.offer(side, Scalar::Int(count));
+            self.totals.retain(|(of, _)| *of != claim);
+            if let Some(claim) = self.claims.get_mut(claim) {
+                (claim.outcome, claim.rule) = (Outcome::Expressed(Reason::None), rule);
+            }
+        }
+    }
+
+    /// Total tokens: no target has a word for them.
+    pub(in crate::genai) fn totals(&mut self) {
         for (claim, total) in std::mem::take(&mut self.totals) {
             let input = self.operation.int(Field::UsageInputTokens);
             let output = self.operation.int(Field::UsageOutputTokens);
@@ -28,18 +52,6 @@ impl Job<'_, '_> {
                 },
                 (Some(side), None) | (None, Some(side)) if total == side => {
                     (Outcome::Discarded(Reason::Redundant), "the total is the one side that was said")
-                }
-                (Some(input), None) if total > input && !embeddings => {
-                    self.operation.offer(Field::UsageOutputTokens, Scalar::Int(total - input));
-                    (Outcome::Expressed(Reason::None), "output is the total without input")
-                }
-                (None, Some(output)) if total > output => {
-                    self.operation.offer(Field::UsageInputTokens, Scalar::Int(total - output));
-                    (Outcome::Expressed(Reason::None), "input is the total without output")
-                }
-                (None, None) if embeddings => {
-                    self.operation.offer(Field::UsageInputTokens, Scalar::Int(total));
-                    (Outcome::Expressed(Reason::None), "embeddings have input only")
                 }
                 (None, None) => (Outcome::Kept(Reason::NoHome), "no target has a word for a total"),
                 _ => (Outcome::Kept(Reason::BelowSum), "the total is below the one side that was said"),

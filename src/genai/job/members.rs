@@ -92,6 +92,7 @@ impl<'s> Job<'_, 's> {
                 values: rule.values.map_or(ValueMap::None, ValueMap::Table),
                 guarded: false,
                 own: false,
+                corrects: false,
             };
             let value = value_of(node);
             let given = match node.is_object() || node.is_array() {
