@@ -104,6 +104,7 @@ impl<'t, 's> Job<'t, 's> {
             self.family(group);
         }
         self.single_pieces();
+        self.variable_keys();
         self.events(reading.recognised.winner);
         self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {

@@ -227,6 +227,8 @@ pub static LITELLM_CALL_TYPE: &Table = &[
     ("generate_content_stream", Some("generate_content")),
     ("agenerate_content_stream", Some("generate_content")),
     ("call_mcp_tool", Some("execute_tool")),
+    ("rerank", Some("rerank")),
+    ("arerank", Some("rerank")),
     ("vector_store_search", Some("retrieval")),
     ("avector_store_search", Some("retrieval")),
     ("chat", Some("chat")),

@@ -157,6 +157,8 @@ pub struct Dialect {
     /// Prefixes of keys that stay as they are, each with why. They do not make a span an LLM
     /// operation.
     pub kept: &'static [(&'static str, Reason)],
+    /// Prefixes of keys that each hold one variable of a prompt template, under its name.
+    pub variables: &'static [&'static str],
     /// Names that the emitter itself gives to its spans of GenAI operations. Only such a name is
     /// replaced by the convention's, and only such a span gets the convention's kind in place of
     /// INTERNAL.
@@ -206,6 +208,7 @@ impl Dialect {
             families: &[],
             events: &[],
             kept: &[],
+            variables: &[],
             span_names: &[],
             python: false,
             json: false,

@@ -66,6 +66,8 @@ pub static OPENLIT: Dialect = Dialect {
         Rule::field("gen_ai.usage.prompt_tokens_details.cache_creation_tokens", Field::UsageCacheWriteInputTokens),
         Rule::field("gen_ai.usage.prompt_tokens_details.cache_write", Field::UsageCacheWriteInputTokens),
         Rule::new("gen_ai.server.time_to_first_token", Action::Read(time_to_first_token)),
+        Rule::new("gen_ai.client.operation.time_to_first_chunk", Action::Read(time_to_first_token)),
+        Rule::keep("gen_ai.client.operation.time_per_output_chunk", Reason::NoHome),
         // Content as attributes.
         Rule::new("gen_ai.prompt", Action::Input),
         Rule::new("gen_ai.content.prompt", Action::Input),
