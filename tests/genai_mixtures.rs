@@ -151,8 +151,12 @@ fn of_a_key_that_stands_there_twice_the_first_counts() {
         let case = Case::new("x").strings("gen_ai.request.n", &[""]).int("gen_ai.request.n", 3);
         settled(case.text("gen_ai.system", "openai").text("gen_ai.system", "cohere"), &settings);
     }
-    let case = Case::new("x").text("gen_ai.system", "openai").text("gen_ai.system", "cohere");
-    assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "openai"}));
+    let twice = |other: &str| Case::new("x").text("gen_ai.system", "openai").text("gen_ai.system", other);
+    assert_eq!(settled(twice("openai"), &replace()).json(), json!({"gen_ai.provider.name": "openai"}));
+    let done = settled(twice("cohere"), &replace());
+    assert_eq!(done.json()["gen_ai.provider.name"], json!("openai"));
+    assert_eq!(done.keys().iter().filter(|key| *key == "gen_ai.system").count(), 2);
+    assert!(done.reason("conflict"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! Nothing is decided here about targets. A claim notes where something was said; what became of it
 //! is filled in by [`super::translate`].
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::dialect::{Counts, Dialect, Family, Quirk, Reason, Sign};
 use super::field::Field;
@@ -13,7 +13,8 @@ use crate::otlp::traces::Origin;
 use crate::otlp::value::Value;
 
 /// Everything of a span that translation reads, held so that the span itself may be edited. Of a key
-/// that stands there twice, which OTLP forbids, the first is read, and the others share its fate.
+/// that stands there twice, which OTLP forbids, the first is read; where another says something else,
+/// both stay.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
@@ -22,6 +23,8 @@ pub(super) struct Source<'a> {
     /// How many of the attributes are the span's own. The others stand on events that say what could
     /// stand on the span, and are read after them.
     own: usize,
+    /// Keys that stand there again with another value, in order.
+    contested: Vec<&'a str>,
     /// When the span began.
     pub(super) start_time_unix_nano: u64,
 }
@@ -54,8 +57,9 @@ impl<'a> Source<'a> {
             })
             .collect();
         let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().collect();
-        keep_first(&mut attributes);
-        let mut source = Source { attributes, events, own: 0, start_time_unix_nano: read.start_time_unix_nano() };
+        let contested = keep_first(&mut attributes);
+        let start_time_unix_nano = read.start_time_unix_nano();
+        let mut source = Source { attributes, events, own: 0, contested, start_time_unix_nano };
         source.own = source.attributes.len();
         for event in &mut source.events {
             let start = source.attributes.len();
@@ -85,14 +89,20 @@ impl<'a> Source<'a> {
         self.events.iter().find(|event| event.lent.contains(&attribute)).map(|event| event.name)
     }
 
+    /// Whether a key stands there again with another value: it must not go, for that would go with it.
+    pub(super) fn is_contested(&self, key: &str) -> bool {
+        self.contested.binary_search(&key).is_ok()
+    }
+
     /// Whether an attribute is the span's own.
     pub(super) fn is_own(&self, attribute: usize) -> bool {
         attribute < self.own
     }
 }
 
-/// Leaves the first attribute of each key. Few are compared with each other, which is faster than hashing.
-fn keep_first(attributes: &mut Vec<(&str, Value<'_>)>) {
+/// Leaves the first attribute of each key, and returns the keys of those that said something else. Few
+/// are compared with each other, which is faster than hashing.
+fn keep_first<'a>(attributes: &mut Vec<(&'a str, Value<'a>)>) -> Vec<&'a str> {
     if attributes.len() <= 32 {
         let mut rest = attributes.as_slice();
         let mut is_repeated = false;
@@ -101,11 +111,22 @@ fn keep_first(attributes: &mut Vec<(&str, Value<'_>)>) {
             rest = later;
         }
         if !is_repeated {
-            return;
+            return Vec::new();
         }
     }
-    let mut seen = HashSet::with_capacity_and_hasher(attributes.len(), foldhash::fast::RandomState::default());
-    attributes.retain(|(key, _)| seen.insert(*key));
+    let mut first = HashMap::with_capacity_and_hasher(attributes.len(), foldhash::fast::RandomState::default());
+    let mut contested = BTreeSet::new();
+    for (key, value) in std::mem::take(attributes) {
+        let known = *first.entry(key).or_insert(attributes.len());
+        match attributes.get(known) {
+            Some((_, said)) if *said == value => {}
+            Some(_) => {
+                contested.insert(key);
+            }
+            None => attributes.push((key, value)),
+        }
+    }
+    contested.into_iter().collect()
 }
 
 impl SourceEvent<'_> {

@@ -31,6 +31,7 @@ impl Translator {
         self.write_lists(read, source, span);
         self.write_variables(read, source, span);
         merge_parts(&mut read.claims);
+        self.keep_contested(read, source);
         if self.provenance {
             self.write_provenance(read, source, span);
         }
@@ -110,7 +111,7 @@ impl Translator {
         if claim.part || !source.is_own(number) {
             return None;
         }
-        let (key, existing) = source.attributes.get(number)?;
+        let (key, existing) = source.attributes.get(number).filter(|(key, _)| !source.is_contested(key))?;
         let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None)) && !self.is_name_of(field, key);
         (goes && existing == value).then_some(*key)
     }
@@ -189,6 +190,24 @@ impl Translator {
         let kept: Vec<Cow<'_, str>> = kept.take(MAX_PROVENANCE_KEYS).map(Cow::Borrowed).collect();
         if !kept.is_empty() {
             span.set(PROVENANCE_KEPT, written(&Scalar::Strings(kept), Type::Strings));
+        }
+    }
+
+    /// A key that stands there twice with different values stays, for the other one would go with it.
+    fn keep_contested(&self, read: &mut Read<'_>, source: &Source<'_>) {
+        let operation_name = read.operation.text(Field::OperationName);
+        for claim in &mut read.claims {
+            let is_own = matches!(claim.from, From::Attribute(number) if source.is_own(number));
+            let Some(key) = key_of(claim, source).filter(|key| is_own && source.is_contested(key)) else { continue };
+            let stays = match claim.outcome {
+                Outcome::Expressed(reason) => reason == Reason::Current,
+                Outcome::Discarded(_) => false,
+                Outcome::Kept(_) | Outcome::Open => true,
+            };
+            if !stays && !self.is_live(key, claim.about, &read.operation, operation_name) {
+                claim.outcome = Outcome::Kept(Reason::Conflict);
+                claim.rule = "it stands there twice with different values; both stay";
+            }
         }
     }
 
