@@ -190,7 +190,7 @@ fn a_rerank_has_no_messages() {
 
 #[test]
 fn the_service_is_the_provider_where_the_client_is_not() {
-    let provider = |scope: &str, more: &[(&str, opentelemetry_proto::tonic::common::v1::any_value::Value)]| {
+    let provider = |scope: &str, more: &[(&str, any_value::Value)]| {
         let mut attributes = vec![("llm.request.type", string("chat")), ("gen_ai.request.model", string("m"))];
         attributes.extend(more.iter().cloned());
         let span = translated_span(scope, "0.30.0", "openai.chat", &attributes);
@@ -313,7 +313,7 @@ fn first_chunks_and_errors() {
         .event("llm.content.completion.chunk", 125, &[])
         .event("llm.content.completion.chunk", 130, &[])
         .to(Target::V1_41);
-    let seconds = support::attribute(&span.attributes, "gen_ai.response.time_to_first_chunk").unwrap();
+    let seconds = attribute(&span.attributes, "gen_ai.response.time_to_first_chunk").unwrap();
     assert_eq!(seconds.value, Some(any_value::Value::DoubleValue(0.125)));
     assert_eq!(text(&span.attributes, "error.type"), Some("invalid_request_error"));
     assert_eq!(span.events.len(), 2);
