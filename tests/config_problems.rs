@@ -425,6 +425,64 @@ fn a_mapping_of_a_current_name() {
     assert!(lines[0].contains("did you mean gen_ai.request.model?"), "{lines:?}");
 }
 
+/// A configuration with a `genai` processor in these pipelines.
+fn joining(join_logs: &str, pipelines: &str) -> String {
+    format!(
+        "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}\n\
+         processors:\n  genai:\n    join_logs: {{ {join_logs} }}\n\
+         exporters: {{ debug: }}\n\
+         service:\n  pipelines:\n{pipelines}"
+    )
+}
+
+#[test]
+fn the_joining_of_logs() {
+    let pipeline = |id: &str| format!("    {id}: {{ receivers: [otlp], processors: [genai], exporters: [debug] }}\n");
+    let both = pipeline("traces") + &pipeline("logs");
+    for (join_logs, pipelines, lines) in [
+        ("", both.clone(), &[][..]),
+        ("enabled: true", both.clone(), &[]),
+        ("enabled: false", pipeline("traces"), &[]),
+        (
+            "enabled: true",
+            pipeline("traces"),
+            &["4:5: processors.genai.join_logs: joins nothing: genai stands in no pipeline of logs; put it into one \
+               pipeline of traces and one of logs; others take one of another name"],
+        ),
+        (
+            "enabled: true",
+            both.clone() + &pipeline("logs/b"),
+            &[
+                "4:5: processors.genai.join_logs: cannot tell which call is whose: genai stands in 2 pipelines of logs; \
+               put it into one pipeline of traces and one of logs; others take one of another name",
+            ],
+        ),
+        (
+            "enabled: true, wait_duration: 10m",
+            both.clone(),
+            &[
+                "4:48: processors.genai.join_logs.wait_duration: \"10m\" is too long; expected at most 5m: what waits is lost \
+               if the program crashes",
+            ],
+        ),
+        (
+            "enabled: true, wait: 5s",
+            both.clone(),
+            &[
+                "4:33: processors.genai.join_logs.wait: unknown key; expected enabled, wait_duration, max_items or max_bytes",
+            ],
+        ),
+        (
+            "enabled: true, max_items: 0",
+            both.clone(),
+            &["4:44: processors.genai.join_logs.max_items: found 0; expected a whole number of spans and log records \
+               from 1 to 1000000"],
+        ),
+    ] {
+        assert_eq!(problems_of(&joining(join_logs, &pipelines)), lines, "{join_logs}\n{pipelines}");
+    }
+}
+
 #[test]
 fn a_rule_for_native_metrics_that_there_is_not() {
     let yaml = "receivers: { otlp: { protocols: { grpc: } } }\n\

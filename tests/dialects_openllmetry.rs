@@ -57,6 +57,7 @@ const LEGACY: &[&str] = &[
     "gen_ai.openai.system_fingerprint",
     "gen_ai.openai.response.system_fingerprint",
     "gen_ai.openai.response.service_tier",
+    "anthropic.message.stop_reason",
 ];
 
 #[test]

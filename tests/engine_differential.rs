@@ -10,8 +10,8 @@ use dragoman::otlp::wire::put_bytes;
 use oracle::edits::Plan;
 use oracle::engine::{ReadEverything, edit_on_both_ways};
 use oracle::generate::{Entropy, Wildness, damage, wire};
-use oracle::records;
 use oracle::{agree_on_refusal, json_is_a_request_or_refused, json_round_trip, target};
+use oracle::{metrics, records};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
@@ -32,6 +32,12 @@ proptest! {
     fn edits_on_the_wire_are_edits_on_structs(seed in decisions(), plan in vec(any::<u8>(), 0..96)) {
         let body = wire(Signal::Traces, &mut Entropy::new(&seed), Wildness::Any);
         edit_on_both_ways(&body, &Plan::new(&mut Entropy::new(&plan)));
+    }
+
+    #[test]
+    fn edits_of_metrics_are_edits_on_structs(seed in decisions(), plan in vec(any::<u8>(), 0..128)) {
+        let body = wire(Signal::Metrics, &mut Entropy::new(&seed), Wildness::Any);
+        metrics::edit_on_both_ways(&body, &metrics::plan(&mut Entropy::new(&plan)));
     }
 
     #[test]

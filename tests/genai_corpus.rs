@@ -248,6 +248,7 @@ const LLM_PREFIXES: &[&str] = &[
     "response_data",
     "retrieval.",
     "server_label",
+    "sk.",
     "strands.",
     "tool",
     "traceloop.",

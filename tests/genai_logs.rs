@@ -437,6 +437,8 @@ fn said(value: &Value, into: &mut BTreeSet<String>) {
             members.for_each(|(_, value)| said(value, into));
         }
         Value::Null => {}
+        // OpenLIT's word for a limit that was not set.
+        Value::Number(number) if number.as_i64() == Some(-1) => {}
         other => drop(into.insert(other.to_string())),
     }
 }

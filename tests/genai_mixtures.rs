@@ -76,7 +76,7 @@ fn a_named_total_is_a_sibling_of_bare_counts() {
 #[test]
 fn a_correction_that_agrees_with_another_key_expresses_it() {
     let case = Case::new("x").scope("opentelemetry.instrumentation.bedrock").version("0.40.0");
-    let case = case.text("gen_ai.system", "anthropic").text("langtrace.service.name", "aws.bedrock");
+    let case = case.text("gen_ai.system", "anthropic").text("llm.vendor", "aws.bedrock");
     assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "aws.bedrock"}));
 }
 
@@ -143,4 +143,67 @@ fn content_that_makes_way_is_counted() {
     let done = settled(case, &keep());
     assert_eq!(done.messages("gen_ai.input.messages")[0]["role"], json!("user"));
     assert!(done.counted("otel", "discarded", "shape", 1));
+}
+
+#[test]
+fn of_a_key_that_stands_there_twice_the_first_counts() {
+    for settings in all_settings() {
+        let case = Case::new("x").strings("gen_ai.request.n", &[""]).int("gen_ai.request.n", 3);
+        settled(case.text("gen_ai.system", "openai").text("gen_ai.system", "cohere"), &settings);
+    }
+    let case = Case::new("x").text("gen_ai.system", "openai").text("gen_ai.system", "cohere");
+    assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "openai"}));
+}
+
+#[test]
+fn what_a_dialect_reads_of_a_current_name_is_believed_before_legacy_keys() {
+    for settings in all_settings() {
+        let case = Case::new("x").scope("Azure.AI.Inference").text("llm.request.model", "a");
+        settled(case.text("reranker.model_name", "b").text("llm.request.model_name", "c"), &settings);
+        let case = Case::new("x").scope("Azure.AI.Inference").strings("gen_ai.response.finish_reasons", &["stop"]);
+        let done = settled(case.text("llm.finish_reason", "length"), &settings);
+        assert_eq!(done.json()["gen_ai.response.finish_reasons"], json!(["stop"]));
+    }
+}
+
+#[test]
+fn documents_stay_where_another_list_of_them_is_kept() {
+    let case = || {
+        Case::new("x")
+            .text("retrieval.documents.0.document.content", "Paris is in France.")
+            .text("reranker.output_documents.0.document.id", "d1")
+    };
+    for settings in all_settings() {
+        let done = settled(case(), &settings);
+        let documents = json!([{"content": "Paris is in France."}]);
+        assert_eq!(done.messages("gen_ai.retrieval.documents"), documents);
+        assert_eq!(done.json()["reranker.output_documents.0.document.id"], json!("d1"));
+    }
+}
+
+#[test]
+fn pieces_that_make_no_document_stay() {
+    for (key, text) in [("metadata", r#"{"page":1}"#), ("score", "high"), ("content", "")] {
+        let key = format!("retrieval.documents.0.document.{key}");
+        for settings in all_settings() {
+            let case = Case::new("x").text(&key, text).text("reranker.output_documents.0.document.id", "d1");
+            assert_eq!(settled(case, &settings).json()[&key], json!(text));
+        }
+    }
+}
+
+#[test]
+fn a_conversation_is_split_once() {
+    for events in [
+        r#"[{"role":"assistant","content":"Hello"}]"#,
+        r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#,
+    ] {
+        for settings in all_settings() {
+            let done = settled(Case::new("chat m").scope("pydantic-ai").text("events", events), &settings);
+            assert_eq!(done.messages("gen_ai.output.messages")[0]["role"], json!("assistant"));
+            let input = done.json().get("gen_ai.input.messages").cloned();
+            assert_eq!(input.is_some_and(|input| input.as_str().unwrap().contains("user")), events.contains("user"));
+            assert!(done.counted("pydantic-ai", "expressed", "", 1));
+        }
+    }
 }

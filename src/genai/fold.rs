@@ -39,6 +39,8 @@ struct Draft<'s> {
     content: Option<Cow<'s, str>>,
     /// The members of content blocks, by the number of the block.
     blocks: Vec<(u32, (&'static str, Cow<'s, str>))>,
+    /// A whole list of content blocks.
+    more_blocks: Option<Cow<'s, str>>,
     /// A whole list of tool calls.
     whole_calls: Option<Cow<'s, str>>,
     user: bool,
@@ -92,6 +94,7 @@ impl<'s> Draft<'s> {
             Piece::Role => self.role = present(text),
             Piece::Name => self.name = present(text),
             Piece::Calls => self.whole_calls = present(text),
+            Piece::Blocks => self.more_blocks = present(text),
             Piece::Block(member) => self.blocks.push((piece.inner, (member, text))),
             Piece::Content => self.content = Some(text),
             Piece::UserText => {
@@ -163,6 +166,13 @@ impl<'s> Draft<'s> {
             }
             for part in blocks.parts(python) {
                 parts.push(part);
+            }
+        }
+        if let Some(blocks) = self.more_blocks {
+            match content::parts_from_json(&blocks, python) {
+                _ if blocks.trim() == "[]" => {}
+                Some(read) => append_owned(Some(read), &mut parts),
+                None => append_text(blocks, python, &mut parts),
             }
         }
         parts.extend(self.refusal.map(|text| content::refusal(&text)));
@@ -372,8 +382,17 @@ pub(super) fn documents<'s>(mut pieces: Vec<Numbered<'s>>, python: bool) -> Vec<
 }
 
 /// Keys of an event that say nothing which its message or the span does not.
-const EVENT_ENVELOPE: &[&str] =
-    &["gen_ai.system", "role", "id", "index", "finish_reason", "event.name", "tool_calls", "name"];
+const EVENT_ENVELOPE: &[&str] = &[
+    "gen_ai.system",
+    "gen_ai.provider.name",
+    "role",
+    "id",
+    "index",
+    "finish_reason",
+    "event.name",
+    "tool_calls",
+    "name",
+];
 
 /// The messages of an event, and whether they say all that the event says. `None` if the event
 /// holds no content.

@@ -84,6 +84,8 @@ fn starts(action: Action) -> bool {
         Action::Marks => true,
         Action::Total
         | Action::Input
+        | Action::Messages(_)
+        | Action::Body(..)
         | Action::Output
         | Action::Instructions
         | Action::Tools

@@ -11,6 +11,7 @@ mod lists;
 mod members;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use self::lists::PieceWork;
 pub(super) use self::members::merge_parts;
@@ -18,7 +19,7 @@ use super::candidate::Candidate;
 use super::coerce::{self, Coerced, coerce};
 use super::content;
 use super::convention::Convention;
-use super::dialect::{Action, Reason, Verdict};
+use super::dialect::{Action, EventAction, Reason, Verdict};
 use super::field::{Field, Type};
 use super::index::Index;
 use super::operation::{Offered, Operation, Scalar};
@@ -104,6 +105,7 @@ impl<'t, 's> Job<'t, 's> {
         }
         self.single_pieces();
         self.events(reading.recognised.winner);
+        self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {
             self.key(*work, guarded);
         }
@@ -152,6 +154,8 @@ impl<'t, 's> Job<'t, 's> {
             Action::Total => self.total(work, value),
             Action::Input => self.list(work, ListOf::Input, given),
             Action::Output => self.list(work, ListOf::Output, given),
+            Action::Messages(list) => self.messages(work, list, given),
+            Action::Body(list, rules) => self.body(work, list, rules, given),
             Action::Instructions => self.list(work, ListOf::Instructions, given),
             Action::Tools => self.list(work, ListOf::Tools, given),
             Action::Documents => self.list(work, ListOf::Documents, given),
@@ -159,7 +163,9 @@ impl<'t, 's> Job<'t, 's> {
             Action::Members(rules) => self.members(work, rules, given),
             Action::Variables => self.variables(work, value),
             Action::ByOperation(actions) => {
-                let operation = self.operation.text(Field::OperationName).unwrap_or_default();
+                let said = self.operation.text(Field::OperationName);
+                // A second pass will find it written there.
+                let operation = said.or(self.inferred_operation()).unwrap_or_default();
                 let of = |name: &str| actions.iter().find(|(of, _)| *of == name).map(|(_, action)| *action);
                 match of(operation).or_else(|| of("")) {
                     Some(action) => self.said(work, action, given),
@@ -214,6 +220,7 @@ impl<'t, 's> Job<'t, 's> {
             Action::Read(read) => {
                 let outcome = match read(&mut self.operation, value) {
                     Verdict::Expressed => Outcome::Expressed(Reason::None),
+                    Verdict::Repaired(reason) => Outcome::Expressed(reason),
                     Verdict::Discarded(reason) => Outcome::Discarded(reason),
                     Verdict::Kept(reason) => Outcome::Kept(reason),
                 };
@@ -279,8 +286,9 @@ impl<'t, 's> Job<'t, 's> {
             }
             Some(Coerced::Absent) => {
                 let stands = current && coerce::is_of(self.written_type(field), value);
-                // A number below zero is a word for nothing.
-                let outcome = match stands && !matches!(value, Value::Int(..0)) {
+                // A number below zero is a word for nothing, as is one that a map says to be.
+                let is_word = matches!(value, Value::Int(..0)) || is_placeholder(&work.meaning.values, field, value);
+                let outcome = match stands && !is_word {
                     true => Outcome::Kept(Reason::Empty),
                     false => Outcome::Discarded(Reason::Empty),
                 };
@@ -353,6 +361,21 @@ impl<'t, 's> Job<'t, 's> {
         self.claim(&work, About::Usage, outcome, rule);
     }
 
+    /// When the first chunk of a stream came, where nothing but its event says it.
+    fn first_chunk(&mut self) {
+        let source = self.source;
+        let index = self.index;
+        let is_chunk = |name: &str| {
+            index.events.iter().any(|(_, rule)| matches!(rule.action, EventAction::Chunk) && rule.matches(name))
+        };
+        let first = source.events.iter().filter(|event| is_chunk(event.name)).map(|event| event.time_unix_nano).min();
+        if let Some(nanoseconds) = first.and_then(|time| time.checked_sub(source.start_time_unix_nano)) {
+            let seconds = Duration::from_nanos(nanoseconds).as_secs_f64();
+            self.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(seconds), None);
+            self.foreign = true;
+        }
+    }
+
     /// What becomes of all expressed claims of a field.
     pub(super) fn settle_field(&mut self, field: Field, outcome: Outcome, rule: &'static str) {
         for claim in &mut self.claims {
@@ -390,7 +413,10 @@ fn address(field: Field, value: &Value<'_>) -> Option<(String, Option<i64>)> {
 
 /// A value in the words of a map and the field's type; `None` as in [`Job::mapped`].
 fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coerced<'s>> {
-    let Value::Str(text) = value else { return Some(coerce(field, value)) };
+    if is_placeholder(words, field, value) {
+        return Some(Coerced::Absent);
+    }
+    let Value::Str(text) = value else { return Some(without_placeholders(words, coerce(field, value))) };
     let word: Cow<'s, str> = match words {
         ValueMap::None => return Some(coerce(field, value)),
         ValueMap::Table(table) => match values::look(table, text) {
@@ -405,6 +431,33 @@ fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coe
         },
     };
     Some(coerce(field, &Value::Str(word)))
+}
+
+/// Whether a word stands there for want of a value, such as the model `chat`. Only operations and
+/// providers can be something else instead.
+fn is_placeholder(words: &ValueMap, field: Field, value: &Value<'_>) -> bool {
+    let ValueMap::Table(table) = words else { return false };
+    let is_nothing = |text: &str| values::look(table, text) == Mapped::Nothing;
+    match value {
+        _ if matches!(field, Field::OperationName | Field::ProviderName) => false,
+        Value::Str(text) => is_nothing(text),
+        Value::Array(array) => {
+            let mut items = array.iter().peekable();
+            items.peek().is_some() && items.all(|item| item.as_str().is_some_and(is_nothing))
+        }
+        _ => false,
+    }
+}
+
+/// A list without the words that stand there for want of a value.
+fn without_placeholders<'s>(words: &ValueMap, coerced: Coerced<'s>) -> Coerced<'s> {
+    match (words, coerced) {
+        (ValueMap::Table(table), Coerced::Value(Scalar::Strings(mut items))) => {
+            items.retain(|item| values::look(table, item) != Mapped::Nothing);
+            Coerced::Value(Scalar::Strings(items))
+        }
+        (_, coerced) => coerced,
+    }
 }
 
 /// The JSON of a Python literal.

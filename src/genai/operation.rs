@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::dialect::Verdict;
 use super::field::Field;
 use super::message::{Document, Message, Part, ToolDefinition};
 use crate::otlp::span::Kind;
@@ -65,6 +66,8 @@ pub enum Content<T> {
     Current,
     /// It was read from something else and has to be written.
     Read(T),
+    /// It was read, and a quirk made fields of it: nothing is left to be written.
+    InFields,
 }
 
 impl<T> Content<T> {
@@ -109,8 +112,10 @@ pub struct Operation<'a> {
     pub variables: Vec<(String, String)>,
     /// What the emitter calls it, where no target has words for that: `guardrail`, `chain`.
     pub named: Option<String>,
-    /// Keys of which a quirk found that they only repeat what the messages say: they go.
-    pub repeated: Vec<&'static str>,
+    /// What a quirk finds of keys, in place of what was made of them: that the operation says elsewhere all
+    /// that they say, or that they say nothing. They go then, also if they are the target's own names of
+    /// something that the quirk forgot.
+    pub settled: Vec<(&'static str, Verdict)>,
 }
 
 const FIELDS: usize = Field::ALL.len();
@@ -127,7 +132,7 @@ impl Default for Operation<'_> {
             documents: Content::Absent,
             variables: Vec::new(),
             named: None,
-            repeated: Vec::new(),
+            settled: Vec::new(),
         }
     }
 }
@@ -222,6 +227,8 @@ pub struct Seen<'s, 'a> {
     pub name: &'s str,
     /// The span's kind.
     pub kind: Kind,
+    /// When the span began.
+    pub start_time_unix_nano: u64,
     /// The instrumentation scope's name.
     pub scope_name: &'s str,
     /// All attributes, in order.

@@ -3,6 +3,8 @@
 //! Nothing is decided here about targets. A claim notes where something was said; what became of it
 //! is filled in by [`super::translate`].
 
+use std::collections::HashSet;
+
 use super::dialect::{Counts, Dialect, Family, Quirk, Reason, Sign};
 use super::field::Field;
 use super::index::{Found, Index, MAX_DIALECTS, Meaning, Member};
@@ -10,7 +12,8 @@ use crate::otlp::span::Span;
 use crate::otlp::traces::Origin;
 use crate::otlp::value::Value;
 
-/// Everything of a span that translation reads, held so that the span itself may be edited.
+/// Everything of a span that translation reads, held so that the span itself may be edited. Of a key
+/// that stands there twice, which OTLP forbids, the first is read, and the others share its fate.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
@@ -19,6 +22,8 @@ pub(super) struct Source<'a> {
     /// How many of the attributes are the span's own. The others stand on events that say what could
     /// stand on the span, and are read after them.
     own: usize,
+    /// When the span began.
+    pub(super) start_time_unix_nano: u64,
 }
 
 /// A span event that may carry content.
@@ -27,6 +32,7 @@ pub(super) struct SourceEvent<'a> {
     /// For [`Span::remove_event`].
     pub(super) index: usize,
     pub(super) name: &'a str,
+    pub(super) time_unix_nano: u64,
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
     /// Those of its attributes that are read as if they stood on the span, as numbers in
     /// [`Source::attributes`]; they are not in `attributes` then.
@@ -42,11 +48,14 @@ impl<'a> Source<'a> {
             .map(|(number, (_, event))| SourceEvent {
                 index: number,
                 name: event.name,
+                time_unix_nano: event.time_unix_nano,
                 attributes: event.attributes().map(|entry| (entry.key, entry.parse_value())).collect(),
                 lent: 0..0,
             })
             .collect();
-        let mut source = Source { attributes: read.source_attributes().collect(), events, own: 0 };
+        let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().collect();
+        keep_first(&mut attributes);
+        let mut source = Source { attributes, events, own: 0, start_time_unix_nano: read.start_time_unix_nano() };
         source.own = source.attributes.len();
         for event in &mut source.events {
             let start = source.attributes.len();
@@ -80,6 +89,23 @@ impl<'a> Source<'a> {
     pub(super) fn is_own(&self, attribute: usize) -> bool {
         attribute < self.own
     }
+}
+
+/// Leaves the first attribute of each key. Few are compared with each other, which is faster than hashing.
+fn keep_first(attributes: &mut Vec<(&str, Value<'_>)>) {
+    if attributes.len() <= 32 {
+        let mut rest = attributes.as_slice();
+        let mut is_repeated = false;
+        while let [(key, _), later @ ..] = rest {
+            is_repeated |= later.iter().any(|(other, _)| other == key);
+            rest = later;
+        }
+        if !is_repeated {
+            return;
+        }
+    }
+    let mut seen = HashSet::with_capacity_and_hasher(attributes.len(), foldhash::fast::RandomState::default());
+    attributes.retain(|(key, _)| seen.insert(*key));
 }
 
 impl SourceEvent<'_> {
@@ -496,6 +522,8 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
         Action::Instructions if key == SYSTEM_INSTRUCTIONS => RANK_CURRENT,
         Action::Tools if key == TOOL_DEFINITIONS => RANK_CURRENT,
         Action::Documents if key == RETRIEVAL_DOCUMENTS => RANK_CURRENT,
+        // A dialect's own reading of a current name: what it takes from it stands there already.
+        Action::Read(_) if Field::ALL.iter().any(|field| is_current(*field, key)) => RANK_CURRENT,
         _ if meaning.guarded => RANK_GUARDED + rank,
         Action::Copy(_) | Action::Usage | Action::Url | Action::Read(_) | Action::Members(_) => RANK_COPY + rank,
         Action::ByOperation(_) => RANK_LATE + rank,

@@ -240,6 +240,7 @@ impl Translator {
             let seen = Seen {
                 name: span.name(),
                 kind: span.kind(),
+                start_time_unix_nano: source.start_time_unix_nano,
                 scope_name: origin.scope_name,
                 attributes: source.own_attributes(),
             };

@@ -193,8 +193,8 @@ pub static PROVIDER: &Table = &[
 ];
 
 /// `gen_ai.token.type`. A total is neither.
-pub static TOKEN_TYPE: [(&str, Option<&str>); 4] =
-    [("input", Some("input")), ("output", Some("output")), ("prompt", Some("input")), ("completion", Some("output"))];
+pub static TOKEN_TYPE: &Table =
+    &[("input", Some("input")), ("output", Some("output")), ("prompt", Some("input")), ("completion", Some("output"))];
 
 /// `gen_ai.operation.name`. `rerank`, `image`, ... are custom operations and pass through.
 pub static OPERATION: &Table = &[

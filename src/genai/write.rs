@@ -246,10 +246,6 @@ impl Translator {
                     && self.name(field, operation_name).is_some_and(|(attribute, _)| attribute == key)
             }
             About::List(list) => key == list_name(list) && !is_absent(operation, list),
-            // A dialect's own rule read a current name, and a better value may stand there now.
-            About::Nothing => operation
-                .facts()
-                .any(|(field, _)| self.name(field, operation_name).is_some_and(|(attribute, _)| attribute == key)),
             _ => false,
         }
     }

@@ -118,6 +118,10 @@ pub trait Recorder: Send + Sync {
     fn duration(&self, call: &Call);
     /// Usage was not counted.
     fn suppressed(&self, reason: Suppressed);
+    /// A call's tokens were counted, at another span of it, which may be another service's.
+    fn counted_elsewhere(&self, call: &Call) {
+        let _ = call;
+    }
 }
 
 /// Remembers which calls were counted. Shared by all requests of a pipeline.
@@ -310,6 +314,9 @@ impl Verdict {
         }
         if let Some(reason) = self.suppressed {
             recorder.suppressed(reason);
+            if matches!(reason, Suppressed::SameResponse | Suppressed::SameTrace | Suppressed::Stacked) {
+                recorder.counted_elsewhere(call);
+            }
         }
     }
 }

@@ -72,13 +72,18 @@ impl Standing {
                 return false;
             }
         }
+        self.is_counted(subject);
+        true
+    }
+
+    /// What a service would say is recorded, if not for this service.
+    pub(super) fn is_counted(&self, subject: &Subject<'_>) {
         let mut derived = lock(&self.derived);
-        for key in [any, exact] {
+        for key in [self.key(&Subject { operation: "", ..*subject }), self.key(subject)] {
             if !derived.contains(&key) {
                 derived.insert(key, ());
             }
         }
-        true
     }
 
     pub(super) fn is_derived(&self, subject: &Subject<'_>) -> bool {

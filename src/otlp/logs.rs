@@ -1,7 +1,7 @@
 //! One pass over a logs request: every record is shown to a [`Visitor`] once, and the request is
 //! written once, afterwards, by copying what nobody changed.
 //!
-//! As [`super::traces`] for spans; what both have in common is [`super::envelope`].
+//! As [`super::traces`] for spans; what both have in common is `envelope`.
 
 use bytes::Bytes;
 

@@ -7,6 +7,7 @@ mod listeners;
 mod observers;
 mod pages;
 pub mod plan;
+mod rooms;
 pub mod settings;
 pub mod start;
 pub mod stop;

@@ -19,6 +19,7 @@ use super::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelinePlan, Plan, ProcessorSettings,
     StagePlan,
 };
+use super::rooms::Rooms;
 use crate::exporter::debug::DebugExporter;
 use crate::exporter::otlp::OtlpExporter;
 use crate::exporter::prometheus::Prometheus;
@@ -84,6 +85,8 @@ pub struct Running {
     /// Ends connectors and background work, after intake.
     pub(super) background: CancellationToken,
     pub(super) connectors: Vec<JoinHandle<()>>,
+    pub(super) pipelines: Vec<Arc<Pipeline>>,
+    pub(super) rooms: Rooms,
     pub(super) otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
     pub(super) debug: Vec<Arc<DebugExporter>>,
     /// Ends the pages, last.
@@ -116,9 +119,13 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
         house.exporter(&plan, id, settings, output)?;
     }
     let mut pipelines = BTreeMap::new();
-    for pipeline in &plan.pipelines {
-        pipelines.insert(pipeline.id.to_string(), Arc::new(house.pipeline(&plan, pipeline, &background)));
+    let panics = own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone");
+    for plan_of in &plan.pipelines {
+        let pipeline = Arc::new(house.pipeline(&plan, plan_of, &background));
+        house.rooms.lead_to(&pipeline, &panics);
+        pipelines.insert(plan_of.id.to_string(), pipeline);
     }
+    house.rooms.run(&background);
     own.add_source(Arc::new(GenaiKeys(std::mem::take(&mut house.genai))));
     own.add_source(Arc::new(OwnMetricPoints(std::mem::take(&mut house.own_metrics))));
     house.derived_metrics_flow(&plan);
@@ -154,7 +161,6 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     }
 
     let (intake, pages) = (CancellationToken::new(), CancellationToken::new());
-    let panics = own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone");
     let receivers = receivers.into_iter().map(|(id, bound)| {
         let fed = plan.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(&Input::Receiver(id.clone())));
         let fed = fed.filter_map(|pipeline| pipelines.get(&pipeline.id.to_string()).cloned());
@@ -179,6 +185,9 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
         receivers,
         background: started.disarm(),
         connectors,
+        // Pipelines are held by the receivers' tasks, which end before the rooms do.
+        pipelines: pipelines.into_values().collect(),
+        rooms: house.rooms,
         otlp: house.otlp,
         debug: house.debug,
         pages,
@@ -197,6 +206,7 @@ struct House {
     genai: Vec<Arc<Genai>>,
     own_metrics: Vec<Arc<OwnMetrics>>,
     limiters: BTreeMap<Id, Arc<MemoryLimiter>>,
+    rooms: Rooms,
 }
 
 impl House {
@@ -279,6 +289,9 @@ impl House {
                 }
                 ProcessorSettings::Genai(settings) => {
                     let mut genai = Genai::new(settings);
+                    if let Some(join_logs) = settings.join_logs {
+                        genai = genai.joining(self.rooms.enter(&stage.id, join_logs, steps.len(), &self.own));
+                    }
                     if plan.signal == Signal::Logs {
                         let dropped = known::dropped_log_records(&self.own);
                         genai = genai.counting_folded(dropped.with(&[stage.id.as_str(), "folded"]));

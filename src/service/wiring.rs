@@ -65,6 +65,7 @@ impl<'c> Wiring<'c> {
         }
         wiring.check_ids();
         wiring.check_joints();
+        wiring.check_joins();
         wiring.warn_of_unused();
         wiring
     }
@@ -223,6 +224,31 @@ impl<'c> Wiring<'c> {
                     field.refuse("takes from no pipeline", "it under exporters of another pipeline too");
                 }
                 _ => {}
+            }
+        }
+    }
+
+    /// Spans and log records meet in one processor, which must stand in one pipeline of each.
+    fn check_joins(&self) {
+        for processor in &self.processors {
+            let Some((_, ProcessorSettings::Genai(settings))) = &processor.known else { continue };
+            if settings.join_logs.is_none() || !processor.is_used.get() {
+                continue;
+            }
+            for signal in [Signal::Traces, Signal::Logs] {
+                let of_signal = self.pipelines.iter().filter(|pipeline| pipeline.signal == signal);
+                let count =
+                    of_signal.filter(|pipeline| pipeline.stages.iter().any(|stage| stage.id == processor.id)).count();
+                let wrong = match count {
+                    1 => continue,
+                    0 => format!("joins nothing: {} stands in no pipeline of {signal}", processor.id),
+                    count => format!(
+                        "cannot tell which call is whose: {} stands in {count} pipelines of {signal}",
+                        processor.id
+                    ),
+                };
+                let help = "put it into one pipeline of traces and one of logs; others take one of another name";
+                processor.field.below(&["join_logs"]).refuse_key(wrong, help);
             }
         }
     }

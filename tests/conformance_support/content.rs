@@ -178,7 +178,10 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
         }
         Tree::Array(items) => items.iter().for_each(|item| look(item, said, false, gone)),
         Tree::Object(members) => {
-            for (name, member) in members.iter().filter(|(name, _)| !WORDS.contains(&name.as_str())) {
+            // The class that LangChain serialised, which the message's role says.
+            let is_class = |name: &str| name == "id" && members.contains_key("lc");
+            for (name, member) in members.iter().filter(|(name, _)| !WORDS.contains(&name.as_str()) && !is_class(name))
+            {
                 look(member, said, MADE_UP.contains(&name.as_str()), gone);
             }
         }

@@ -8,8 +8,10 @@ use crate::stage::{histogram, metrics, request, said, sum, to, translate};
 
 const OPENAI: &str = "opentelemetry.instrumentation.openai.v1";
 
+type Count = (&'static str, &'static str, &'static str, u64);
+
 /// The lines of a translated request, and what became of its points.
-fn read(target: Target, body: &Bytes) -> (Vec<String>, Vec<(&'static str, &'static str, &'static str, u64)>) {
+fn read(target: Target, body: &Bytes) -> (Vec<String>, Vec<Count>) {
     let (outcome, fates) = translate(&to(target), body);
     let fates = fates.into_iter().map(|((dialect, outcome, reason), points)| (dialect, outcome, reason.name(), points));
     (said(&outcome.body), fates.collect())

@@ -98,6 +98,30 @@ async fn replaced_are_only_the_metrics_operations_and_services_that_are_derived(
     assert_eq!((discarded.0.1, discarded.1), ("discarded", 4));
 }
 
+/// A client and the gateway behind it, each of which sends its own: the call is counted for the gateway,
+/// which is nearer to the provider, and the client's number would be a second one.
+#[tokio::test]
+async fn replaced_is_what_was_counted_for_another_service() {
+    use dragoman::metrics::ledger::{Ledger, LedgerWindow};
+    use dragoman::otlp::{SpanId, TraceId};
+    for target in [Target::V1_41, Target::Main] {
+        let families = families(target);
+        let stage = stage(&rule(target, NativeMetrics::Replace), families.clone());
+        let ledger = Ledger::new(&LedgerWindow::default(), false);
+        for (service, id) in [("gateway", 2), ("client", 1)] {
+            let mut sightings = ledger.sightings();
+            let response_id = "chatcmpl-0123456789abcdefghij".to_owned();
+            let (trace_id, span_id) = (Some(TraceId([7; 16])), Some(SpanId([id; 8])));
+            sightings.call(Call { response_id, trace_id, span_id, ..call(service, "chat") });
+            ledger.settle(sightings, families.as_ref());
+        }
+        for service in ["gateway", "client"] {
+            let left = said(&accept(&stage, &own(service, "any")).body);
+            assert!(left.iter().all(|line| line.contains("duration")), "{service}: {left:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn replaced_are_a_targets_own_spellings() {
     let families = families(Target::Main);

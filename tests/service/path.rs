@@ -76,14 +76,14 @@ async fn every_signal_from_every_way_in_to_every_way_out() {
 }
 
 #[tokio::test]
-async fn recorded_metrics_and_logs_arrive_as_they_were() {
+async fn without_a_processor_recorded_metrics_and_logs_arrive_as_they_were() {
     let (mut grpc, mut http) = (Backend::start([]).await, Backend::start([]).await);
     let rig = Rig::start(plan(&format!(
         "{RECEIVER}{}service:
   telemetry: {{ metrics: {{ level: none }} }}
   pipelines:
-    metrics: {{ receivers: [otlp], processors: [genai], exporters: [otlp_grpc] }}
-    logs: {{ receivers: [otlp], processors: [genai], exporters: [otlp_http] }}
+    metrics: {{ receivers: [otlp], exporters: [otlp_grpc] }}
+    logs: {{ receivers: [otlp], exporters: [otlp_http] }}
 ",
         exporters(&grpc, &http)
     )))

@@ -5,11 +5,10 @@
 //! reasons are the text of a JSON list, and a tool call without an id has the id `unknown`. Its names of
 //! providers (`microsoft.agent_framework`) are custom values, which the conventions allow.
 
-use super::{Action, Dialect, Reason, Rule, SpanName, Tell, Verdict};
+use super::{Action, Dialect, Reason, Rule, SpanName, Tell};
 use crate::genai::field::Field;
 use crate::genai::operation::{Content, Operation, Scalar, Seen};
 use crate::genai::values;
-use crate::otlp::value::Value;
 
 /// The dialect's name.
 pub const NAME: &str = "ms-agent-framework";
@@ -26,8 +25,8 @@ pub static AGENT_FRAMEWORK: Dialect = Dialect {
         Tell::key_prefix("agent_framework.", 20),
     ],
     keys: &[
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
-        Rule::new("gen_ai.tool.call.id", Action::Read(call_id)),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("gen_ai.tool.call.id", Field::ToolCallId, &CALL_ID),
         Rule::own("workflow.name", Action::BySpanName(&[("workflow.run", Action::Field(Field::WorkflowName))])),
         Rule::own("workflow.id", Action::BySpanName(&[("workflow.run", Action::Marks)])),
         Rule::keep("agent_framework.function.invocation.duration", Reason::NoHome),
@@ -38,17 +37,8 @@ pub static AGENT_FRAMEWORK: Dialect = Dialect {
     ..Dialect::new(NAME)
 };
 
-/// The text that stands there for want of an id.
-fn call_id<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    match value {
-        Value::Str(id) if values::is_nothing(id) => Verdict::Discarded(Reason::Empty),
-        Value::Str(id) => {
-            operation.offer(Field::ToolCallId, Scalar::Str(id.clone()));
-            Verdict::Kept(Reason::Current)
-        }
-        _ => Verdict::Kept(Reason::Uncoercible),
-    }
-}
+/// What stands there for want of an id.
+static CALL_ID: [(&str, Option<&str>); 1] = [("unknown", None)];
 
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     if seen.name == "workflow.run" {

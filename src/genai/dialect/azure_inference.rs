@@ -5,12 +5,10 @@
 //! it writes `chat`, and where it does not know why a generation ended, `none`. Its neighbour for agents
 //! and projects is [`super::azure_projects`].
 
-use super::{Action, Dialect, Reason, Rule, Tell, Verdict};
-use crate::genai::coerce::{Coerced, coerce};
+use super::{Dialect, Reason, Rule, Tell};
 use crate::genai::field::Field;
 use crate::genai::operation::{Operation, Scalar, Seen};
 use crate::genai::values;
-use crate::otlp::value::Value;
 
 /// The dialect's name.
 pub const NAME: &str = "azure-ai-inference";
@@ -25,9 +23,9 @@ pub static AZURE_INFERENCE: Dialect = Dialect {
         Tell::key("azure.resource_provider.namespace", 20),
     ],
     keys: &[
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
-        Rule::new("gen_ai.request.model", Action::Read(model)),
-        Rule::new("gen_ai.response.finish_reasons", Action::Read(finish_reasons)),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("gen_ai.request.model", Field::RequestModel, &MODEL),
+        Rule::mapped("gen_ai.response.finish_reasons", Field::ResponseFinishReasons, &FINISH_REASON),
         Rule::keep("az.client_request_id", Reason::NoHome),
     ],
     quirk: Some(quirk),
@@ -35,32 +33,10 @@ pub static AZURE_INFERENCE: Dialect = Dialect {
 };
 
 /// The name of the operation stands in for a model that is not known.
-fn model<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    match value {
-        Value::Str(model) if model == "chat" || model.is_empty() => Verdict::Discarded(Reason::Empty),
-        Value::Str(model) => {
-            operation.offer(Field::RequestModel, Scalar::Str(model.clone()));
-            Verdict::Kept(Reason::Current)
-        }
-        _ => Verdict::Kept(Reason::Uncoercible),
-    }
-}
+static MODEL: [(&str, Option<&str>); 1] = [("chat", None)];
 
-fn finish_reasons<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    let Coerced::Value(Scalar::Strings(said)) = coerce(Field::ResponseFinishReasons, value) else {
-        return Verdict::Discarded(Reason::Empty);
-    };
-    let known: Vec<_> = said.iter().filter(|reason| !values::is_nothing(reason)).cloned().collect();
-    if known.is_empty() {
-        return Verdict::Discarded(Reason::Empty);
-    }
-    let all = known.len() == said.len() && matches!(value, Value::Array(_));
-    operation.offer(Field::ResponseFinishReasons, Scalar::Strings(known));
-    match all {
-        true => Verdict::Kept(Reason::Current),
-        false => Verdict::Expressed,
-    }
-}
+/// What stands there where nothing is known.
+static FINISH_REASON: [(&str, Option<&str>); 2] = [("none", None), ("unknown", None)];
 
 /// One client for all models of Azure: the host tells those of Azure OpenAI.
 fn quirk<'a>(operation: &mut Operation<'a>, _: &Seen<'_, 'a>) {

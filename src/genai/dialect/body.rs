@@ -68,6 +68,17 @@ pub(super) const RESPONSE: &[Rule] = &[
     Rule::field("system_fingerprint", Field::OpenaiResponseSystemFingerprint),
 ];
 
+/// What answers say beside their content.
+pub(super) const ANSWER: &[Rule] = &[
+    Rule::new("object", Action::Read(object)),
+    Rule::field("id", Field::ResponseId),
+    Rule::field("model", Field::ResponseModel),
+    Rule::new("usage", Action::Read(usage)),
+    Rule::new("usage_metadata", Action::Read(usage)),
+    Rule::new("service_tier", Action::Read(response_tier)),
+    Rule::field("system_fingerprint", Field::OpenaiResponseSystemFingerprint),
+];
+
 /// The service tier has a name only where the API is OpenAI's.
 fn request_tier<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
     tier(operation, value, Field::OpenaiRequestServiceTier)
@@ -102,7 +113,7 @@ fn object<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
     Verdict::Kept(Reason::NoHome)
 }
 
-/// The counts of usage objects, by their paths: OpenAI's of both APIs, Anthropic's, Gemini's.
+/// The counts of usage objects, by their paths: OpenAI's of both APIs, Anthropic's, Gemini's, LangChain's.
 const COUNTS: &[(&str, Field)] = &[
     ("prompt_tokens", Field::UsageInputTokens),
     ("input_tokens", Field::UsageInputTokens),
@@ -122,6 +133,9 @@ const COUNTS: &[(&str, Field)] = &[
     ("completion_tokens_details.reasoning_tokens", Field::UsageReasoningOutputTokens),
     ("output_tokens_details.reasoning_tokens", Field::UsageReasoningOutputTokens),
     ("thoughts_token_count", Field::UsageReasoningOutputTokens),
+    ("input_token_details.cache_read", Field::UsageCacheReadInputTokens),
+    ("input_token_details.cache_creation", Field::UsageCacheWriteInputTokens),
+    ("output_token_details.reasoning", Field::UsageReasoningOutputTokens),
 ];
 
 /// The counts of a usage object, where nothing else says them. It goes if it says no other count than
@@ -142,7 +156,7 @@ pub(super) fn usage<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Ver
         }
     });
     for (field, number) in &said {
-        let is_detail = !matches!(field, Field::UsageInputTokens | Field::UsageOutputTokens | Field::UsageTotalTokens);
+        let is_detail = !matches!(field, Field::UsageInputTokens | Field::UsageOutputTokens);
         if !known || is_detail {
             operation.offer(*field, Scalar::Int(*number));
         }

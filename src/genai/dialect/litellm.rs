@@ -132,7 +132,8 @@ const TOOL: &[(&str, Piece)] =
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     strip_slug(operation, seen);
     // Releases before `llm.request.type` write embeddings as calls without an answer.
-    let is_embedding = operation.get(Field::OperationName).is_none()
+    let is_said = ["llm.request.type", "gen_ai.operation.name"].iter().any(|key| seen.get(key).is_some());
+    let is_embedding = !is_said
         && operation.output.is_absent()
         && [Field::UsageInputTokens, Field::UsageTotalTokens].iter().any(|field| operation.int(*field).is_some())
         && operation.int(Field::UsageOutputTokens).is_none_or(|count| count == 0)

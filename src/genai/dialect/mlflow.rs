@@ -7,7 +7,7 @@
 //! takes its own away; the bare parameters stay, and the model of the answer stands as the one that
 //! was asked for.
 
-use super::{Action, Dialect, Reason, Rule, SpanName, Tell, Verdict, body};
+use super::{Action, Dialect, EventRule, Reason, Rule, SpanName, Tell, Verdict, body};
 use crate::genai::content::json;
 use crate::genai::field::Field;
 use crate::genai::operation::{Offered, Operation, Scalar, Seen};
@@ -52,7 +52,6 @@ pub static MLFLOW: Dialect = Dialect {
         Rule::own("tools", Action::Tools),
         // Metadata of the trace, which stands on its root.
         Rule { own: true, ..Rule::new("session.id", Action::Copy(Field::ConversationId)) },
-        Rule::own("user.id", Action::Keep(Reason::Current)),
         Rule::new("mlflow.spanInputs", Action::ByOperation(INPUTS)),
         Rule::new("mlflow.spanOutputs", Action::ByOperation(OUTPUTS)),
         // After the bodies, for autologging puts the answer's model there.
@@ -66,6 +65,7 @@ pub static MLFLOW: Dialect = Dialect {
         Rule::keep("mlflow.experimentId", Reason::NoHome),
         Rule::keep("mlflow.trace.intermediate_outputs", Reason::NoHome),
     ],
+    events: &[EventRule::chunk("mlflow.chunk.item.*")],
     kept: &[("mlflow.traceTag.", Reason::NoHome), ("mlflow.", Reason::Unknown)],
     // Classes and methods of the client libraries that autologging wraps.
     span_names: &[

@@ -47,23 +47,48 @@
 //! list. A value map must map its own results to themselves.
 
 pub mod agent_framework;
+pub mod anthropic_sdk;
 pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
 mod body;
+pub mod braintrust;
+pub mod claude_code;
+pub mod codex;
+pub mod crewai;
+pub mod gemini_cli;
+pub mod genkit;
+pub mod github_copilot;
+pub mod google_adk;
 pub mod handwritten;
+pub mod haystack;
 pub mod inference_server;
+mod instant;
+pub mod langchain4j;
+pub mod langfuse;
+pub mod langsmith;
+pub mod langtrace;
+pub mod langwatch;
 pub mod litellm;
+pub mod livekit;
+pub mod llama_index;
 pub mod llama_stack;
+pub mod logfire;
+pub mod mastra;
 pub mod mcp;
 pub mod mlflow;
 pub mod openinference;
 pub mod openlit;
 pub mod openllmetry;
+pub mod openrouter;
 pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
+pub mod sentry;
+pub mod spring_ai;
+pub mod strands;
 pub mod user;
+pub mod vercel;
 
 use super::field::Field;
 use super::operation::{Operation, Seen};
@@ -72,20 +97,46 @@ use super::values::Table;
 /// All built-in dialects, more specific ones first. [`user`] mappings stand before them.
 pub static BUILT_IN: &[&Dialect] = &[
     &agent_framework::AGENT_FRAMEWORK,
+    &anthropic_sdk::ANTHROPIC_SDK,
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
+    &braintrust::BRAINTRUST,
+    &claude_code::CLAUDE_CODE,
+    &codex::CODEX,
+    &crewai::CREWAI,
+    &gemini_cli::GEMINI_CLI,
+    &genkit::GENKIT,
+    &github_copilot::GITHUB_COPILOT,
+    &google_adk::GOOGLE_ADK,
+    &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
+    &langfuse::LANGFUSE,
+    &langchain4j::LANGCHAIN4J,
+    &langchain4j::LANGCHAIN4J,
+    &langfuse::LANGFUSE,
+    &langsmith::LANGSMITH,
+    &langtrace::LANGTRACE,
+    &langwatch::LANGWATCH,
     &litellm::LITELLM,
+    &livekit::LIVEKIT,
+    &llama_index::LLAMA_INDEX,
     &llama_stack::LLAMA_STACK,
+    &mastra::MASTRA,
+    &logfire::LOGFIRE,
     &mcp::MCP,
     &mlflow::MLFLOW,
-    &openlit::OPENLIT,
     &openinference::OPENINFERENCE,
+    &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
-    &semantic_kernel::SEMANTIC_KERNEL,
+    &openrouter::OPENROUTER,
     &pydantic_ai::PYDANTIC_AI,
+    &spring_ai::SPRING_AI,
+    &vercel::VERCEL,
+    &sentry::SENTRY,
+    &semantic_kernel::SEMANTIC_KERNEL,
+    &strands::STRANDS,
     &otel::OTEL,
     &handwritten::HANDWRITTEN,
 ];
@@ -301,6 +352,12 @@ pub enum Action {
     Input,
     /// Output messages: JSON of any known shape, or one assistant's text.
     Output,
+    /// Messages of the list if they are JSON of any known shape of messages; anything else stays.
+    Messages(List),
+    /// The body of a request (input) or of an answer (output), whole: messages, and the instructions and
+    /// the tools beside them. What else it says is read by these rules, as members of an object; the key
+    /// goes if nothing is left. What is no body is one message.
+    Body(List, &'static [Rule]),
     /// System instructions that were passed apart from the messages.
     Instructions,
     /// Tool definitions as JSON.
@@ -347,6 +404,8 @@ pub type Read = for<'a> fn(&mut Operation<'a>, &crate::otlp::value::Value<'a>) -
 pub enum Verdict {
     /// All that it said is in the operation: it may go.
     Expressed,
+    /// As [`Verdict::Expressed`], after a repair.
+    Repaired(Reason),
     /// It said nothing: it may go.
     Discarded(Reason),
     /// It stays.
@@ -487,6 +546,8 @@ pub enum Piece {
     ToolCallId,
     /// A list of tool calls as JSON, in any provider's shape.
     Calls,
+    /// More of the content: a JSON list of content blocks, such as generated files.
+    Blocks,
     /// A member of the `#`-th content block, by the name that it has in the block's JSON: `type`,
     /// `text`, `url`, ...
     Block(&'static str),
@@ -553,6 +614,11 @@ impl EventRule {
         EventRule { name, action: EventAction::Attributes }
     }
 
+    /// A chunk of a streamed answer.
+    pub const fn chunk(name: &'static str) -> EventRule {
+        EventRule { name, action: EventAction::Chunk }
+    }
+
     /// Attributes that mean something on this event only.
     pub const fn rules(name: &'static str, rules: &'static [Rule]) -> EventRule {
         EventRule { name, action: EventAction::Rules(rules) }
@@ -575,6 +641,9 @@ pub enum EventAction {
     /// Its attributes mean what they would mean on the span, where they are read after those of the
     /// span itself. It goes once all of them are expressed.
     Attributes,
+    /// A chunk of a streamed answer: how long after the span's start the first one came is said where
+    /// nothing else says it. The events stay.
+    Chunk,
     /// As [`EventAction::Attributes`], by rules that hold on this event only: what `value` means, its
     /// name says.
     Rules(&'static [Rule]),
@@ -604,7 +673,7 @@ pub enum SpanName {
     Any,
     /// Any name in a scope whose name begins so.
     InScope(&'static str),
-    /// This name, on a span with this attribute: what the name would become says it.
+    /// A name that begins so, on a span with this attribute: the name that takes its place says it.
     With(&'static str, &'static str),
 }
 
@@ -618,7 +687,7 @@ impl SpanName {
             SpanName::Suffix(suffix) => name.ends_with(suffix),
             SpanName::Any => true,
             SpanName::InScope(prefix) => scope_name.starts_with(prefix),
-            SpanName::With(exact, key) => name == exact && has(key),
+            SpanName::With(prefix, key) => name.starts_with(prefix) && has(key),
         }
     }
 }

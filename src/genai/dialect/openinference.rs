@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use super::{Action, Dialect, Family, List, Piece, Reason, Rule, SpanName, Tell, Verdict};
+use super::{Action, Dialect, EventRule, Family, List, Piece, Reason, Rule, SpanName, Tell, Verdict};
 use crate::genai::content::json;
 use crate::genai::field::Field;
 use crate::genai::operation::{Offered, Operation, Scalar, Seen};
@@ -119,6 +119,7 @@ pub static OPENINFERENCE: Dialect = Dialect {
             unindexed: &[],
         },
     ],
+    events: &[EventRule::chunk("First Token Stream Event")],
     kept: &[
         ("openinference.", Reason::Unknown),
         ("embedding.", Reason::Unknown),
@@ -199,7 +200,7 @@ static KIND: [(&str, Option<&str>); 11] = [
 static PROVIDER: [(&str, Option<&str>); 2] = [("azure", Some("azure.ai.inference")), ("amazon", Some("aws.bedrock"))];
 
 /// The parameters of a request, under the names of several APIs.
-const PARAMETERS: [Rule; 36] = [
+pub(super) const PARAMETERS: [Rule; 36] = [
     Rule::field("model", Field::RequestModel),
     Rule::field("model_name", Field::RequestModel),
     Rule::field("model_id", Field::RequestModel),
@@ -231,8 +232,8 @@ const PARAMETERS: [Rule; 36] = [
     Rule::field("stream", Field::RequestStream),
     Rule::field("reasoning_effort", Field::RequestReasoningLevel),
     Rule::field("reasoning.effort", Field::RequestReasoningLevel),
-    Rule::mapped("response_format.type", Field::OutputType, &values::OUTPUT_TYPE),
-    Rule::mapped("text.format.type", Field::OutputType, &values::OUTPUT_TYPE),
+    Rule::mapped("response_format.type", Field::OutputType, values::OUTPUT_TYPE),
+    Rule::mapped("text.format.type", Field::OutputType, values::OUTPUT_TYPE),
     Rule::field("encoding_format", Field::RequestEncodingFormats),
     Rule::field("dimensions", Field::EmbeddingsDimensionCount),
     Rule::new("tools", Action::Tools),
@@ -371,7 +372,7 @@ fn model_name<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
 
 /// A provider in the conventions' word.
 fn provider_of(word: &str) -> Option<String> {
-    match (values::look(&PROVIDER, word), values::look(&values::PROVIDER, word)) {
+    match (values::look(&PROVIDER, word), values::look(values::PROVIDER, word)) {
         (Mapped::To(provider), _) | (Mapped::Unknown, Mapped::To(provider)) => Some(provider.to_owned()),
         (Mapped::Unknown, Mapped::Unknown) => Some(word.trim().to_ascii_lowercase()),
         _ => None,

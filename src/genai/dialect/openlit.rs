@@ -169,7 +169,9 @@ pub static OPENLIT: Dialect = Dialect {
         ("gen_ai.agent.allow_", Reason::NoHome),
         ("gen_ai.agent.action.", Reason::NoHome),
         ("gen_ai.agent.finish.", Reason::NoHome),
-        ("openlit.", Reason::NoHome),
+        ("openlit.agent.", Reason::NoHome),
+        ("openlit.score.", Reason::NoHome),
+        ("openlit.", Reason::Unknown),
     ],
     // `{vendor}.{endpoint}` until 1.33.8, `{operation} {model}` since.
     span_names: &[
@@ -388,13 +390,17 @@ fn called_tools<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
             .and_then(|text| content::messages_from_json(text, "assistant", false))
             .map(|messages| calls(&messages))
             .unwrap_or_default(),
-        Content::Absent => return,
+        Content::Absent | Content::InFields => return,
     };
-    for (key, field, of) in CALLED {
+    let calls = said.len();
+    for (key, field, which) in CALLED {
         let value = seen.get(key).and_then(Value::as_str).filter(|value| !value.is_empty());
-        let said = said.iter().map(|call| plain(&of(call))).collect::<Vec<_>>().join(",");
+        let said = said.iter().filter_map(|call| call.get(*which)).map(|text| plain(text));
+        let said = said.collect::<Vec<_>>().join(",");
         if value.is_some_and(|value| plain(value) == said) {
-            operation.repeated.push(key);
+            // Of several joined ones the text itself stands nowhere.
+            let verdict = if calls == 1 { Verdict::Expressed } else { Verdict::Discarded(Reason::Copy) };
+            operation.settled.push((key, verdict));
             operation.clear(*field);
         }
     }
@@ -403,12 +409,12 @@ fn called_tools<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
 /// A call's id, name and arguments.
 type Call = [String; 3];
 
-/// The keys of tools, and what of a call stands there.
-const CALLED: &[(&str, Field, fn(&Call) -> String)] = &[
-    ("gen_ai.tool.call.id", Field::ToolCallId, |[id, ..]| id.clone()),
-    ("gen_ai.tool.name", Field::ToolName, |[_, name, _]| name.clone()),
-    ("gen_ai.tool.args", Field::ToolCallArguments, |[.., arguments]| arguments.clone()),
-    ("gen_ai.tool.call.arguments", Field::ToolCallArguments, |[.., arguments]| arguments.clone()),
+/// The keys of tools, and which of a call's texts stands there.
+const CALLED: &[(&str, Field, usize)] = &[
+    ("gen_ai.tool.call.id", Field::ToolCallId, 0),
+    ("gen_ai.tool.name", Field::ToolName, 1),
+    ("gen_ai.tool.args", Field::ToolCallArguments, 2),
+    ("gen_ai.tool.call.arguments", Field::ToolCallArguments, 2),
 ];
 
 fn calls(messages: &[Message<'_>]) -> Vec<Call> {

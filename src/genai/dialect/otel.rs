@@ -86,12 +86,11 @@ pub static OTEL: Dialect = Dialect {
         Rule::new("gen_ai.output.messages", Action::Output),
         Rule::new("gen_ai.system_instructions", Action::Instructions),
         Rule::new("gen_ai.tool.definitions", Action::Tools),
+        Rule::new("gen_ai.retrieval.documents", Action::Documents),
         // Current names that are fields of no target's table because nothing translates to them.
         Rule::keep("gen_ai.conversation.compacted", Reason::Current),
-        Rule::keep("gen_ai.request.previous_response.id", Reason::Current),
         Rule::keep("gen_ai.request.stream_cursor", Reason::Current),
         Rule::keep("gen_ai.response.status", Reason::Current),
-        Rule::keep("gen_ai.retrieval.documents", Reason::Current),
     ],
     events: &[
         // Span events of 1.26.0 and 1.27.0.

@@ -95,6 +95,15 @@ impl Job<'_, '_> {
             }
             self.operation.clear(field);
         }
+        for (claim, total) in std::mem::take(&mut self.totals) {
+            match self.claims.get_mut(claim) {
+                Some(claim) if total == 0 => {
+                    claim.outcome = Outcome::Discarded(Reason::ZeroUsage);
+                    claim.rule = "a call has tokens: zeros say that nothing was reported";
+                }
+                _ => self.totals.push((claim, total)),
+            }
+        }
     }
 
     fn repair(&mut self, repair: Repair, reported: u64, missing: u64) {

@@ -5,7 +5,7 @@ use super::Job;
 use crate::genai::dialect::Reason;
 use crate::genai::field::Field;
 use crate::genai::operation::Scalar;
-use crate::genai::read::Outcome;
+use crate::genai::read::{ListOf, Outcome};
 use crate::genai::values;
 
 impl Job<'_, '_> {
@@ -50,20 +50,27 @@ impl Job<'_, '_> {
         }
     }
 
-    /// The operation's name from its shape, where nothing says it. What the emitter itself calls a chain
-    /// is none, whatever messages stand on it.
+    /// The operation's name from its shape, where nothing says it.
     pub(in crate::genai) fn infer_operation(&mut self) {
+        if let Some(name) = self.inferred_operation() {
+            self.operation.set(Field::OperationName, Scalar::Str(name.into()));
+        }
+    }
+
+    /// The operation's name as it would be inferred from what is known by now.
+    pub(super) fn inferred_operation(&self) -> Option<&'static str> {
         if !self.foreign || self.operation.named.is_some() || self.operation.get(Field::OperationName).is_some() {
-            return;
+            return None;
         }
         let id = self.operation.text(Field::ResponseId).unwrap_or_default();
-        let said = !self.operation.input.is_absent() || !self.operation.output.is_absent();
-        let name = match () {
-            () if self.user_text || id.starts_with("cmpl-") => "text_completion",
-            () if said || id.starts_with("chatcmpl-") => "chat",
-            () => return,
-        };
-        self.operation.set(Field::OperationName, Scalar::Str(name.into()));
+        let said = !self.operation.input.is_absent()
+            || !self.operation.output.is_absent()
+            || self.candidates.iter().any(|candidate| matches!(candidate.list, ListOf::Input | ListOf::Output));
+        match () {
+            () if self.user_text || id.starts_with("cmpl-") => Some("text_completion"),
+            () if said || id.starts_with("chatcmpl-") => Some("chat"),
+            () => None,
+        }
     }
 
     /// The provider from the host that was called or the model's name, where nothing says it; the

@@ -75,7 +75,7 @@ impl<'s> Job<'_, 's> {
             self.claim(&work, About::Nothing, outcome, "an object was expected; anything else stays");
             return;
         };
-        if let Some(rule) = rules.iter().find(|rule| rule.key == ANY_OTHER)
+        if let Some(rule) = rules.iter().find(|rule| rule.key == ANY_OTHER && !object.is_blank())
             && !rules.iter().any(|rule| at(object, rule.key).is_some_and(|node| !node.is_null()))
         {
             return self.said(work, rule.action, given);

@@ -225,7 +225,8 @@ impl Call {
 
     /// Says the call on a span, in the target's own attributes.
     pub(super) fn write(&self, span: &mut Span<'_>, convention: &Convention) {
-        if !span.has(OPERATION_NAME) && !(self.input.is_empty() && self.output.is_empty()) {
+        let has_messages = !self.input.is_empty() || !self.output.is_empty();
+        if has_messages && !span.has(OPERATION_NAME) {
             // Roles and choices are a chat's.
             span.set(OPERATION_NAME, "chat");
         }

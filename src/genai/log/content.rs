@@ -1,7 +1,7 @@
 //! The content of a model's call that stands in log records and not on its span: which records have
 //! some, and how it is put on the span.
 //!
-//! The legacy carriers are the events of [`super::event`]; Spring AI's text records, the records into
+//! The legacy carriers are the events of `event`; Spring AI's text records, the records into
 //! which AWS' distribution moves the content of spans, and the bodies of Claude Code's API requests.
 
 use std::borrow::Cow;

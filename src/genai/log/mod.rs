@@ -3,8 +3,8 @@
 //!
 //! Up to 1.36 every message of a call was an event (`gen_ai.user.message`, `gen_ai.choice`, ...);
 //! since 1.37 the call is one event, `gen_ai.client.inference.operation.details`, with the messages
-//! in structured attributes. What an event says is in [`event`]; which events are one call, and what
-//! they say together, in [`call`]; records whose content belongs on a span, in [`content`]. Attributes are translated as those of a span are, by
+//! in structured attributes. What an event says is in `event`; which events are one call, and what
+//! they say together, in `call`; records whose content belongs on a span, in [`content`]. Attributes are translated as those of a span are, by
 //! [`super::translate`].
 
 mod call;

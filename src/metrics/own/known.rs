@@ -6,7 +6,7 @@
 use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
 
-use super::{Counter, Counters, Registry};
+use super::{Counter, Counters, Gauges, Registry};
 
 /// A counter for each signal, in the order of [`Signal::ALL`].
 #[derive(Debug, Clone)]
@@ -170,6 +170,24 @@ pub fn dropped_log_records(own: &Registry) -> Counters {
         "Log records that were dropped because another item says all that they said",
         &["processor", "reason"],
     )
+}
+
+/// `dragoman_processor_held_items{processor,otel_signal}`: items that a processor holds back.
+pub fn held_items(own: &Registry) -> Gauges {
+    let help = "Items that a processor holds back for a while and has not passed on yet";
+    own.gauges("dragoman_processor_held_items", help, &["processor", "otel_signal"])
+}
+
+/// `dragoman_join_items_total{processor,otel_signal,outcome}`.
+pub fn join_items(own: &Registry) -> Counters {
+    let help = "Spans without content and log records with it that waited for each other, by what came of it";
+    own.counters("dragoman_join_items_total", help, &["processor", "otel_signal", "outcome"])
+}
+
+/// `dragoman_join_lost_items_total{processor,otel_signal,reason}`.
+pub fn join_lost_items(own: &Registry) -> Counters {
+    let help = "Items that were held back and that no exporter took, by reason";
+    own.counters("dragoman_join_lost_items_total", help, &["processor", "otel_signal", "reason"])
 }
 
 /// What went through a pipeline.

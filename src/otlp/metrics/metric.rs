@@ -372,3 +372,120 @@ impl<'a> Metric<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::otlp::value::{Value, put_key_value};
+    use crate::otlp::wire::put_uint;
+
+    fn nested(number: u32, content: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_bytes(&mut bytes, number, content);
+        bytes
+    }
+
+    /// A field that no message of OTLP has.
+    fn unknown(value: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_uint(&mut bytes, 900, value);
+        bytes
+    }
+
+    fn attribute(number: u32, key: &str, text: &str) -> Vec<u8> {
+        let mut value = Vec::new();
+        Value::from(text).encode(&mut value);
+        let mut bytes = Vec::new();
+        put_key_value(&mut bytes, number, key, &value);
+        bytes
+    }
+
+    /// A point with something unknown on both sides of its attribute.
+    fn point(kind: Kind, key: &str) -> Vec<u8> {
+        [unknown(1), attribute(kind.attributes(), key, "v"), unknown(2)].concat()
+    }
+
+    fn metric(name: &str, data: u32, points: &[Vec<u8>]) -> Vec<u8> {
+        let points: Vec<u8> = points.iter().flat_map(|point| [unknown(3), nested(1, point)].concat()).collect();
+        let data = nested(data, &[points, unknown(4)].concat());
+        [nested(1, name.as_bytes()), unknown(5), data, unknown(6)].concat()
+    }
+
+    #[test]
+    fn what_is_not_known_survives_a_split_in_every_part() {
+        for (kind, number) in [
+            (Kind::Gauge, 5),
+            (Kind::Sum, 7),
+            (Kind::Histogram, 9),
+            (Kind::ExponentialHistogram, 10),
+            (Kind::Summary, 11),
+        ] {
+            let source = metric("one", number, &[point(kind, "a"), point(kind, "b")]);
+            let mut metric = Metric::new();
+            metric.parse(&source).unwrap();
+            let two = metric.part("two", "u");
+            metric.points()[1].rename("b", "c");
+            metric.points()[1].move_to(two);
+            let (mut first, mut behind) = (Vec::new(), Vec::new());
+            metric.write(&mut first);
+            metric.write_behind(&mut behind);
+            // What stands before a point that left stays where it was.
+            let data = |points: &[u8]| nested(number, &[points, &unknown(4)].concat());
+            let left = data(&[unknown(3), nested(1, &point(kind, "a")), unknown(3)].concat());
+            assert_eq!(first, [nested(1, b"one"), unknown(5), left, unknown(6)].concat(), "{kind:?}");
+            let moved = data(&[unknown(3), unknown(3), nested(1, &point(kind, "c"))].concat());
+            let expected = [nested(1, b"two"), unknown(5), moved, unknown(6), nested(3, b"u")].concat();
+            assert_eq!(behind, nested(METRICS, &expected), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn changes_that_are_taken_back_leave_the_metric_as_it_came() {
+        let source = metric("one", 7, &[point(Kind::Sum, "a")]);
+        let mut metric = Metric::new();
+        metric.parse(&source).unwrap();
+        let two = metric.part("two", "");
+        let point = &mut metric.points()[0];
+        point.set("a", "other");
+        point.set("b", "more");
+        point.move_to(two);
+        assert!(metric.is_edited());
+        let point = &mut metric.points()[0];
+        point.restore();
+        point.move_to(Part::SELF);
+        assert!(!metric.is_edited());
+        let mut out = Vec::new();
+        metric.write(&mut out);
+        assert_eq!(out, source);
+    }
+
+    #[test]
+    fn of_data_that_is_said_twice_the_last_counts_and_pieces_of_it_add_up() {
+        let sum = |key| nested(7, &nested(1, &point(Kind::Sum, key)));
+        let gauge = nested(5, &nested(1, &point(Kind::Gauge, "g")));
+        let source = [sum("dead"), gauge, sum("a"), sum("b")].concat();
+        let mut metric = Metric::new();
+        metric.parse(&source).unwrap();
+        assert_eq!((metric.kind(), metric.point_count()), (Some(Kind::Sum), 2));
+        let keys: Vec<bool> = metric.points().iter().zip(["a", "b"]).map(|(point, key)| point.has(key)).collect();
+        assert_eq!(keys, [true, true]);
+        metric.points()[0].drop_point();
+        let mut out = Vec::new();
+        metric.write(&mut out);
+        let mut again = Metric::new();
+        again.parse(&out).unwrap();
+        assert_eq!((again.point_count(), again.points()[0].has("b")), (1, true));
+    }
+
+    #[test]
+    fn a_metric_has_so_many_parts_at_most() {
+        let source = metric("one", 7, &[point(Kind::Sum, "a")]);
+        let mut metric = Metric::new();
+        metric.parse(&source).unwrap();
+        assert_eq!(metric.part("one", ""), Part::SELF);
+        let parts: Vec<Part> = (0..2 * MAX_PARTS).map(|number| metric.part(&format!("p{number}"), "")).collect();
+        assert_eq!(parts.iter().filter(|part| **part != Part::SELF).count(), MAX_PARTS - 1);
+        assert_eq!(metric.part("p3", ""), parts[3]);
+        assert_eq!(metric.identity(parts[3]), ("p3", ""));
+    }
+}

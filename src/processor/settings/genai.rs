@@ -42,14 +42,18 @@ pub fn read(section: &mut Section<'_>) -> Genai {
 fn join_logs(section: &mut Section<'_>) -> Option<JoinLogs> {
     let default = JoinLogs::default();
     let enabled = section.boolean("enabled").unwrap_or(false);
+    let wait_duration = section.field("wait_duration").and_then(|field| {
+        let wait = field.interval()?;
+        if wait > MAX_WAIT {
+            field.refuse("is too long", "at most 5m: what waits is lost if the program crashes");
+        }
+        Some(wait)
+    });
     let settings = JoinLogs {
-        wait_duration: section.interval("wait_duration").unwrap_or(default.wait_duration),
+        wait_duration: wait_duration.unwrap_or(default.wait_duration),
         max_items: section.count("max_items", "spans and log records", 1..=MAX_JOIN_ITEMS).unwrap_or(default.max_items),
         max_bytes: section.count("max_bytes", "bytes", 1..=MAX_JOIN_BYTES).unwrap_or(default.max_bytes),
     };
-    if settings.wait_duration > MAX_WAIT {
-        section.refuse("waits too long in wait_duration", "at most 5m: what waits is lost if the program crashes");
-    }
     enabled.then_some(settings)
 }
 

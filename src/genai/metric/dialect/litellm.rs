@@ -18,8 +18,8 @@ pub(super) static LITELLM: Dialect = Dialect {
         Row::new("gen_ai.client.response.duration", Says::Nothing),
     ],
     attributes: &[
-        Attribute::reworded("gen_ai.operation.name", &values::LITELLM_CALL_TYPE),
-        Attribute::reworded("gen_ai.provider.name", &values::PROVIDER),
+        Attribute::reworded("gen_ai.operation.name", values::LITELLM_CALL_TYPE),
+        Attribute::reworded("gen_ai.provider.name", values::PROVIDER),
     ],
     ..Dialect::new("litellm")
 };

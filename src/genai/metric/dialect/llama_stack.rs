@@ -10,7 +10,7 @@ const MODEL: &str = "model_id";
 const ATTRIBUTES: &[Attribute] = &[
     Attribute::renamed(MODEL, "gen_ai.request.model"),
     // The id of a provider in one deployment, which mostly is the vendor's name.
-    Attribute::mapped("provider_id", "gen_ai.provider.name", &values::PROVIDER),
+    Attribute::mapped("provider_id", "gen_ai.provider.name", values::PROVIDER),
 ];
 
 const fn row(name: &'static str, says: Says) -> Row {

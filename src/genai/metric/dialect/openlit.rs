@@ -16,8 +16,8 @@ pub(super) static OPENLIT: Dialect = Dialect {
         Row::new("gen_ai.total.requests", Says::Nothing),
     ],
     attributes: &[
-        Attribute::reworded("gen_ai.operation.name", &values::OPERATION),
-        Attribute::reworded("gen_ai.provider.name", &values::PROVIDER),
+        Attribute::reworded("gen_ai.operation.name", values::OPERATION),
+        Attribute::reworded("gen_ai.provider.name", values::PROVIDER),
     ],
     ..Dialect::new("openlit")
 };

@@ -38,9 +38,9 @@ pub(super) static OPENLLMETRY: Dialect = Dialect {
     kept: &["llm."],
     attributes: &[
         // The package for LiteLLM.
-        Attribute::mapped("gen_ai.usage.token_type", TOKEN_TYPE, &values::TOKEN_TYPE),
-        Attribute::reworded(OPERATION, &values::OPERATION),
-        Attribute::reworded(PROVIDER, &values::PROVIDER),
+        Attribute::mapped("gen_ai.usage.token_type", TOKEN_TYPE, values::TOKEN_TYPE),
+        Attribute::reworded(OPERATION, values::OPERATION),
+        Attribute::reworded(PROVIDER, values::PROVIDER),
     ],
     ..Dialect::new("openllmetry")
 };
