@@ -30,7 +30,7 @@ fn semantic_kernel_for_dotnet() {
     assert_eq!(
         span().says(),
         r#"chat gpt-4o (CLIENT)
-  gen_ai.input.messages = [{"role":"system","parts":[{"type":"text","content":"Be terse."}]},{"role":"developer","parts":[{"type":"text","content":"Use tools."}]},{"role":"user","parts":[{"type":"text","content":"Weather?"}]}]
+  gen_ai.input.messages = [{"role":"system","parts":[{"type":"text","content":"Be terse."}]},{"role":"system","parts":[{"type":"text","content":"Use tools."}]},{"role":"user","parts":[{"type":"text","content":"Weather?"}]}]
   gen_ai.operation.name = chat
   gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"tool_call","id":"c1","name":"get_weather","arguments":{"city":"Paris"}}],"finish_reason":"tool_call"}]
   gen_ai.provider.name = openai
