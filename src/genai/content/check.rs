@@ -42,12 +42,9 @@ pub fn check_tool_definitions(text: &str) -> bool {
                 "type" => seen.text(0, value),
                 "name" => seen.text(1, value),
                 "description" => is_text_or_null(value),
-                "parameters" | "input_schema" | "inputSchema" | "parameters_json_schema" => match value.as_str() {
-                    // Text is not forbidden, but text that holds the schema is the schema.
-                    Some(_) => !is_text_of_object(value),
-                    None => name == "parameters" && !value.is_array() && value.kind() != Kind::Number,
-                },
-                "function" => !value.is_object(),
+                // Text is not forbidden, but text that holds the schema is the schema.
+                "parameters" => !is_text_of_object(value) && !value.is_array() && value.kind() != Kind::Number,
+                name if FOREIGN_IN_TOOL.contains(&name) => value.is_blank(),
                 _ => true,
             };
             if !good {
@@ -78,6 +75,10 @@ pub fn check_documents(text: &str) -> bool {
 fn is_list_of(text: &str, is_good: impl Fn(Node<'_>) -> bool) -> bool {
     json::parse(text).is_some_and(|node| node.is_array() && node.elements().all(is_good))
 }
+
+/// Where other APIs keep a tool's schema, or the tool.
+pub(super) const FOREIGN_IN_TOOL: &[&str] =
+    &["function", "input_schema", "inputSchema", "parameters_json_schema", "parametersJsonSchema", "json_schema"];
 
 /// What other APIs hang on a message, and belongs in its parts.
 pub(super) const FOREIGN: &[&str] = &["content", "tool_calls", "tool_call_id", "function_call", "reasoning_content"];

@@ -338,6 +338,9 @@ fn tool_definitions_of_every_api_are_one() {
         json!([json!({"type": "function", "function": {"name": "f", "description": "d", "parameters": schema}})
             .to_string()]),
         json!({"name": "f", "description": "d", "parameters": schema}),
+        json!({"name": "f", "description": "d", "inputSchema": schema, "annotations": null}),
+        json!([{"lc": 1, "type": "constructor", "id": ["x"], "kwargs": {"name": "f", "description": "d", "args_schema": schema}}]),
+        json!([json!([{"name": "f", "description": "d", "parameters": schema}]).to_string()]),
     ];
     let write = |text: &str| {
         let mut out = String::new();
@@ -357,8 +360,19 @@ fn tool_definitions_of_every_api_are_one() {
             {"type": "function", "name": "g", "strict": true},
         ])
     );
+    // Haystack's, whose function is the place of its code; Gemini's own; names alone.
+    assert_eq!(
+        write(r#"[{"type":"haystack.tools.tool.Tool","data":{"name":"f","parameters":{},"function":"__main__.f","outputs_to_string":null}},{"google_search":{}},"g"]"#).unwrap(),
+        json!([
+            {"type": "function", "name": "f", "parameters": {}, "function_2": "__main__.f"},
+            {"type": "google_search", "name": "google_search"},
+            {"type": "function", "name": "g"},
+        ])
+    );
     assert_eq!(write("[{\"a\":1}]"), None);
     assert_eq!(write("[1]"), None);
+    assert_eq!(write(r#"["{\"name\":\"cut"]"#), None);
+    assert_eq!(write(r#"["<FunctionTool object>"]"#), None);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::check::FOREIGN_IN_TOOL;
 use super::json::{self, Kind, Node};
 use super::members::Rest;
 use super::read::repaired;
@@ -158,6 +159,7 @@ fn read<'a>(node: Node<'a>, tools: &mut Vec<ToolDefinition<'a>>) -> Option<()> {
         None => "function".into(),
     };
     rest.set_aside(OWN);
+    rest.set_aside(FOREIGN_IN_TOOL);
     let mut more = rest.more(OWN)?;
     if let Some(text) = text.filter(|text| !text.is_empty()) {
         let separator = if more.is_empty() { "" } else { "," };
