@@ -474,6 +474,11 @@ impl Reason {
         Reason::ZeroUsage,
     ];
 
+    /// Whether a count was made whole.
+    pub(in crate::genai) const fn is_repair(self) -> bool {
+        matches!(self, Reason::InputWithoutCache | Reason::OutputWithoutReasoning)
+    }
+
     /// As a metric label.
     pub const fn name(self) -> &'static str {
         match self {
