@@ -100,6 +100,19 @@ fn cached_tokens_outside_the_input_are_added() {
     assert!(key.rule.contains("cached tokens"), "{}", key.rule);
 }
 
+/// The same numbers as members of one object: the key's claim carries the reason.
+#[test]
+fn a_repair_in_a_usage_object_is_told_too() {
+    let usage = r#"{"input_tokens": 20, "output_tokens": 10, "cache_read_input_tokens": 2048}"#;
+    let case = Case::new("mlflow.tracing.provider")
+        .text("mlflow.spanType", "\"CHAT_MODEL\"")
+        .text("mlflow.chat.tokenUsage", usage);
+    let told = explain(&case.request(), &replace()).unwrap();
+    let key = told.keys.iter().find(|key| key.key == "mlflow.chat.tokenUsage").unwrap();
+    assert_eq!((key.outcome, key.reason), ("expressed", "input_without_cache"), "{}", key.rule);
+    assert!(key.rule.contains("cached tokens"), "{}", key.rule);
+}
+
 #[test]
 fn the_total_says_whether_the_cache_was_part_of_the_input() {
     let case = |total| {

@@ -8,6 +8,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use dragoman::genai::dialect::BUILT_IN;
+use dragoman::metrics::ledger::Suppressed;
 use dragoman::otlp::answer::Reason;
 use dragoman::service::plan::Plan;
 
@@ -108,6 +110,24 @@ fn refusals_are_answered_as_the_table_says() {
         .map(|answer| (answer.label, answer.grpc.to_string(), answer.http.to_string()))
         .collect();
     assert_eq!(said, is);
+}
+
+#[test]
+fn every_dialect_is_named() {
+    let chapter = chapter("What it does, in order");
+    let missing: Vec<_> =
+        BUILT_IN.iter().map(|dialect| dialect.name).filter(|name| !chapter.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn every_reason_of_the_ledger_is_named() {
+    let missing: Vec<_> = Suppressed::ALL
+        .map(Suppressed::name)
+        .into_iter()
+        .filter(|name| !chapter("Self-metrics").contains(&format!("`{name}`")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

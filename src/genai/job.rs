@@ -230,7 +230,7 @@ impl<'t, 's> Job<'t, 's> {
                 {
                     self.operation.mark_current(field);
                 }
-                self.claim(&work, About::Nothing, outcome, "read by the dialect's own rule");
+                self.claim(&work, About::Nothing, outcome, own_rule(outcome));
             }
         }
     }
@@ -493,5 +493,15 @@ fn rule_of(work: Work<'_>, current: bool, outcome: Outcome) -> &'static str {
         _ if current => "already under the target's name",
         (_, ValueMap::None) => "renamed",
         _ => "renamed, in the conventions' word",
+    }
+}
+
+/// What `explain` says of a key that a function of the dialect read.
+fn own_rule(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Discarded(Reason::Redundant | Reason::Copy) => "other keys say it",
+        Outcome::Discarded(_) => "the dialect's own rule: it says nothing",
+        Outcome::Kept(_) => "the dialect's own rule leaves it as it is",
+        Outcome::Expressed(_) | Outcome::Open => "read by the dialect's own rule",
     }
 }

@@ -37,8 +37,9 @@ use crate::otlp::value::Value;
 use crate::otlp::wire::WireError;
 use crate::processor::genai::WholeBatch;
 
-/// The rule of keys that no dialect knows.
-const FOREIGN: &str = "no dialect knows it; it passes as it came";
+/// The rule of keys that nobody claimed. A dialect may know them all the same: of a chunk of a stream
+/// only its time is read.
+const FOREIGN: &str = "no dialect translates it; it passes as it came";
 
 /// Everything that is said of an input.
 #[derive(Debug, Serialize)]

@@ -8,7 +8,7 @@ use super::{Dialect, Reason, Rule, SpanName, Tell};
 use crate::genai::field::Field;
 
 /// The dialect's name.
-pub const NAME: &str = "anthropic_sdk";
+pub const NAME: &str = "anthropic-sdk";
 
 /// The dialect.
 pub static ANTHROPIC_SDK: Dialect = Dialect {

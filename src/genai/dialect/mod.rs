@@ -112,8 +112,6 @@ pub static BUILT_IN: &[&Dialect] = &[
     &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
-    &langfuse::LANGFUSE,
-    &langchain4j::LANGCHAIN4J,
     &langchain4j::LANGCHAIN4J,
     &langfuse::LANGFUSE,
     &langsmith::LANGSMITH,
@@ -479,6 +477,11 @@ impl Reason {
         Reason::ZeroUsage,
     ];
 
+    /// Whether a count was made whole.
+    pub(in crate::genai) const fn is_repair(self) -> bool {
+        matches!(self, Reason::InputWithoutCache | Reason::OutputWithoutReasoning)
+    }
+
     /// As a metric label.
     pub const fn name(self) -> &'static str {
         match self {
@@ -716,5 +719,14 @@ mod coverage {
             Found::OnEvent(_) | Found::Foreign => false,
         };
         keys.iter().copied().filter(|key| !is_known(key)).collect()
+    }
+
+    /// A dialect that is named twice is its own runner-up, and no span is clearly its own.
+    #[test]
+    fn every_dialect_is_listed_once() {
+        let mut names: Vec<_> = BUILT_IN.iter().map(|dialect| dialect.name).collect();
+        names.sort_unstable();
+        let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        assert!(twice.is_empty(), "{twice:?}");
     }
 }

@@ -240,6 +240,9 @@ pub(in crate::genai) fn merge_parts(claims: &mut Vec<Claim>) {
                 (Outcome::Kept(Reason::SaysMore), SAYS_MORE)
             }
             (Outcome::Discarded(_), outcome) => (outcome, claim.rule),
+            // Of a usage object, the count that was repaired is what there is to tell.
+            (Outcome::Expressed(reason), Outcome::Expressed(_)) if reason.is_repair() => (known.outcome, known.rule),
+            (_, Outcome::Expressed(reason)) if reason.is_repair() => (claim.outcome, claim.rule),
             (outcome, _) => (outcome, "all its members are said in the target's words"),
         };
         (known.outcome, known.rule) = (outcome, rule);
