@@ -31,6 +31,7 @@ fn mastra_a_generation() {
             "gen_ai.usage.cache_creation.input_tokens": 5,
             "mastra.metadata.threadId": "t1",
             "mastra.metadata.runId": "r1",
+            "mastra.completion_start_time": "2023-11-14T22:13:20.250Z",
             "mastra.model_generation.input": r#"{"messages":[{"role":"user","content":"Hi"}]}"#,
             "mastra.model_generation.output": r#"{"text":"Ho","reasoning":"Hm.","toolCalls":[{"toolCallId":"c1","toolName":"look","args":{"at":1}}],"files":[]}"#,
         }),
@@ -46,12 +47,14 @@ gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"reasoning","cont
 gen_ai.provider.name = openai
 gen_ai.request.model = gpt-4o
 gen_ai.response.finish_reasons = [stop]
+gen_ai.response.time_to_first_chunk = 0.25
 gen_ai.system_instructions = [{"type":"text","content":"Be brief."}]
 gen_ai.usage.audio.input_tokens = 3
 gen_ai.usage.cache_write.input_tokens = 5
 gen_ai.usage.input_tokens = 100
 gen_ai.usage.output_tokens = 20
 gen_ai.usage.reasoning.output_tokens = 8
+mastra.completion_start_time = 2023-11-14T22:13:20.250Z
 mastra.metadata.runId = r1"#
     );
 }

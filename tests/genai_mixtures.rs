@@ -76,7 +76,7 @@ fn a_named_total_is_a_sibling_of_bare_counts() {
 #[test]
 fn a_correction_that_agrees_with_another_key_expresses_it() {
     let case = Case::new("x").scope("opentelemetry.instrumentation.bedrock").version("0.40.0");
-    let case = case.text("gen_ai.system", "anthropic").text("langtrace.service.name", "aws.bedrock");
+    let case = case.text("gen_ai.system", "anthropic").text("llm.vendor", "aws.bedrock");
     assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "aws.bedrock"}));
 }
 
@@ -143,4 +143,110 @@ fn content_that_makes_way_is_counted() {
     let done = settled(case, &keep());
     assert_eq!(done.messages("gen_ai.input.messages")[0]["role"], json!("user"));
     assert!(done.counted("otel", "discarded", "shape", 1));
+}
+
+#[test]
+fn of_a_key_that_stands_there_twice_the_first_counts_and_nothing_is_lost() {
+    for settings in all_settings() {
+        let case = Case::new("x").strings("gen_ai.request.n", &[""]).int("gen_ai.request.n", 3);
+        settled(case.text("gen_ai.system", "openai").text("gen_ai.system", "cohere"), &settings);
+    }
+    let case = Case::new("x").text("gen_ai.system", "openai").text("gen_ai.system", "cohere");
+    let done = settled(case, &replace());
+    assert_eq!(done.json()["gen_ai.provider.name"], json!("openai"));
+    let systems: Vec<_> = done.span.attributes.iter().filter(|entry| entry.key == "gen_ai.system").collect();
+    assert_eq!(systems.len(), 2, "{:?}", done.keys());
+    // What says the same twice is said.
+    let case = Case::new("x").text("gen_ai.system", "openai").text("gen_ai.system", "openai");
+    assert_eq!(settled(case, &replace()).json(), json!({"gen_ai.provider.name": "openai"}));
+}
+
+#[test]
+fn what_a_dialect_reads_of_a_current_name_is_believed_before_legacy_keys() {
+    for settings in all_settings() {
+        let case = Case::new("x").scope("Azure.AI.Inference").text("llm.request.model", "a");
+        settled(case.text("reranker.model_name", "b").text("llm.request.model_name", "c"), &settings);
+        let case = Case::new("x").scope("Azure.AI.Inference").strings("gen_ai.response.finish_reasons", &["stop"]);
+        let done = settled(case.text("llm.finish_reason", "length"), &settings);
+        assert_eq!(done.json()["gen_ai.response.finish_reasons"], json!(["stop"]));
+    }
+}
+
+#[test]
+fn documents_stay_where_another_list_of_them_is_kept() {
+    let case = || {
+        Case::new("x")
+            .text("retrieval.documents.0.document.content", "Paris is in France.")
+            .text("reranker.output_documents.0.document.id", "d1")
+    };
+    for settings in all_settings() {
+        let done = settled(case(), &settings);
+        let documents = json!([{"content": "Paris is in France."}]);
+        assert_eq!(done.messages("gen_ai.retrieval.documents"), documents);
+        assert_eq!(done.json()["reranker.output_documents.0.document.id"], json!("d1"));
+    }
+}
+
+#[test]
+fn pieces_that_make_no_document_stay() {
+    for (key, text) in [("metadata", r#"{"page":1}"#), ("score", "high"), ("content", "")] {
+        let key = format!("retrieval.documents.0.document.{key}");
+        for settings in all_settings() {
+            let case = Case::new("x").text(&key, text).text("reranker.output_documents.0.document.id", "d1");
+            assert_eq!(settled(case, &settings).json()[&key], json!(text));
+        }
+    }
+}
+
+#[test]
+fn a_conversation_is_split_once() {
+    for events in [
+        r#"[{"role":"assistant","content":"Hello"}]"#,
+        r#"[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]"#,
+    ] {
+        for settings in all_settings() {
+            let done = settled(Case::new("chat m").scope("pydantic-ai").text("events", events), &settings);
+            assert_eq!(done.messages("gen_ai.output.messages")[0]["role"], json!("assistant"));
+            let input = done.json().get("gen_ai.input.messages").cloned();
+            assert_eq!(input.is_some_and(|input| input.as_str().unwrap().contains("user")), events.contains("user"));
+            assert!(done.counted("pydantic-ai", "expressed", "", 1));
+        }
+    }
+}
+
+#[test]
+fn what_is_copied_from_a_current_name_stands_there_already() {
+    let case = Case::new("x").scope("@arizeai/openinference").text("langsmith.request.streaming", "odd");
+    let case = case.text("llm.input_messages.0.message.role", "user");
+    let done = settled(case.text("llm.prompts.1.tool_calls.1.arguments", "odd"), &main());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("chat"));
+}
+
+#[test]
+fn a_count_that_only_the_total_says_is_repaired_at_once() {
+    let case = Case::new("x").text("gen_ai.request.model", "m").int("gen_ai.usage.total_tokens", 29);
+    let case = case.int("llm.usage.completion_tokens", 13).int("gen_ai.usage.cache_read_input_tokens", 29);
+    let done = settled(case, &replace());
+    assert_eq!(done.json()["gen_ai.usage.input_tokens"], json!(45));
+    assert_eq!(done.json()["dragoman.usage.reported_input_tokens"], json!(16));
+}
+
+#[test]
+fn two_things_of_one_name_in_a_block_are_told_apart() {
+    let of = |piece: &str| format!("llm.input_messages.0.message.contents.0.message_content.{piece}");
+    let case =
+        Case::new("x").text(&of("text"), "Hi").text(&of("image.image.url"), "a").text(&of("audio.audio.url"), "b");
+    let message = settled(case, &replace()).messages("gen_ai.input.messages").to_string();
+    assert!(message.contains(r#""url":"a""#) && message.contains(r#""url_2":"b""#), "{message}");
+}
+
+#[test]
+fn a_kind_that_is_no_word_does_not_displace_a_current_name() {
+    let case = Case::new("x").scope("openinference.instrumentation").text("langsmith.span.kind", "odd");
+    let done = settled(case.text("openinference.span.kind", "LLM"), &replace());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("chat"));
+    // LangSmith's own exporter guesses the name, and knows the kind.
+    let case = Case::new("x").scope("langsmith").text("langsmith.span.kind", "tool");
+    let done = settled(case.text("gen_ai.operation.name", "chat"), &replace());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("execute_tool"));
 }

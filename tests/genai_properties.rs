@@ -7,6 +7,7 @@ use dragoman::genai::coerce::{Coerced, coerce, is_of, written};
 use dragoman::genai::content::{Direction, check_messages, check_system_instructions, check_tool_definitions};
 use dragoman::genai::convention::{self, Convention};
 use dragoman::genai::dialect::user::is_own as is_current_name;
+use dragoman::genai::dialect::{Action, BUILT_IN};
 use dragoman::genai::field::{Field, Type};
 use dragoman::genai::operation::Scalar;
 use dragoman::genai::settings::{Genai, Originals, Target};
@@ -23,25 +24,39 @@ fn config() -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 500, ..ProptestConfig::default() }
 }
 
+/// A span, for people.
+fn told(span: &Span) -> String {
+    let events: Vec<&str> = span.events.iter().map(|event| event.name.as_str()).collect();
+    format!("{:?} {} {:#} {events:?}", span.name, span.kind, attributes(span))
+}
+
 /// Whether a target would have written the value itself: not a word of some emitter, not a count of
 /// zero, which gives way to a count.
 fn is_valid(field: Field, kind: Type, value: &Value<'_>) -> bool {
     let Coerced::Value(scalar) = coerce(field, value) else { return false };
-    let is_word_of_an_emitter = |words: &'static values::Table, word: &str| match values::look(words, word) {
-        Mapped::To(canonical) => canonical != word,
-        Mapped::Nothing => true,
-        Mapped::Unknown => false,
+    let is_word_of_an_emitter = |word: &str| {
+        let rules = BUILT_IN.iter().flat_map(|dialect| dialect.keys);
+        let of_field = rules.filter(
+            |rule| matches!(rule.action, Action::Field(of) | Action::Copy(of) if of == field && rule.values.is_some()),
+        );
+        of_field.filter_map(|rule| rule.values).any(|words| match values::look(words, word) {
+            Mapped::To(canonical) => canonical != word,
+            Mapped::Nothing => true,
+            Mapped::Unknown => false,
+        })
     };
     let is_own_word = match (field, scalar.as_str()) {
-        (Field::OperationName, Some(word)) => {
-            word.trim() == word
-                && !is_word_of_an_emitter(&values::LITELLM_CALL_TYPE, word)
-                && !is_word_of_an_emitter(&values::OPERATION, word)
-        }
-        (Field::ProviderName, Some(word)) => word.trim() == word && !is_word_of_an_emitter(&values::PROVIDER, word),
+        (Field::OperationName | Field::ProviderName, Some(word)) => word.trim() == word && !is_word_of_an_emitter(word),
+        // An URL is no address: its host is.
+        (Field::ServerAddress, Some(address)) => !address.contains("://"),
         // A router's prefix goes if it is the provider.
-        (Field::ResponseModel, Some(model)) => !model.contains('/'),
-        _ => true,
+        (Field::ResponseModel, Some(model)) => !model.contains('/') && !is_word_of_an_emitter(model),
+        // `chat` is no model to Azure AI Inference.
+        (_, Some(word)) => !is_word_of_an_emitter(word),
+        (_, None) => match &scalar {
+            Scalar::Strings(words) => !words.iter().any(|word| is_word_of_an_emitter(word)),
+            _ => true,
+        },
     };
     is_own_word && scalar != Scalar::Int(0) && is_of(kind, value) && written(&scalar, kind) == *value
 }
@@ -53,8 +68,7 @@ proptest! {
     fn a_second_pass_changes_nothing(case in case(), settings in settings()) {
         let once = translate(&case.request(), &settings);
         let twice = translate(&once.body, &settings);
-        prop_assert_eq!(&once.spans, &twice.spans);
-        prop_assert!(once.body == twice.body);
+        prop_assert!(once.body == twice.body, "once {}\ntwice {}", told(&once.spans[0]), told(&twice.spans[0]));
     }
 
     #[test]
@@ -63,8 +77,7 @@ proptest! {
         let newer = Genai { target: Target::Main, ..settings };
         let once = translate(&translate(&case.request(), &older).body, &newer);
         let twice = translate(&once.body, &newer);
-        prop_assert_eq!(&once.spans, &twice.spans);
-        prop_assert!(once.body == twice.body);
+        prop_assert!(once.body == twice.body, "once {}\ntwice {}", told(&once.spans[0]), told(&twice.spans[0]));
     }
 
     #[test]
@@ -75,10 +88,19 @@ proptest! {
         for (name, kind, field) in Field::ALL.iter().filter_map(|field| {
             convention.name(*field).map(|(name, kind)| (name, kind, *field))
         }) {
+            // Of some emitters arguments are Python's, which are no JSON.
+            let is_python = matches!(field, Field::ToolCallArguments | Field::ToolCallResult)
+                && case.speakers().any(|dialect| dialect.python);
             // Another name for it may be the right one for the operation.
-            let is_refined = convention.refined.iter().any(|(_, name)| name.field == field);
+            let is_refined = convention.refined.iter().any(|(_, name)| name.field == field)
+                // Or an emitter's own rule knows that it writes something else there.
+                || case.speakers().any(|dialect| dialect.keys.iter().any(|rule| {
+                    rule.corrects && matches!(rule.action, Action::Field(of) if of == field)
+                        || rule.key == name && matches!(rule.action, Action::Copy(_) | Action::Read(_))
+                }));
             if let Some(value) = value_of(before, name)
                 && !is_refined
+                && !is_python
                 && is_valid(field, kind, &value)
             {
                 prop_assert_eq!(value_of(after, name), Some(value), "{}", name);
@@ -124,7 +146,7 @@ proptest! {
             prop_assert!(!entry.removed || settings.originals == Originals::Replace, "{}", entry.key);
         }
         for (key, value) in before.as_object().unwrap() {
-            let fate = keys.iter().find(|entry| !entry.event && entry.key == *key);
+            let fate = keys.iter().find(|entry| !entry.event && entry.on.is_none() && entry.key == *key);
             match (fate.map(|fate| fate.outcome), after.get(key)) {
                 (Some("kept") | None, now) => prop_assert_eq!(now, Some(value), "{}", key),
                 (Some(_), None) => {
@@ -139,6 +161,14 @@ proptest! {
         }
         let events = |span: &Span| span.events.len();
         let gone = keys.iter().filter(|entry| entry.event && entry.removed).count();
-        prop_assert_eq!(events(case.span()), events(&done.spans[0]) + gone);
+        // An event whose attributes are read as the span's goes without a word of its own, but with all of them.
+        let lent = keys.iter().filter(|entry| entry.on.is_some());
+        let lenders = case.span().events.iter().filter(|event| {
+            let mut own = lent.clone().filter(|entry| entry.on.as_deref() == Some(&event.name)).peekable();
+            own.peek().is_some() && !event.attributes.is_empty()
+        });
+        let gone_at_most = gone + lenders.count();
+        let left = events(case.span()) - events(&done.spans[0]);
+        prop_assert!((gone..=gone_at_most).contains(&left), "{left} events are gone, {gone} told");
     }
 }

@@ -114,6 +114,24 @@ fn refusals_are_answered_as_the_table_says() {
 fn links_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for link in README.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link) {
-        assert!(link.starts_with('#') || root.join(link).exists(), "{link} is not there");
+        let (file, place) = link.split_once('#').unwrap_or((link, ""));
+        let file = if file.is_empty() { "README.md" } else { file };
+        let text = std::fs::read_to_string(root.join(file)).ok();
+        assert!(text.is_some() || root.join(file).is_dir(), "{link}: there is no {file}");
+        let mut headings = text.iter().flat_map(|text| text.lines()).filter_map(|line| line.strip_prefix('#'));
+        assert!(
+            place.is_empty() || headings.any(|heading| anchor(heading) == place),
+            "{link}: {file} has no such heading"
+        );
     }
+}
+
+/// What a heading is called in links.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().chars().filter_map(|c| match c {
+        ' ' => Some('-'),
+        c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c.to_ascii_lowercase()),
+        _ => None,
+    });
+    kept.collect()
 }

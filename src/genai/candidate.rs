@@ -200,6 +200,13 @@ pub(super) fn covers(chosen: &Body<'_>, other: &Body<'_>, list: ListOf) -> bool 
     }
 }
 
+/// Whether a message stands in the published output messages of a span.
+pub(super) fn answers(output: &Value<'_>, message: Message<'_>) -> bool {
+    output
+        .as_str()
+        .is_some_and(|text| covers(&Body::Current(text.into()), &Body::Messages(vec![message]), ListOf::Output))
+}
+
 /// Adds the tool calls of `other` to messages that have none and say the same otherwise: LiteLLM
 /// writes `parts` without calls, and the calls beside it. Returns whether all of `other` is said now.
 pub(super) fn add_calls(chosen: &mut Body<'_>, other: &Body<'_>, list: ListOf) -> bool {

@@ -52,6 +52,9 @@ pub struct KeyExplanation {
     /// Whether it is a span event.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub event: bool,
+    /// The event that the attribute stands on, if not on the span itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
     /// The dialect whose meaning counted.
     pub dialect: &'static str,
     /// The value as it came; an event's attributes.
@@ -88,7 +91,8 @@ impl Explanation {
         for key in later.keys.into_iter().filter(|key| key.outcome != "kept") {
             let is_same = |known: &&mut KeyExplanation| {
                 known.outcome == "kept"
-                    && (&known.key, known.event, &known.before) == (&key.key, key.event, &key.before)
+                    && (&known.key, known.event, &known.on, &known.before)
+                        == (&key.key, key.event, &key.on, &key.before)
             };
             if let Some(known) = self.keys.iter_mut().find(is_same) {
                 *known = key;
@@ -174,11 +178,15 @@ impl Translator {
             Outcome::Kept(reason) => ("kept", reason),
             Outcome::Open => ("kept", Reason::Unknown),
         };
+        let lender = match claim.from {
+            From::Attribute(number) => source.events.iter().find(|event| event.lent.contains(&number)),
+            From::Event(_) => None,
+        };
         let (key, before, event, removed) = match claim.from {
             From::Attribute(number) => {
                 let (_, value) = source.attributes.get(number)?;
                 let key = key_of(claim, source)?;
-                let gone = match source.events.iter().find(|event| event.lent.contains(&number)) {
+                let gone = match lender {
                     Some(event) => !span.events().any(|(index, _)| index == event.index),
                     None => !span.has(key),
                 };
@@ -196,6 +204,7 @@ impl Translator {
         Some(KeyExplanation {
             key: key.to_owned(),
             event,
+            on: lender.map(|event| event.name.to_owned()),
             dialect: self.index.dialects.get(usize::from(claim.dialect)).copied().unwrap_or_default(),
             before,
             outcome,

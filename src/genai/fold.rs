@@ -139,11 +139,13 @@ impl<'s> Draft<'s> {
             parts.extend(content::reasoning_from_text(text));
         }
         let role = match self.role {
-            Some(role) => content::role(role),
-            None if self.user => "user".into(),
-            None if self.tool_call_id.is_some() => "tool".into(),
-            None if list == List::Output => "assistant".into(),
-            None => "user".into(),
+            Some(role) if !content::is_no_role(&role) => content::role(role),
+            // OpenLLMetry's LangChain wrapper knew every role but a tool's.
+            Some(_) if list == List::Input => "tool".into(),
+            _ if self.user => "user".into(),
+            _ if self.tool_call_id.is_some() => "tool".into(),
+            _ if list == List::Output => "assistant".into(),
+            _ => "user".into(),
         };
         let blocks = Blocks::of(&self.blocks);
         if self.tool_call_id.is_some() || role == "tool" {
@@ -173,7 +175,7 @@ impl<'s> Draft<'s> {
                 None => append_text(blocks, python, &mut parts),
             }
         }
-        parts.extend(self.refusal.map(|text| refusal(&text)));
+        parts.extend(self.refusal.map(|text| content::refusal(&text)));
         if let Some(calls) = self.whole_calls {
             match content::tool_calls_from_json(&calls, python) {
                 Some(calls) => append_owned(Some(calls), &mut parts),
@@ -203,10 +205,27 @@ impl<'s> Draft<'s> {
     }
 }
 
-/// Members of an object, without its braces.
+/// Members of an object, without its braces. A name that comes twice (the URLs of an image and of a sound
+/// in one block) is numbered, for JSON has each once.
 fn members<'m, 't: 'm>(members: impl IntoIterator<Item = &'m (&'static str, Cow<'t, str>)>) -> String {
-    let members = members.into_iter().map(|(name, text)| format!(r#""{name}":{}"#, content::json_string(text).0));
-    members.collect::<Vec<_>>().join(",")
+    let mut text = String::new();
+    // There are few names, for they come from a table.
+    let mut seen: Vec<(&str, usize)> = Vec::new();
+    for (name, value) in members {
+        let number = match seen.iter_mut().find(|(known, _)| known == name) {
+            Some((_, count)) => {
+                *count += 1;
+                format!("_{count}")
+            }
+            None => {
+                seen.push((name, 1));
+                String::new()
+            }
+        };
+        let comma = if text.is_empty() { "" } else { "," };
+        text.push_str(&format!(r#"{comma}"{name}{number}":{}"#, content::json_string(value).0));
+    }
+    text
 }
 
 /// Content blocks whose members came one by one, each with its members.
@@ -288,11 +307,6 @@ fn response(text: Cow<'_, str>) -> Json<'_> {
         Cow::Borrowed(text) => content::json_string(text),
         Cow::Owned(json) => Json(Cow::Owned(json)),
     }
-}
-
-fn refusal(text: &str) -> Part<'static> {
-    let Json(text) = content::json_string(text);
-    Part::Generic(Json(format!(r#"{{"type":"refusal","refusal":{text}}}"#).into()))
 }
 
 /// Appends the parts that a content text stands for.
@@ -385,8 +399,17 @@ pub(super) fn documents<'s>(mut pieces: Vec<Numbered<'s>>, python: bool) -> Vec<
 }
 
 /// Keys of an event that say nothing which its message or the span does not.
-const EVENT_ENVELOPE: &[&str] =
-    &["gen_ai.system", "role", "id", "index", "finish_reason", "event.name", "tool_calls", "name"];
+const EVENT_ENVELOPE: &[&str] = &[
+    "gen_ai.system",
+    "gen_ai.provider.name",
+    "role",
+    "id",
+    "index",
+    "finish_reason",
+    "event.name",
+    "tool_calls",
+    "name",
+];
 
 /// The messages of an event, and whether they say all that the event says. `None` if the event
 /// holds no content.
@@ -397,7 +420,7 @@ pub(super) fn event_messages<'s>(
 ) -> Option<(Vec<Message<'s>>, bool)> {
     let (key, value) = rule.content.iter().find_map(|key| event.get(key).map(|value| (*key, value)))?;
     let text = |key: &str| event.get(key).and_then(text_of).and_then(present);
-    let role = text("role").unwrap_or_else(|| rule.role.to_owned().into());
+    let role = content::role(text("role").unwrap_or_else(|| rule.role.to_owned().into()));
     let mut messages = match text_of(value)? {
         _ if key == "tool_calls" => vec![Message { role: role.clone().into_owned().into(), ..Message::default() }],
         Cow::Borrowed(body) => messages_of_text(body, &role, python),

@@ -45,15 +45,17 @@ pub(super) struct Meaning {
     pub(super) guarded: bool,
     /// Counts only where something else speaks for the dialect.
     pub(super) own: bool,
+    /// Is believed before the current name, where the dialect leads.
+    pub(super) corrects: bool,
 }
 
 impl Meaning {
     /// What a rule says; `order` is its place in its table.
     pub(super) fn new(dialect: u8, order: usize, rule: &Rule) -> Meaning {
-        let Rule { action, guarded, own, .. } = *rule;
+        let Rule { action, guarded, own, corrects, .. } = *rule;
         let order = order.min(usize::from(u16::MAX) - 100) as u16;
         let values = rule.values.map_or(ValueMap::None, ValueMap::Table);
-        Meaning { dialect, order, action, values, guarded, own }
+        Meaning { dialect, order, action, values, guarded, own, corrects }
     }
 
     /// Whether a span with such a key has to be looked at: it may be an operation, and whether it is
@@ -84,6 +86,8 @@ fn starts(action: Action) -> bool {
         Action::Marks => true,
         Action::Total
         | Action::Input
+        | Action::Messages(_)
+        | Action::Body(..)
         | Action::Output
         | Action::Instructions
         | Action::Tools
@@ -215,6 +219,7 @@ impl Index {
                     values: rule.values,
                     guarded: false,
                     own: false,
+                    corrects: false,
                 };
                 index.add(&rule.key, meaning);
             }
@@ -299,6 +304,7 @@ impl Index {
                 values: ValueMap::None,
                 guarded: false,
                 own: false,
+                corrects: false,
             };
             self.add(attribute, meaning);
         }

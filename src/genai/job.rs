@@ -104,9 +104,8 @@ impl<'t, 's> Job<'t, 's> {
             self.family(group);
         }
         self.single_pieces();
+        self.variable_keys();
         self.events(reading.recognised.winner);
-        // What the rest means depends on the operation, as it will be written.
-        self.infer_operation();
         self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {
             self.key(*work, guarded);
@@ -156,6 +155,8 @@ impl<'t, 's> Job<'t, 's> {
             Action::Total => self.total(work, value),
             Action::Input => self.list(work, ListOf::Input, given),
             Action::Output => self.list(work, ListOf::Output, given),
+            Action::Messages(list) => self.messages(work, list, given),
+            Action::Body(list, rules) => self.body(work, list, rules, given),
             Action::Instructions => self.list(work, ListOf::Instructions, given),
             Action::Tools => self.list(work, ListOf::Tools, given),
             Action::Documents => self.list(work, ListOf::Documents, given),
@@ -163,7 +164,9 @@ impl<'t, 's> Job<'t, 's> {
             Action::Members(rules) => self.members(work, rules, given),
             Action::Variables => self.variables(work, value),
             Action::ByOperation(actions) => {
-                let operation = self.operation.text(Field::OperationName).unwrap_or_default();
+                let said = self.operation.text(Field::OperationName);
+                // A second pass will find it written there.
+                let operation = said.or(self.inferred_operation()).unwrap_or_default();
                 let of = |name: &str| actions.iter().find(|(of, _)| *of == name).map(|(_, action)| *action);
                 match of(operation).or_else(|| of("")) {
                     Some(action) => self.said(work, action, given),
@@ -218,12 +221,25 @@ impl<'t, 's> Job<'t, 's> {
             Action::Read(read) => {
                 let outcome = match read(&mut self.operation, value) {
                     Verdict::Expressed => Outcome::Expressed(Reason::None),
+                    Verdict::Repaired(reason) => Outcome::Expressed(reason),
                     Verdict::Discarded(reason) => Outcome::Discarded(reason),
                     Verdict::Kept(reason) => Outcome::Kept(reason),
                 };
+                if outcome == Outcome::Kept(Reason::Current)
+                    && let Some(field) = self.field_of(work)
+                {
+                    self.operation.mark_current(field);
+                }
                 self.claim(&work, About::Nothing, outcome, "read by the dialect's own rule");
             }
         }
+    }
+
+    /// The field that a key is the target's own name of.
+    fn field_of(&self, work: Work<'_>) -> Option<Field> {
+        let (key, _) = self.source.attributes.get(work.attribute)?;
+        let is_name = |field: &Field| self.convention.name(*field).is_some_and(|(name, _)| name == *key);
+        Field::ALL.iter().copied().find(is_name).filter(|_| self.source.is_own(work.attribute) && !self.part)
     }
 
     fn copy(&mut self, work: Work<'_>, field: Field, value: &Value<'s>) {
@@ -236,6 +252,9 @@ impl<'t, 's> Job<'t, 's> {
             (true, Some(Coerced::Value(scalar))) => self.offer(field, scalar, None),
             _ => Offered::Equal,
         };
+        if offered != Offered::Conflict && self.field_of(work) == Some(field) {
+            self.operation.mark_current(field);
+        }
         let (reason, rule) = match offered {
             Offered::Conflict => (Reason::Conflict, "something else was said first; this stays"),
             _ => (Reason::SaysMore, "copied where nothing else says it; the key says more and stays"),

@@ -250,6 +250,11 @@ impl Document<'_> {
         }
     }
 
+    /// Whether it says neither what it is, nor which, nor how relevant.
+    pub fn is_nothing(&self) -> bool {
+        self.id.is_none() && self.score.is_none() && self.content.is_none()
+    }
+
     /// Whether it has all that the schema of 1.41 requires: an id and a score. The newer target
     /// requires neither. Many retrievers know no score, and none is made up.
     pub fn is_complete(&self) -> bool {

@@ -3,6 +3,8 @@
 //! Nothing is decided here about targets. A claim notes where something was said; what became of it
 //! is filled in by [`super::translate`].
 
+use std::collections::HashMap;
+
 use super::dialect::{Counts, Dialect, Family, Quirk, Reason, Sign};
 use super::field::Field;
 use super::index::{Found, Index, MAX_DIALECTS, Meaning, Member};
@@ -10,10 +12,14 @@ use crate::otlp::span::Span;
 use crate::otlp::traces::Origin;
 use crate::otlp::value::Value;
 
-/// Everything of a span that translation reads, held so that the span itself may be edited.
+/// Everything of a span that translation reads, held so that the span itself may be edited. Of a key
+/// that stands there twice, which OTLP forbids, the first is read; others that say the same share its
+/// fate, and if one says something else all of them stay.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
+    /// Keys that stand there twice with different values.
+    pub(super) contradicted: Vec<&'a str>,
     /// Only events that some dialect knows.
     pub(super) events: Vec<SourceEvent<'a>>,
     /// How many of the attributes are the span's own. The others stand on events that say what could
@@ -52,13 +58,10 @@ impl<'a> Source<'a> {
                 lent: 0..0,
             })
             .collect();
-        let mut source = Source {
-            attributes: read.source_attributes().collect(),
-            events,
-            own: 0,
-            marks: 0,
-            start_time_unix_nano: read.start_time_unix_nano(),
-        };
+        let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().collect();
+        let contradicted = keep_first(&mut attributes);
+        let start_time_unix_nano = read.start_time_unix_nano();
+        let mut source = Source { attributes, contradicted, events, own: 0, marks: 0, start_time_unix_nano };
         source.own = source.attributes.len();
         for event in &mut source.events {
             let start = source.attributes.len();
@@ -102,6 +105,43 @@ impl<'a> Source<'a> {
     pub(super) fn is_own(&self, attribute: usize) -> bool {
         attribute < self.own
     }
+}
+
+/// Leaves the first attribute of each key, and returns the keys whose others say something else.
+fn keep_first<'a>(attributes: &mut Vec<(&'a str, Value<'a>)>) -> Vec<&'a str> {
+    if !may_repeat(attributes) {
+        return Vec::new();
+    }
+    let mut contradicted = Vec::new();
+    let mut seen: HashMap<&str, Value<'a>, foldhash::fast::RandomState> = HashMap::default();
+    attributes.retain(|(key, value)| match seen.get(key) {
+        Some(first) => {
+            if first != value {
+                contradicted.push(*key);
+            }
+            false
+        }
+        None => {
+            seen.insert(key, value.clone());
+            true
+        }
+    });
+    contradicted
+}
+
+/// Whether a key may stand there twice; `false` is certain. A set of bits, for nearly no span repeats a
+/// key, and hashing them all would cost as much as looking them up.
+fn may_repeat(attributes: &[(&str, Value<'_>)]) -> bool {
+    let mut bits = [0u64; 64];
+    attributes.iter().any(|(key, _)| {
+        let key = key.as_bytes();
+        let end = key.last_chunk::<8>().map_or(0, |end| u64::from_le_bytes(*end));
+        let mixed = (end ^ (key.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (word, bit) = ((mixed >> 58) as usize, 1 << ((mixed >> 52) & 63));
+        let repeats = bits[word] & bit != 0;
+        bits[word] |= bit;
+        repeats
+    })
 }
 
 impl SourceEvent<'_> {
@@ -310,12 +350,13 @@ pub(super) struct Reading<'i, 'k> {
     pub(super) starts: bool,
 }
 
-/// Ranks: a current name, then the user's mappings, then the winner, then others that something
+/// Ranks: what corrects a current name, a current name, then the user's mappings, then the winner, then others that something
 /// speaks for in their order, then official OpenTelemetry, then the rest.
-pub(super) const RANK_CURRENT: u32 = 0;
-const RANK_USER: u32 = 1;
-const RANK_WINNER: u32 = 2;
-const RANK_OTHERS: u32 = 3;
+const RANK_CORRECTION: u32 = 0;
+pub(super) const RANK_CURRENT: u32 = 1;
+const RANK_USER: u32 = 2;
+const RANK_WINNER: u32 = 3;
+const RANK_OTHERS: u32 = 4;
 const RANK_UNTOLD: u32 = 300;
 /// Facts that are only copied, or found within something larger.
 pub(super) const RANK_COPY: u32 = 1000;
@@ -531,6 +572,9 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
         Action::Instructions if key == SYSTEM_INSTRUCTIONS => RANK_CURRENT,
         Action::Tools if key == TOOL_DEFINITIONS => RANK_CURRENT,
         Action::Documents if key == RETRIEVAL_DOCUMENTS => RANK_CURRENT,
+        _ if meaning.corrects && rank == RANK_WINNER => RANK_CORRECTION,
+        // A dialect's own reading of a current name: what it takes from it stands there already.
+        Action::Read(_) if Field::ALL.iter().any(|field| is_current(*field, key)) => RANK_CURRENT,
         _ if meaning.guarded => RANK_GUARDED + rank,
         Action::Copy(_) | Action::Usage | Action::Url | Action::Read(_) | Action::Members(_) => RANK_COPY + rank,
         Action::ByOperation(_) => RANK_LATE + rank,

@@ -247,6 +247,7 @@ impl Translator {
             };
             quirk(&mut job.operation, &seen);
         }
+        job.infer_operation();
         job.repair_counts(reading.counts(&self.index));
         job.operation.clear(Field::UsageTotalTokens);
         let is_by_nature = |claim: &Claim| {
@@ -258,7 +259,7 @@ impl Translator {
         }
         job.infer_operation();
         let embeddings = job.operation.text(Field::OperationName) == Some("embeddings");
-        job.totals(embeddings);
+        job.totals();
         // Embeddings have no output; several emitters write a zero.
         if embeddings
             && job.operation.int(Field::UsageOutputTokens) == Some(0)

@@ -27,6 +27,7 @@ const MAX_PROVENANCE_KEYS: usize = 64;
 
 impl Translator {
     pub(super) fn write(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
+        keep_contradicted(&mut read.claims, source);
         self.write_fields(read, source, span);
         self.write_lists(read, source, span);
         self.write_variables(read, source, span);
@@ -304,6 +305,21 @@ fn settle(claims: &mut [Claim], field: Field, reason: Reason, rule: &'static str
 fn is_contested(claims: &[Claim], field: Field) -> bool {
     let other = Outcome::Kept(Reason::Conflict);
     claims.iter().any(|claim| claim.about == About::Field(field) && claim.outcome == other)
+}
+
+/// What stands there twice, with different values, stays: the second is said nowhere else.
+fn keep_contradicted(claims: &mut [Claim], source: &Source<'_>) {
+    if source.contradicted.is_empty() {
+        return;
+    }
+    for claim in
+        claims.iter_mut().filter(|claim| matches!(claim.outcome, Outcome::Expressed(_) | Outcome::Discarded(_)))
+    {
+        if key_of(claim, source).is_some_and(|key| source.contradicted.contains(&key)) {
+            claim.outcome = Outcome::Kept(Reason::Conflict);
+            claim.rule = "the key stands there twice and says two things; both stay";
+        }
+    }
 }
 
 /// The claim of the target's own attribute: it stands as it came, or it was written anew.

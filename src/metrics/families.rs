@@ -1,10 +1,12 @@
 //! The metrics that are derived from LLM calls: which there are under each target, and how a call is
-//! recorded into them. One metric is `metric`'s, what its series are labelled with is `labels`'.
+//! recorded into them. One metric is `metric`'s, what its series are labelled with is `labels`', and
+//! what is left to an application that sends such metrics by itself is `beside`'s.
 //!
 //! Whether a call counts is the ledger's decision; this file records what it is told to. Names,
 //! units, bounds and attributes: GenAI semantic conventions, "Generative AI metrics" (core 1.41,
 //! and the GenAI repository as of October 2026 for `main`).
 
+mod beside;
 mod labels;
 mod metric;
 
@@ -17,11 +19,10 @@ use crate::otlp::span::Kind as SpanKind;
 use super::call::Call;
 use super::histogram::{Histogram, Total, Witness};
 use super::ledger::{Direction, Recorder, Suppressed};
-use super::native::{Derived, Standing, Subject};
+use super::native::Standing;
 use super::otlp::{self, Encoded};
 use super::own;
-use super::series::LabelRefs;
-use super::snapshot::{Family, Label, LabelValue, Scope, Source, unix_nano};
+use super::snapshot::{Family, Scope, Source, unix_nano};
 use labels::{operation, service, token_type, with_error, with_modality};
 use metric::{AnyMetric, Bounds, Metric};
 
@@ -205,77 +206,6 @@ impl Families {
     }
 }
 
-impl Families {
-    /// Whether a call may be recorded in a metric, and not left to its application.
-    fn is_ours(&self, metric: &str, call: &Call) -> bool {
-        self.standing.may_record(&Subject { service: &call.service, metric, operation: &call.operation })
-    }
-
-    fn observe(&self, metric: &Metric<Histogram>, labels: &LabelRefs<'_>, value: f64, call: &Call) -> bool {
-        let is_ours = self.is_ours(metric.name(), call);
-        if is_ours {
-            metric.observe(labels, value, witness(call));
-        }
-        is_ours
-    }
-
-    fn add(&self, metric: &Metric<Total>, labels: &LabelRefs<'_>, amount: u64, call: &Call) {
-        if self.is_ours(metric.name(), call) {
-            metric.add(labels, amount, witness(call));
-        }
-    }
-
-    /// The metrics that say how many tokens there were.
-    fn token_metrics(&self) -> [&str; 4] {
-        match &self.tokens {
-            Tokens::ByType(usage) => [usage.name(); 4],
-            Tokens::ByName(by_name) => {
-                let [input, output] = [&by_name.input, &by_name.output];
-                [input.total.name(), input.per_operation.name(), output.total.name(), output.per_operation.name()]
-            }
-        }
-    }
-
-    /// A call's tokens were left to its application. Counted once a call.
-    fn left(&self, call: &Call, direction: Direction) {
-        let says_input = call.billed().is_some_and(|usage| usage.input.is_some());
-        if direction == Direction::Input || !says_input {
-            self.suppressed(Suppressed::NativeMetrics);
-        }
-    }
-}
-
-impl Derived for Families {
-    fn derives(&self, metric: &str) -> bool {
-        let mut found = false;
-        self.for_each(|own| found |= own.name() == metric);
-        found
-    }
-
-    fn has(&self, subject: &Subject<'_>) -> bool {
-        self.standing.is_derived(subject)
-    }
-
-    fn give_way(&self, subject: &Subject<'_>) {
-        if !self.standing.is_sent(subject) {
-            return;
-        }
-        let says = |labels: &[Label], key: &str, text: &str| {
-            let found = labels.iter().find(|label| label.key == key);
-            found.map_or(text.is_empty(), |label| matches!(&label.value, LabelValue::Text(other) if **other == *text))
-        };
-        let is_meant = |labels: &[Label]| {
-            says(labels, "service.name", subject.service)
-                && (subject.operation.is_empty() || says(labels, "gen_ai.operation.name", subject.operation))
-        };
-        self.for_each(|metric| {
-            if metric.name() == subject.metric {
-                metric.remove(&is_meant);
-            }
-        });
-    }
-}
-
 impl Recorder for Families {
     /// Adds the tokens of a call in one direction. Under `main` the parts of the direction that
     /// the call names (cache, reasoning) are added beside it; they are no part of another sum.
@@ -354,9 +284,7 @@ impl Recorder for Families {
 
     /// The service's own count of the call would be a second one.
     fn counted_elsewhere(&self, call: &Call) {
-        for metric in self.token_metrics() {
-            self.standing.is_counted(&Subject { service: &call.service, metric, operation: &call.operation });
-        }
+        self.speak_for(call);
     }
 
     fn suppressed(&self, reason: Suppressed) {

@@ -14,10 +14,10 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use serde_json::Value as Tree;
 
-use super::replay::{self, Case, Counter, Tokens, pass};
 use super::usage;
 use super::value::tree;
 use super::{content, homes, shapes};
+use crate::support::replay::{self, Case, Counter, Tokens, pass};
 
 /// Both targets.
 pub const TARGETS: [Target; 2] = [Target::V1_41, Target::Main];

@@ -6,7 +6,6 @@ pub mod expected;
 pub mod homes;
 pub mod measure;
 pub mod page;
-pub mod replay;
 pub mod shapes;
 pub mod types;
 pub mod usage;

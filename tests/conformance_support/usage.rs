@@ -3,8 +3,8 @@
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Tree;
 
-use super::replay::{Case, Tokens};
 use super::value::{parsed, python_numbers, tree};
+use crate::support::replay::{Case, Tokens};
 
 /// Text inside of text; nothing recorded goes deeper.
 const DEPTH: usize = 6;

@@ -1,10 +1,11 @@
 //! Spans that mix what all emitters say: keys from every dialect's tables and families, current
 //! names of both targets and a user's own, with values that fit and values that do not.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use dragoman::genai::convention;
-use dragoman::genai::dialect::{Action, BUILT_IN, Sign};
+use dragoman::genai::dialect::{Action, BUILT_IN, EventAction, List, Rule, Sign, SpanName};
 use dragoman::genai::field::Field;
 use dragoman::genai::settings::{Genai, Mapping, Originals, Target};
 use dragoman::genai::values;
@@ -48,6 +49,123 @@ const USER: &[(&str, &str)] = &[
 /// Keys that no rule says anything of, or that speak for an emitter only.
 const OTHERS: &[&str] = &["http.request.method", "model", "langfuse.version", "gen_ai.unheard.of", "llm.unheard.of"];
 
+/// What the tables say of a key's value.
+#[derive(Clone, Copy)]
+enum Hint {
+    Words(&'static values::Table),
+    Members(&'static [Rule]),
+    /// As another hint says, or a text, as JSON text.
+    Json,
+}
+
+/// What emitters write under a key.
+static HINTS: LazyLock<HashMap<&'static str, Vec<Hint>>> = LazyLock::new(|| {
+    fn of(action: Action, hints: &mut Vec<Hint>) {
+        match action {
+            Action::Members(rules) => hints.push(Hint::Members(rules)),
+            Action::ByOperation(actions) | Action::BySpanName(actions) => {
+                actions.iter().for_each(|(_, action)| of(*action, hints));
+            }
+            _ => {}
+        }
+    }
+    let mut hints: HashMap<&str, Vec<Hint>> = HashMap::new();
+    for dialect in BUILT_IN {
+        let lent = dialect.events.iter().filter_map(|event| match event.action {
+            EventAction::Rules(rules) => Some(rules),
+            _ => None,
+        });
+        for rule in lent.flatten().chain(dialect.keys) {
+            let hints = hints.entry(rule.key).or_default();
+            hints.extend(rule.values.map(Hint::Words));
+            of(rule.action, hints);
+            hints.extend(dialect.json.then_some(Hint::Json));
+        }
+    }
+    hints
+});
+
+/// Where a span may come from: what the tables look at, and what nobody does.
+static ORIGINS: LazyLock<Vec<Origin>> = LazyLock::new(|| {
+    let mut origins = vec![Origin::default(); 8];
+    let scope = |scope, version, schema_url| Origin { scope, version, schema_url, resource: None };
+    for tell in BUILT_IN.iter().flat_map(|dialect| dialect.tells) {
+        origins.extend(match tell.sign {
+            Sign::Scope(name) | Sign::ScopePrefix(name) => Some(scope(name, "", "")),
+            Sign::UnversionedScopePrefix(name) => Some(scope(name, "0.40.0", "")),
+            Sign::SchemaScopePrefix(name) => Some(scope(name, "2.1b0", "https://opentelemetry.io/schemas/1.30.0")),
+            Sign::Resource(key, value) => Some(Origin { resource: Some((key, value)), ..Origin::default() }),
+            _ => None,
+        });
+    }
+    origins.extend([
+        scope("opentelemetry.instrumentation.openai.v1", "0.40.0", ""),
+        scope("opentelemetry.instrumentation.bedrock", "0.40.0", ""),
+        scope("opentelemetry.instrumentation.openai_agents", "0.40.0", ""),
+        scope("opentelemetry.instrumentation.openai_v2", "2.1b0", "https://opentelemetry.io/schemas/1.30.0"),
+        scope("opentelemetry.instrumentation.openai_v2", "", ""),
+        scope("app", "", ""),
+    ]);
+    origins
+});
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Origin {
+    scope: &'static str,
+    version: &'static str,
+    schema_url: &'static str,
+    resource: Option<(&'static str, &'static str)>,
+}
+
+/// Names that a span may have.
+static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let mut names = vec!["mine", "mine", "mine", "x.completion", "chat gpt-4o", "raw_gen_ai_request"];
+    for dialect in BUILT_IN {
+        names.extend(dialect.tells.iter().filter_map(|tell| match tell.sign {
+            Sign::SpanName(name) | Sign::SpanNamePrefix(name) => Some(name),
+            _ => None,
+        }));
+        names.extend(dialect.span_names.iter().filter_map(|name| match name {
+            SpanName::Exact(name) | SpanName::Prefix(name) | SpanName::Suffix(name) | SpanName::With(name, _) => {
+                Some(*name)
+            }
+            SpanName::Any | SpanName::InScope(_) => None,
+        }));
+        names.extend(dialect.keys.iter().flat_map(|rule| match rule.action {
+            Action::BySpanName(actions) => actions.iter().map(|(name, _)| *name).collect(),
+            _ => Vec::new(),
+        }));
+    }
+    names
+});
+
+/// Events that tables know, with the keys that mean something on them.
+static EVENTS: LazyLock<Vec<(&str, Vec<&str>)>> = LazyLock::new(|| {
+    let message = [
+        "gen_ai.prompt",
+        "gen_ai.completion",
+        "message",
+        "content",
+        "tool_calls",
+        "finish_reason",
+        "id",
+        "role",
+        "other",
+    ];
+    let events = BUILT_IN.iter().flat_map(|dialect| dialect.events);
+    let known = events.map(|event| {
+        let keys = match event.action {
+            EventAction::Message(rule) => message.iter().chain(rule.content).copied().collect(),
+            EventAction::Rules(rules) => rules.iter().map(|rule| rule.key).chain(["other"]).collect(),
+            // Any key that could stand on the span.
+            EventAction::Attributes => Vec::new(),
+            EventAction::Chunk => message.to_vec(),
+        };
+        (event.name.trim_end_matches('*'), keys)
+    });
+    known.chain([("exception", message.to_vec())]).collect()
+});
+
 fn subjects() -> Vec<Subject> {
     let mut fields: Vec<(Field, Vec<String>)> = Field::ALL.iter().map(|field| (*field, Vec::new())).collect();
     let mut add = |field: Field, key: &str| {
@@ -58,32 +176,44 @@ fn subjects() -> Vec<Subject> {
     };
     let (mut input, mut output, mut tools) = (Vec::new(), Vec::new(), Vec::new());
     let (mut counts, mut others) = (Vec::new(), Vec::new());
+    let (mut documents, mut objects) = (Vec::new(), Vec::new());
     for convention in convention::ALL {
         for name in convention.all_names() {
             // Twice, for old and new keys together are the usual mixture.
             name.attribute.iter().for_each(|attribute| add(name.field, attribute));
         }
     }
+    let mut by_dialect: Vec<Vec<String>> = Vec::new();
     for dialect in BUILT_IN {
+        let tells = dialect.tells.iter().filter_map(|tell| match tell.sign {
+            Sign::Key(key) => Some(key.to_owned()),
+            Sign::KeyPrefix(prefix) => Some(format!("{prefix}told")),
+            _ => None,
+        });
+        by_dialect.push(dialect.keys.iter().map(|rule| rule.key.to_owned()).chain(tells).collect());
         for rule in dialect.keys {
             let key = rule.key.to_owned();
             match rule.action {
                 Action::Field(field) | Action::Copy(field) => add(field, rule.key),
-                Action::Input | Action::Instructions => input.push(key),
-                Action::Output => output.push(key),
-                Action::Tools => tools.push(key),
+                Action::Input | Action::Instructions | Action::Piece(List::Input, _) => input.push(key),
+                Action::Output | Action::Piece(List::Output, _) => output.push(key),
+                Action::Tools | Action::Piece(List::Tools, _) => tools.push(key),
+                Action::Documents | Action::Piece(List::Documents, _) => documents.push(key),
                 Action::Total | Action::Usage => counts.push(key),
+                Action::Members(_) | Action::ByOperation(_) | Action::BySpanName(_) | Action::Variables => {
+                    objects.push(key);
+                }
                 _ => others.push(key),
             }
         }
         for family in dialect.families {
-            use dragoman::genai::dialect::List;
             let keys = match family.list {
                 List::Input => &mut input,
                 List::Output => &mut output,
                 List::Tools => &mut tools,
-                List::Documents => &mut others,
+                List::Documents => &mut documents,
             };
+            let start = keys.len();
             for (piece, _) in family.pieces {
                 for number in [0, 1, 10] {
                     let piece = piece.replace('#', if number == 0 { "0" } else { "1" });
@@ -92,6 +222,7 @@ fn subjects() -> Vec<Subject> {
                 }
             }
             keys.extend(family.unindexed.iter().map(|(piece, _)| format!("{}{piece}", family.prefix)));
+            by_dialect.last_mut().unwrap().extend(keys[start..].iter().cloned());
         }
         others.extend(dialect.kept.iter().map(|(prefix, _)| format!("{prefix}x")));
         for tell in dialect.tells {
@@ -135,8 +266,14 @@ fn subjects() -> Vec<Subject> {
     names.extend(said[1].iter().chain(&said[2]).cloned());
     let mut chat = input.clone();
     chat.extend(output.iter().cloned());
+    chat.extend(objects.iter().cloned());
     chat.extend(["gen_ai.response.finish_reasons", "llm.response.finish_reason"].map(str::to_owned));
-    said.extend([input, output, tools, usage.clone(), usage, others.clone(), others, names, chat]);
+    let mut kinds = said[0].clone();
+    kinds.extend(objects.iter().cloned());
+    said.extend([input, output, tools, documents, objects, kinds, usage.clone(), usage]);
+    said.extend([others.clone(), others, names, chat]);
+    // A dialect may have no keys of its own.
+    said.extend(by_dialect.into_iter().filter(|keys| !keys.is_empty()));
     said.into_iter().map(|keys| Subject { keys }).collect()
 }
 
@@ -260,7 +397,66 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 /// A value that emitters write under such a key, out of so few that several keys agree.
-fn fit(key: &str, choice: Index) -> Option<Value> {
+fn fit(key: &str, choice: Index, seed: u64) -> Option<Value> {
+    if !seed.is_multiple_of(4)
+        && let Some(hints) = HINTS.get(key).filter(|hints| !hints.is_empty())
+    {
+        let value = match *choice.get(hints) {
+            Hint::Words(table) => json!(choice.get(table).0),
+            Hint::Members(rules) => {
+                let object = object(rules, choice, seed);
+                match seed % 7 {
+                    0 => object,
+                    1 => json!(object.to_string().replace('"', "'")),
+                    _ => json!(object.to_string()),
+                }
+            }
+            Hint::Json => fit_name(key, choice)?,
+        };
+        return Some(match hints.iter().any(|hint| matches!(hint, Hint::Json)) && !is_object_text(&value) {
+            true => json!(value.to_string()),
+            false => value,
+        });
+    }
+    fit_name(key, choice)
+}
+
+fn is_object_text(value: &Value) -> bool {
+    value.as_str().is_none_or(|text| text.starts_with(['{', '[']))
+}
+
+/// An object with some of the members that rules know, and perhaps one more.
+fn object(rules: &[Rule], choice: Index, seed: u64) -> Value {
+    let mut object = json!({});
+    for (place, rule) in rules.iter().enumerate() {
+        let seed = seed.rotate_left(place as u32 * 3 % 61);
+        if rule.key.is_empty() || rule.key == "*" || !seed.is_multiple_of(3) {
+            continue;
+        }
+        let value = rule.values.map(|table| json!(choice.get(table).0)).or_else(|| fit_name(rule.key, choice));
+        let value = value.unwrap_or_else(|| match seed / 3 % 4 {
+            0 => json!("Hello"),
+            1 => json!(13),
+            2 => json!([{"role": "assistant", "content": "Hello"}]),
+            _ => json!("29"),
+        });
+        let mut at = &mut object;
+        for step in rule.key.split('.') {
+            if !at.is_object() {
+                *at = json!({});
+            }
+            at = &mut at[step];
+        }
+        *at = value;
+    }
+    if seed.is_multiple_of(5) {
+        object["unheard_of"] = json!(1);
+    }
+    object
+}
+
+/// As [`fit`], by the key's name alone.
+fn fit_name(key: &str, choice: Index) -> Option<Value> {
     let last = key.rsplit('.').next().unwrap_or_default();
     let texts: &[&str] = match last {
         "role" => &["user", "assistant", "thinking", "unknown", "tool", "system"],
@@ -290,12 +486,12 @@ fn fit(key: &str, choice: Index) -> Option<Value> {
 /// A word of the tables.
 fn table_word() -> impl Strategy<Value = Value> {
     let tables: [&values::Table; 6] = [
-        &values::PROVIDER,
-        &values::OPERATION,
-        &values::LITELLM_CALL_TYPE,
-        &values::TRACELOOP_KIND,
-        &values::OUTPUT_TYPE,
-        &values::FINISH_REASON,
+        values::PROVIDER,
+        values::OPERATION,
+        values::LITELLM_CALL_TYPE,
+        values::TRACELOOP_KIND,
+        values::OUTPUT_TYPE,
+        values::FINISH_REASON,
     ];
     let words: Vec<&str> = tables.iter().flat_map(|table| table.iter().map(|(word, _)| *word)).collect();
     select(words).prop_map(|word| json!(word))
@@ -326,71 +522,50 @@ pub fn settings() -> impl Strategy<Value = Genai> {
 
 /// A span of any emitters.
 pub fn case() -> impl Strategy<Value = Case> {
-    let origin = select(vec![
-        ("", "", ""),
-        ("litellm", "", ""),
-        ("traceloop.tracer", "0.40.0", ""),
-        ("@traceloop/instrumentation-openai", "0.14.0", ""),
-        ("opentelemetry.instrumentation.openai.v1", "0.40.0", ""),
-        ("opentelemetry.instrumentation.bedrock", "0.40.0", ""),
-        ("opentelemetry.instrumentation.openai_agents", "0.40.0", ""),
-        ("opentelemetry.instrumentation.openai_v2", "2.1b0", "https://opentelemetry.io/schemas/1.30.0"),
-        ("opentelemetry.instrumentation.openai_v2", "", ""),
-        ("app", "", ""),
-    ]);
-    let name = select(vec![
-        "mine",
-        "litellm_request",
-        "raw_gen_ai_request",
-        "openai.chat",
-        "x.completion",
-        "chat gpt-4o",
-        "cohere.rerank",
-    ]);
+    let origin = select(ORIGINS.clone());
+    let name = select(NAMES.clone());
     let kind = select(vec![SpanKind::Internal, SpanKind::Client, SpanKind::Server, SpanKind::Unspecified]);
-    let event_names: Vec<&str> = BUILT_IN
-        .iter()
-        .flat_map(|dialect| dialect.events.iter().map(|event| event.name.trim_end_matches('*')))
-        .chain(["exception"])
-        .collect();
-    let event_keys = vec![
-        "gen_ai.prompt",
-        "gen_ai.completion",
-        "message",
-        "content",
-        "tool_calls",
-        "finish_reason",
-        "id",
-        "role",
-        "other",
-    ];
-    let event = (select(event_names), prop::collection::vec((select(event_keys), value()), 0..4));
-    let keys = prop::collection::vec(any::<Index>(), 1..5).prop_flat_map(|subjects| {
-        prop::collection::vec((any::<Index>(), any::<Index>(), value(), any::<Option<Index>>()), 0..20).prop_map(
-            move |entries| {
-                entries
-                    .into_iter()
-                    .map(|(subject, key, value, fitting)| {
-                        let subject = subject.get(&subjects).get(&SUBJECTS);
-                        let key = key.get(&subject.keys).clone();
-                        let value = fitting.and_then(|fitting| fit(&key, fitting)).unwrap_or(value);
-                        (key, value)
-                    })
-                    .collect::<Vec<_>>()
-            },
-        )
+    let entry = || (any::<Index>(), any::<Index>(), value(), any::<Option<(Index, u64)>>());
+    let event = (any::<Index>(), prop::collection::vec(entry(), 0..4)).prop_map(|(event, entries)| {
+        let (name, keys) = event.get(&EVENTS);
+        let entries = entries.into_iter().map(|(subject, key, value, fitting)| {
+            let key = match keys.is_empty() {
+                true => key.get(&subject.get(&SUBJECTS).keys).clone(),
+                false => key.get(keys).to_string(),
+            };
+            let value = fitting.and_then(|(choice, seed)| fit(&key, choice, seed)).unwrap_or(value);
+            (key, value)
+        });
+        (*name, entries.collect::<Vec<_>>())
+    });
+    let keys = prop::collection::vec(any::<Index>(), 1..5).prop_flat_map(move |subjects| {
+        prop::collection::vec(entry(), 0..20).prop_map(move |entries| {
+            entries
+                .into_iter()
+                .map(|(subject, key, value, fitting)| {
+                    let subject = subject.get(&subjects).get(&SUBJECTS);
+                    let key = key.get(&subject.keys).clone();
+                    let value = fitting.and_then(|(choice, seed)| fit(&key, choice, seed)).unwrap_or(value);
+                    (key, value)
+                })
+                .collect::<Vec<_>>()
+        })
     });
     let events = prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(event, 0..3)];
-    (keys, origin, name, kind, events).prop_map(|(entries, (scope, version, schema), name, kind, events)| {
-        let case = Case::new(name).scope(scope).version(version).schema_url(schema).kind(kind);
-        let case = entries.into_iter().fold(case, |case, (key, value)| case.structured_or_empty(&key, value));
-        events.into_iter().fold(case, |case, (name, entries)| {
-            let texts: Vec<(&str, String)> = entries
-                .iter()
-                .map(|(key, value)| (*key, value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-                .collect();
-            let texts: Vec<(&str, &str)> = texts.iter().map(|(key, text)| (*key, text.as_str())).collect();
-            case.event(name, &texts)
-        })
+    let twice = prop_oneof![9 => Just(false), 1 => Just(true)];
+    (keys, origin, name, kind, events, twice).prop_map(|(entries, origin, name, kind, events, twice)| {
+        let Origin { scope, version, schema_url, resource } = origin;
+        let mut case = Case::new(name).scope(scope).version(version).schema_url(schema_url).kind(kind);
+        if let Some((key, value)) = resource {
+            case = case.resource(key, value);
+        }
+        let mut known = HashSet::new();
+        for (key, value) in entries {
+            // A key that stands there twice is rare, and no emitter means it.
+            if known.insert(key.clone()) || twice {
+                case = case.structured_or_empty(&key, value);
+            }
+        }
+        events.into_iter().fold(case, |case, (name, entries)| case.structured_event(name, entries))
     })
 }

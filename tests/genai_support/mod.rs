@@ -5,6 +5,11 @@
 
 pub mod mixture;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use dragoman::genai::dialect::{BUILT_IN, Dialect, Sign};
 use dragoman::genai::explain::Explanation;
 use dragoman::genai::settings::{Genai, Originals, Target};
 use dragoman::genai::translate::{NoBatch, Translation};
@@ -14,6 +19,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{
     AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value::Value,
 };
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
@@ -41,12 +47,31 @@ pub fn all_settings() -> [Genai; 4] {
 }
 
 /// A span to be translated.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Case {
     span: Span,
     scope: &'static str,
     version: &'static str,
     schema_url: &'static str,
+    resource: Option<(&'static str, &'static str)>,
+}
+
+/// As the builder's calls would be written, for counterexamples that can be read.
+impl std::fmt::Debug for Case {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Case { span, scope, version, schema_url, resource } = self;
+        write!(f, "{:?} of {scope:?} {version:?} {schema_url:?} {resource:?}, {}", span.name, span.kind)?;
+        for entry in &span.attributes {
+            write!(f, "\n  {:?}: {}", entry.key, json_of(entry.value.as_ref()))?;
+        }
+        for event in &span.events {
+            write!(f, "\n  event {:?}", event.name)?;
+            for entry in &event.attributes {
+                write!(f, "\n    {:?}: {}", entry.key, json_of(entry.value.as_ref()))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A translated span.
@@ -67,7 +92,7 @@ impl Case {
             kind: SpanKind::Internal.into(),
             ..Span::default()
         };
-        Case { span, scope: "", version: "", schema_url: "" }
+        Case { span, scope: "", version: "", schema_url: "", resource: None }
     }
 
     pub fn scope(mut self, scope: &'static str) -> Case {
@@ -84,6 +109,12 @@ impl Case {
     /// The schema URL of the scope's spans.
     pub fn schema_url(mut self, schema_url: &'static str) -> Case {
         self.schema_url = schema_url;
+        self
+    }
+
+    /// An attribute of the resource.
+    pub fn resource(mut self, key: &'static str, value: &'static str) -> Case {
+        self.resource = Some((key, value));
         self
     }
 
@@ -125,34 +156,45 @@ impl Case {
         }
     }
 
-    pub fn event(mut self, name: &str, attributes: &[(&str, &str)]) -> Case {
-        let attributes = attributes
-            .iter()
-            .map(|(key, value)| KeyValue {
-                key: key.to_string(),
-                value: Some(AnyValue { value: Some(Value::StringValue(value.to_string())) }),
-                ..KeyValue::default()
-            })
-            .collect();
+    pub fn event(self, name: &str, attributes: &[(&str, &str)]) -> Case {
+        self.structured_event(name, attributes.iter().map(|(key, value)| (key.to_string(), json!(value))).collect())
+    }
+
+    pub fn structured_event(mut self, name: &str, attributes: Vec<(String, serde_json::Value)>) -> Case {
+        let attribute = |(key, value)| KeyValue { key, value: Some(any(value)), ..KeyValue::default() };
+        let attributes = attributes.into_iter().map(attribute).collect();
         self.span.events.push(Event { name: name.into(), attributes, ..Event::default() });
         self
     }
 
-    /// As `structured`; null is an attribute without a value. Of one key only the first counts.
-    pub fn structured_or_empty(self, key: &str, value: serde_json::Value) -> Case {
-        match (self.span.attributes.iter().any(|entry| entry.key == key), any(value).value) {
-            (true, _) => self,
-            (false, Some(value)) => self.attribute(key, value),
-            (false, None) => {
-                let mut case = self;
-                case.span.attributes.push(KeyValue { key: key.into(), ..KeyValue::default() });
-                case
-            }
-        }
+    /// As `structured`; null is an attribute without a value.
+    pub fn structured_or_empty(mut self, key: &str, value: serde_json::Value) -> Case {
+        let value = Some(any(value)).filter(|value| value.value.is_some());
+        self.span.attributes.push(KeyValue { key: key.into(), value, ..KeyValue::default() });
+        self
     }
 
     pub fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// The dialects that something speaks for.
+    pub fn speakers(&self) -> impl Iterator<Item = &'static Dialect> {
+        let shows = |sign| {
+            let has = |is: &dyn Fn(&str) -> bool| self.span.attributes.iter().any(|entry| is(&entry.key));
+            match sign {
+                Sign::Scope(name) => self.scope == name,
+                Sign::ScopePrefix(prefix) | Sign::UnversionedScopePrefix(prefix) | Sign::SchemaScopePrefix(prefix) => {
+                    self.scope.starts_with(prefix)
+                }
+                Sign::Key(key) => has(&|known| known == key),
+                Sign::KeyPrefix(prefix) => has(&|known| known.starts_with(prefix)),
+                Sign::Resource(key, value) => self.resource == Some((key, value)),
+                Sign::SpanName(name) => self.span.name == name,
+                Sign::SpanNamePrefix(prefix) => self.span.name.starts_with(prefix),
+            }
+        };
+        BUILT_IN.iter().copied().filter(move |dialect| dialect.tells.iter().any(|tell| shows(tell.sign)))
     }
 
     /// The encoded request that holds the span.
@@ -163,7 +205,14 @@ impl Case {
             ..InstrumentationScope::default()
         };
         let scope = ScopeSpans { scope: Some(scope), spans: vec![self.span], schema_url: self.schema_url.into() };
-        let resource = ResourceSpans { scope_spans: vec![scope], ..ResourceSpans::default() };
+        let attribute = |(key, value): (&str, &str)| KeyValue {
+            key: key.into(),
+            value: Some(any(json!(value))),
+            ..KeyValue::default()
+        };
+        let resource =
+            self.resource.map(|entry| Resource { attributes: vec![attribute(entry)], ..Resource::default() });
+        let resource = ResourceSpans { resource, scope_spans: vec![scope], ..ResourceSpans::default() };
         ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
     }
 
@@ -183,6 +232,19 @@ pub struct Request {
     pub tally: Tally,
 }
 
+/// A translator; those without mappings are built once a thread, for a property asks for thousands.
+fn translator(settings: &Genai) -> Rc<Translator> {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<String, Rc<Translator>>> = RefCell::default();
+    }
+    if !settings.mappings.is_empty() {
+        return Rc::new(Translator::new(settings));
+    }
+    KNOWN.with_borrow_mut(|known| {
+        known.entry(format!("{settings:?}")).or_insert_with(|| Rc::new(Translator::new(settings))).clone()
+    })
+}
+
 /// Translates every span of a request.
 pub fn translate(body: &[u8], settings: &Genai) -> Request {
     struct Each<'t>(&'t Translator, Vec<Option<Translation>>, Tally);
@@ -191,7 +253,7 @@ pub fn translate(body: &[u8], settings: &Genai) -> Request {
             self.1.push(self.0.translate(span, origin, &mut NoBatch, &mut self.2));
         }
     }
-    let translator = Translator::new(settings);
+    let translator = translator(settings);
     let mut each = Each(&translator, Vec::new(), translator.tally());
     let outcome = edit(&bytes::Bytes::copy_from_slice(body), &mut each).unwrap();
     let decoded = ExportTraceServiceRequest::decode(&*outcome.body).unwrap();
@@ -237,13 +299,13 @@ impl Done {
 
 /// The first span's explanation.
 pub fn explain(body: &[u8], settings: &Genai) -> Option<Explanation> {
-    struct Each(Translator, Option<Explanation>);
+    struct Each(Rc<Translator>, Option<Explanation>);
     impl Visitor for Each {
         fn span(&mut self, span: &mut dragoman::otlp::span::Span<'_>, origin: &Origin<'_>) {
             self.1 = self.0.explain(span, origin, &mut NoBatch);
         }
     }
-    let mut each = Each(Translator::new(settings), None);
+    let mut each = Each(translator(settings), None);
     edit(&bytes::Bytes::copy_from_slice(body), &mut each).unwrap();
     each.1
 }
@@ -255,9 +317,9 @@ pub fn value_of(span: &Span, key: &str) -> Option<dragoman::otlp::value::Value<'
     Some(dragoman::otlp::value::Value::parse_owned(&bytes))
 }
 
-/// The attributes of a span as one JSON object.
+/// The attributes of a span as one JSON object; of one key the first counts.
 pub fn attributes(span: &Span) -> serde_json::Value {
-    let entries = span.attributes.iter().map(|entry| (entry.key.clone(), json_of(entry.value.as_ref())));
+    let entries = span.attributes.iter().rev().map(|entry| (entry.key.clone(), json_of(entry.value.as_ref())));
     serde_json::Value::Object(entries.collect())
 }
 

@@ -11,6 +11,7 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, spa
 use prost::Message;
 use serde_json::Value as Tree;
 
+use super::made::START;
 use super::spans;
 
 /// A span to be. Attributes come as JSON: a list is a list, an object a list of keys and values.
@@ -20,9 +21,15 @@ pub struct Made {
     span: Span,
 }
 
-/// A span of an INTERNAL kind.
+/// A span of an INTERNAL kind that begins at [`START`].
 pub fn span(scope: &'static str, name: &str, attributes: Tree) -> Made {
-    let span = Span { name: name.into(), kind: 1, attributes: key_values(&attributes), ..Default::default() };
+    let span = Span {
+        name: name.into(),
+        kind: 1,
+        start_time_unix_nano: START,
+        attributes: key_values(&attributes),
+        ..Default::default()
+    };
     Made { scope, span }
 }
 

@@ -5,6 +5,7 @@
 pub mod crafted;
 pub mod handmade;
 pub mod made;
+pub mod replay;
 pub mod translated;
 pub mod usage;
 

@@ -201,6 +201,7 @@ fn foreign(key: &str, event: bool, before: Json) -> KeyExplanation {
     KeyExplanation {
         key: key.to_owned(),
         event,
+        on: None,
         dialect: "",
         before,
         outcome: "kept",

@@ -97,11 +97,6 @@ fn withheld<'a>(kind: &str, rest: &Rest<'a>) -> Option<Part<'a>> {
         "text" => Part::Text("".into()),
         "reasoning" => Part::Reasoning("".into()),
         "tool_call_response" => Part::ToolCallResponse { id: rest.take_str("id"), response: Json("null".into()) },
-        "blob" => Part::Blob {
-            modality: rest.take_str("modality")?,
-            mime_type: rest.take_str("mime_type"),
-            content: "".into(),
-        },
         _ => return None,
     };
     extended(part, rest)

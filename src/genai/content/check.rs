@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use super::block;
 use super::finish_reason::message_finish_reason;
 use super::json::{self, Kind, Node};
+use super::read;
 
 /// Which list of messages is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +86,7 @@ fn is_message(message: Node<'_>, direction: Direction) -> bool {
     let mut seen = Seen::default();
     for (name, value) in message.members() {
         let good = match &*name {
-            "role" => seen.text(0, value),
+            "role" => seen.note(0, value.as_str().is_some_and(|role| is_role(&role))),
             "parts" => seen.note(1, value.is_array() && value.elements().all(is_part)),
             "name" => is_text_or_null(value),
             "finish_reason" => match (direction, value.as_str()) {
@@ -105,11 +106,17 @@ fn is_message(message: Node<'_>, direction: Direction) -> bool {
     message.is_object() && seen.all(required)
 }
 
+/// Whether a role is one of the schema's or of nobody's.
+fn is_role(role: &str) -> bool {
+    !read::is_no_role(role) && read::role(Cow::Borrowed(role)) == role
+}
+
 /// The members that a published type asks for, and the optional ones that are text or `null`.
 fn shape(kind: &str) -> Option<(&'static [Required], &'static [&'static str])> {
     use Required::{Any, Text, Typed};
     Some(match kind {
-        "text" | "reasoning" => (&[Text("content")], &[]),
+        // A refusal is not published, but written like a text.
+        "text" | "reasoning" | "refusal" => (&[Text("content")], &[]),
         "tool_call" => (&[Text("name")], &["id"]),
         "tool_call_response" => (&[Any("response")], &["id"]),
         "server_tool_call" => (&[Text("name"), Typed("server_tool_call")], &["id"]),
@@ -149,7 +156,7 @@ fn is_part(part: Node<'_>) -> bool {
         Some((required, optional)) => {
             required.iter().all(|required| required.is_met(part))
                 && optional.iter().all(|name| part.get(name).is_none_or(is_text_or_null))
-                && (&*kind != "tool_call" || !part.get("arguments").is_some_and(is_text_of_object))
+                && (&*kind != "tool_call" || !part.get("arguments").is_some_and(is_text_of_arguments))
         }
         None => !block::is_convertible(part, &kind),
     }
@@ -158,6 +165,10 @@ fn is_part(part: Node<'_>) -> bool {
 /// Whether a text holds what should stand there itself.
 fn is_text_of_object(value: Node<'_>) -> bool {
     value.as_str().is_some_and(|text| json::parse(&text).is_some_and(Node::is_object))
+}
+
+fn is_text_of_arguments(value: Node<'_>) -> bool {
+    value.as_str().is_some_and(|text| json::parse(&text).is_some_and(|inner| inner.is_object() || inner.is_array()))
 }
 
 fn is_text_or_null(value: Node<'_>) -> bool {

@@ -23,13 +23,13 @@ const MIME_TYPE: &[&str] = &[
     "video_mimetype",
 ];
 
-/// A tool call's arguments from their text: an object if the text is the JSON of one, else the text
-/// as a JSON string; none if there is no text.
+/// A tool call's arguments from their text: an object (or a list) if the text is the JSON of one, else
+/// the text as a JSON string; none if there is no text.
 pub fn arguments_from_text(text: Cow<'_, str>) -> Option<Json<'_>> {
     if text.trim().is_empty() {
         return None;
     }
-    if json::parse(&text).is_some_and(Node::is_object) {
+    if json::parse(&text).is_some_and(|node| node.is_object() || node.is_array()) {
         return Some(match text {
             Cow::Borrowed(text) => Json(Cow::Borrowed(text.trim())),
             Cow::Owned(text) => Json(Cow::Owned(text.trim().to_owned())),
@@ -43,6 +43,11 @@ pub fn json_string(text: &str) -> Json<'static> {
     let mut json = String::new();
     write_string(text, &mut json);
     Json(Cow::Owned(json))
+}
+
+/// What the model would not say. No schema has a part for it; it is written as texts are.
+pub fn refusal(text: &str) -> Part<'static> {
+    Part::Generic(Json(format!(r#"{{"type":"refusal","content":{}}}"#, json_string(text).0).into()))
 }
 
 pub(super) fn arguments(node: Node<'_>) -> Option<Json<'_>> {

@@ -42,9 +42,9 @@ pub use check::{Direction, check_documents, check_messages, check_system_instruc
 pub use conversation::conversation_from_json;
 pub use document::{document_from_pieces, documents_from_json, documents_from_value};
 pub use finish_reason::message_finish_reason;
-pub use make::{arguments_from_text, json_string};
+pub use make::{arguments_from_text, json_string, refusal};
 pub use read::{
-    messages_from_json, messages_from_value, parts_from_json, parts_from_text, reasoning_from_text, role,
+    is_no_role, messages_from_json, messages_from_value, parts_from_json, parts_from_text, reasoning_from_text, role,
     system_instructions_from_text, tool_calls_from_json,
 };
 pub use tool::{tool_definition_from_pieces, tool_definitions_from_json, tool_definitions_from_value};

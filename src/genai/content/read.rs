@@ -97,7 +97,8 @@ pub fn system_instructions_from_text(text: &str, allow_python: bool) -> Vec<Part
 
 /// A role in the words of the schemas, where emitters have other words for it.
 pub fn role(role: Cow<'_, str>) -> Cow<'_, str> {
-    const ROLES: [(&str, &str); 18] = [
+    const ROLES: [(&str, &str); 19] = [
+        ("developer", "system"),
         ("human", "user"),
         ("ai", "assistant"),
         ("model", "assistant"),
@@ -123,6 +124,11 @@ pub fn role(role: Cow<'_, str>) -> Cow<'_, str> {
         Some((_, word)) => Cow::Borrowed(*word),
         None => role,
     }
+}
+
+/// Whether a role says only that the emitter knows none (OpenLLMetry's LangChain wrapper).
+pub fn is_no_role(role: &str) -> bool {
+    matches!(role, "" | "unknown")
 }
 
 /// JSON text made of text that is nearly JSON.

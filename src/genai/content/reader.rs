@@ -217,9 +217,10 @@ impl<'r> Reader<'r> {
             rest.take("type");
         }
         let role = match rest.take_str("role") {
-            Some(role) => role,
-            None if rest.has("tool_call_id") => "tool".into(),
-            None => Cow::Owned(self.default_role.to_owned()),
+            Some(role) if !read::is_no_role(&role) => role,
+            Some(_) if rest.get("parts").is_some_and(|parts| parts.elements().any(answers)) => "tool".into(),
+            _ if rest.has("tool_call_id") => "tool".into(),
+            _ => Cow::Owned(self.default_role.to_owned()),
         };
         self.message_of(role, rest)
     }
@@ -278,12 +279,12 @@ impl<'r> Reader<'r> {
                     parts.push(Part::Text(text));
                 }
             }
-            Kind::Array => parts.extend(content.elements().map(part_of)),
+            Kind::Array => content.elements().for_each(|element| add_parts(element, parts)),
             Kind::Object => {
                 match content.get("parts").filter(|list| list.is_array() && content.get("type").is_none()) {
                     // Mastra's and Gemini's.
-                    Some(list) => parts.extend(list.elements().map(part_of)),
-                    None => parts.push(part_of(content)),
+                    Some(list) => list.elements().for_each(|element| add_parts(element, parts)),
+                    None => add_parts(content, parts),
                 }
             }
             Kind::Null => {}
@@ -336,8 +337,7 @@ impl<'r> Reader<'r> {
     /// Refusals and tool calls beside the content.
     fn extras<'a>(&self, rest: &mut Rest<'a>, parts: &mut Vec<Part<'a>>) {
         if let Some(refusal) = rest.take_str("refusal").filter(|text| !text.is_empty()) {
-            let object = format!("{{\"type\":\"refusal\",\"refusal\":{}}}", json_string(&refusal).0);
-            parts.push(Part::Generic(Json(Cow::Owned(object))));
+            parts.push(make::refusal(&refusal));
         }
         if let Some(list) = rest.take_kind("tool_calls", Kind::Array) {
             for call in list.elements() {
@@ -447,6 +447,11 @@ fn tool_call_id<'p>(part: &'p Part<'_>) -> Option<&'p str> {
         Part::Extended { part, .. } => tool_call_id(part),
         _ => None,
     }
+}
+
+/// Whether a part, not read yet, is a published one of a tool's answer.
+fn answers(part: Node<'_>) -> bool {
+    part.get("type").and_then(Node::as_str).is_some_and(|kind| kind == "tool_call_response")
 }
 
 fn is_response(part: &Part<'_>) -> bool {

@@ -72,7 +72,7 @@ fn openai_chat_messages() {
         {"role": "tool", "name": "f", "parts": [{"type": "tool_call_response", "response": "ok"}]},
         {"role": "assistant", "parts": [
             {"type": "reasoning", "content": "Hm."},
-            {"type": "refusal", "refusal": "No."},
+            {"type": "refusal", "content": "No."},
         ]},
     ]);
     assert_eq!(input(&text.to_string()).unwrap(), expected);
@@ -394,7 +394,7 @@ fn checks_refuse_what_only_has_a_type() {
         r#"{"type":"uri","modality":"image","uri":"u"}"#,
         r#"{"type":"server_tool_call","name":"s","server_tool_call":{"type":"x"}}"#,
         r#"{"type":"server_tool_call_response","server_tool_call_response":{"type":"x"}}"#,
-        r#"{"type":"refusal","refusal":"No"}"#,
+        r#"{"type":"refusal","content":"No"}"#,
         r#"{"type":"banana"}"#,
     ];
     let bad = [
@@ -416,6 +416,8 @@ fn checks_refuse_what_only_has_a_type() {
         r#"{"type":"image_url","image_url":{"url":"u"}}"#,
         r#"{"type":"tool_use","id":"t","name":"f","input":{}}"#,
         r#"{"type":"thinking","thinking":"x"}"#,
+        r#"{"type":"refusal","refusal":"No"}"#,
+        r#"{"type":"tool_call","name":"f","arguments":"{\"a\":1}"}"#,
     ];
     for part in good {
         assert!(check_messages(&message(part), Direction::Input), "{part}");
@@ -441,6 +443,9 @@ fn checks_of_messages() {
         (r#"[{"role":"tool","parts":[],"finish_reason":"stop","tool_call_id":"c"}]"#, false, false, false),
         (r#"[{"role":"user","content":"Hi"}]"#, false, false, false),
         (r#"[{"role":7,"parts":[]}]"#, false, false, false),
+        (r#"[{"role":"model","parts":[]}]"#, false, false, false),
+        (r#"[{"role":"unknown","parts":[]}]"#, false, false, false),
+        (r#"[{"role":"critic","parts":[]}]"#, true, false, true),
         (r#"[{"role":"user","parts":{}}]"#, false, false, false),
         (r#"[{"parts":[]}]"#, false, false, false),
         (r#"{"role":"user","parts":[]}"#, false, false, false),

@@ -25,7 +25,7 @@ pub static AGENT_FRAMEWORK: Dialect = Dialect {
         Tell::key_prefix("agent_framework.", 20),
     ],
     keys: &[
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::mapped("gen_ai.tool.call.id", Field::ToolCallId, &CALL_ID),
         Rule::own("workflow.name", Action::BySpanName(&[("workflow.run", Action::Field(Field::WorkflowName))])),
         Rule::own("workflow.id", Action::BySpanName(&[("workflow.run", Action::Marks)])),

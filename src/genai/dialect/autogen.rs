@@ -20,7 +20,7 @@ pub static AUTOGEN: Dialect = Dialect {
         Tell::span_name_prefix("autogen ", 20),
     ],
     keys: &[
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::own("messaging.operation", super::Action::Keep(Reason::NoHome)),
         Rule::own("messaging.destination", super::Action::Keep(Reason::NoHome)),
     ],

@@ -23,7 +23,7 @@ pub static AZURE_INFERENCE: Dialect = Dialect {
         Tell::key("azure.resource_provider.namespace", 20),
     ],
     keys: &[
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::mapped("gen_ai.request.model", Field::RequestModel, &MODEL),
         Rule::mapped("gen_ai.response.finish_reasons", Field::ResponseFinishReasons, &FINISH_REASON),
         Rule::keep("az.client_request_id", Reason::NoHome),

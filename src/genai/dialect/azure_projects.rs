@@ -5,7 +5,7 @@
 //! only the run itself is an agent's. Steps repeat parts of the run's usage. Its neighbour for plain
 //! inference is [`super::azure_inference`].
 
-use super::{Action, Dialect, EventRule, List, Reason, Rule, Tell};
+use super::{Action, Dialect, EventRule, List, Reason, Rule, SpanName, Tell};
 use crate::genai::field::Field;
 use crate::genai::values;
 
@@ -30,7 +30,7 @@ pub static AZURE_PROJECTS: Dialect = Dialect {
         Rule::mapped("gen_ai.system", Field::ProviderName, &PROVIDER),
         Rule::field("gen_ai.request.max_output_tokens", Field::RequestMaxTokens),
         Rule::keep("gen_ai.request.max_input_tokens", Reason::NoHome),
-        Rule::mapped("gen_ai.request.response_format", Field::OutputType, &values::OUTPUT_TYPE),
+        Rule::mapped("gen_ai.request.response_format", Field::OutputType, values::OUTPUT_TYPE),
         Rule::field("gen_ai.request.reasoning.effort", Field::RequestReasoningLevel),
         Rule::new("gen_ai.request.tools", Action::Tools),
         Rule::field("gen_ai.thread.id", Field::ConversationId),
@@ -56,6 +56,7 @@ pub static AZURE_PROJECTS: Dialect = Dialect {
         ("gen_ai.run_step.", Reason::NoHome),
         ("gen_ai.agent.hosted.", Reason::NoHome),
     ],
+    span_names: &[SpanName::Exact("responses"), SpanName::Prefix("responses "), SpanName::Exact("process_thread_run")],
     ..Dialect::new(NAME)
 };
 

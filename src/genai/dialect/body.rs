@@ -44,8 +44,8 @@ pub(super) const REQUEST: &[Rule] = &[
     Rule::field("previous_response_id", Field::RequestPreviousResponseId),
     Rule::field("reasoning_effort", Field::RequestReasoningLevel),
     Rule::field("reasoning.effort", Field::RequestReasoningLevel),
-    Rule::mapped("response_format.type", Field::OutputType, &values::OUTPUT_TYPE),
-    Rule::mapped("text.format.type", Field::OutputType, &values::OUTPUT_TYPE),
+    Rule::mapped("response_format.type", Field::OutputType, values::OUTPUT_TYPE),
+    Rule::mapped("text.format.type", Field::OutputType, values::OUTPUT_TYPE),
     Rule::new("service_tier", Action::Read(request_tier)),
 ];
 
@@ -62,6 +62,17 @@ pub(super) const RESPONSE: &[Rule] = &[
     Rule::new("content", Action::Output),
     Rule::new("generations", Action::Output),
     Rule::field("stop_reason", Field::ResponseFinishReasons),
+    Rule::new("usage", Action::Read(usage)),
+    Rule::new("usage_metadata", Action::Read(usage)),
+    Rule::new("service_tier", Action::Read(response_tier)),
+    Rule::field("system_fingerprint", Field::OpenaiResponseSystemFingerprint),
+];
+
+/// What answers say beside their content.
+pub(super) const ANSWER: &[Rule] = &[
+    Rule::new("object", Action::Read(object)),
+    Rule::field("id", Field::ResponseId),
+    Rule::field("model", Field::ResponseModel),
     Rule::new("usage", Action::Read(usage)),
     Rule::new("usage_metadata", Action::Read(usage)),
     Rule::new("service_tier", Action::Read(response_tier)),

@@ -20,7 +20,8 @@ pub static GOOGLE_ADK: Dialect = Dialect {
     keys: &[
         Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::mapped("gen_ai.provider.name", Field::ProviderName, values::PROVIDER),
-        Rule::mapped("gen_ai.tool.type", Field::ToolType, TOOL_TYPE),
+        // A class' name under the current name.
+        Rule { values: Some(TOOL_TYPE), ..Rule::new("gen_ai.tool.type", Action::Copy(Field::ToolType)) },
         Rule::field("gen_ai.tool_call.id", Field::ToolCallId),
         Rule::field("gcp.vertex.agent.session_id", Field::ConversationId),
         Rule::new("gcp.vertex.agent.tool_call_args", Action::Read(arguments)),

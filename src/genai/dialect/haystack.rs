@@ -182,15 +182,18 @@ fn vector<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
 
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     let name = match seen.name {
-        "haystack.pipeline.run" | "haystack.async_pipeline.run" => "invoke_workflow",
-        "haystack.agent.run" => "invoke_agent",
-        "haystack.agent.step.llm" | "haystack.chat_generator.run" => "chat",
-        "haystack.agent.step.tool" => "execute_tool",
-        _ => return,
+        "haystack.pipeline.run" | "haystack.async_pipeline.run" => Some("invoke_workflow"),
+        "haystack.agent.run" => Some("invoke_agent"),
+        "haystack.agent.step.llm" | "haystack.chat_generator.run" => Some("chat"),
+        "haystack.agent.step.tool" => Some("execute_tool"),
+        _ => None,
     };
-    operation.offer(Field::OperationName, Scalar::Str(name.into()));
-    if name == "invoke_agent" {
-        split(operation);
+    if let Some(name) = name {
+        operation.offer(Field::OperationName, Scalar::Str(name.into()));
+    }
+    // The span's name is the convention's after a first pass.
+    if operation.text(Field::OperationName) == Some("invoke_agent") {
+        split(operation, seen);
     }
 }
 

@@ -7,7 +7,7 @@
 //! chain's stay, for no target has words for chains. A LangSmith session is a project and no
 //! conversation.
 
-use super::{Action, Counts, Dialect, Reason, Rule, SpanName, Tell, Verdict, body};
+use super::{Action, Counts, Dialect, List, Reason, Rule, SpanName, Tell, Verdict, body, openinference};
 use crate::genai::content::json::{self, Node};
 use crate::genai::field::Field;
 use crate::genai::operation::{Content, Operation, Scalar, Seen};
@@ -21,12 +21,12 @@ pub const NAME: &str = "langsmith";
 pub static LANGSMITH: Dialect = Dialect {
     tells: &[Tell::scope("langsmith", 100), Tell::key("langsmith.span.kind", 50), Tell::key_prefix("langsmith.", 20)],
     keys: &[
-        Rule::mapped("langsmith.span.kind", Field::OperationName, &KIND),
-        // Believed where no kind is said.
-        Rule { values: Some(&KIND), ..Rule::new("gen_ai.operation.name", Action::Copy(Field::OperationName)) },
+        // The exporter calls the run of a prompt a chat.
+        Rule { corrects: true, ..Rule::mapped("langsmith.span.kind", Field::OperationName, &KIND) },
+        Rule::mapped("gen_ai.operation.name", Field::OperationName, &KIND),
         // Told by the integration; `gen_ai.system` is a guess from the model's name.
-        Rule::mapped("langsmith.metadata.ls_provider", Field::ProviderName, &values::PROVIDER),
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("langsmith.metadata.ls_provider", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::field("langsmith.metadata.ls_model_name", Field::RequestModel),
         Rule::field("langsmith.metadata.ls_temperature", Field::RequestTemperature),
         Rule::field("langsmith.metadata.ls_max_tokens", Field::RequestMaxTokens),
@@ -45,9 +45,9 @@ pub static LANGSMITH: Dialect = Dialect {
         Rule::new(
             "gen_ai.prompt",
             Action::ByOperation(&[
-                ("chat", Action::Members(body::REQUEST)),
-                ("text_completion", Action::Members(body::REQUEST)),
-                ("embeddings", Action::Members(body::REQUEST)),
+                ("chat", Action::Body(List::Input, &openinference::PARAMETERS)),
+                ("text_completion", Action::Body(List::Input, &openinference::PARAMETERS)),
+                ("embeddings", Action::Body(List::Input, &openinference::PARAMETERS)),
                 ("execute_tool", Action::Members(ARGUMENTS)),
                 ("retrieval", Action::Members(QUERY)),
             ]),
@@ -55,8 +55,8 @@ pub static LANGSMITH: Dialect = Dialect {
         Rule::new(
             "gen_ai.completion",
             Action::ByOperation(&[
-                ("chat", Action::Members(body::RESPONSE)),
-                ("text_completion", Action::Members(body::RESPONSE)),
+                ("chat", Action::Body(List::Output, body::ANSWER)),
+                ("text_completion", Action::Body(List::Output, body::ANSWER)),
                 ("execute_tool", Action::Members(RESULT)),
                 ("retrieval", Action::Members(DOCUMENTS)),
             ]),

@@ -35,11 +35,11 @@ pub static LANGTRACE: Dialect = Dialect {
         Rule::mapped("gen_ai.operation.name", Field::OperationName, &OPERATION),
         Rule::mapped("llm.api", Field::OperationName, &PATH),
         Rule::own("url.path", Action::Read(path)),
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
-        Rule::mapped("llm.vendor", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("llm.vendor", Field::ProviderName, values::PROVIDER),
         // The client library, or a database; a call's provider where nothing better says it.
         Rule {
-            values: Some(&values::PROVIDER),
+            values: Some(values::PROVIDER),
             ..Rule::new(
                 "langtrace.service.name",
                 Action::ByOperation(&[
@@ -51,7 +51,8 @@ pub static LANGTRACE: Dialect = Dialect {
                 ]),
             )
         },
-        Rule::field("llm.model", Field::ResponseModel),
+        // Others mean the model that was asked for.
+        Rule::own("llm.model", Action::Field(Field::ResponseModel)),
         Rule::field("llm.request.model", Field::RequestModel),
         Rule::field("gen_ai.response_id", Field::ResponseId),
         Rule::field("llm.response_id", Field::ResponseId),

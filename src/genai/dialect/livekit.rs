@@ -54,7 +54,9 @@ const STAGES: &[&str] = &[
 ];
 
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
-    if operation.get(Field::OperationName).is_some() {
+    // What follows from messages alone is no more than a guess here.
+    let is_said = operation.is_current(Field::OperationName) || seen.get("gen_ai.operation.name").is_some();
+    if is_said {
         return;
     }
     if operation.get(Field::ToolName).is_some() {
@@ -63,6 +65,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     }
     let of_a_call = [Field::RequestModel, Field::UsageInputTokens, Field::UsageOutputTokens];
     if of_a_call.iter().all(|field| operation.get(*field).is_none()) {
+        operation.clear(Field::OperationName);
         let known = STAGES.iter().find(|stage| **stage == seen.name);
         operation.named.get_or_insert_with(|| (*known.unwrap_or(&"stage")).to_owned());
     }

@@ -13,8 +13,8 @@
 use super::{Action, Dialect, EventRule, Reason, Rule, Sign, SpanName, Tell, Verdict};
 use crate::genai::content::json;
 use crate::genai::field::Field;
-use crate::genai::operation::{Operation, Scalar, Seen};
-use crate::genai::values;
+use crate::genai::operation::{Content, Operation, Scalar, Seen};
+use crate::genai::values::{self, Mapped};
 use crate::otlp::value::Value;
 
 /// The dialect's name.
@@ -84,7 +84,7 @@ const TOTAL: Rule = Rule::new("value", Action::Total);
 const UNIT: Rule = Rule::new("unit", Action::Sentinel("tokens"));
 const MODEL: Rule = Rule::field("model_id", Field::RequestModel);
 // The name that the deployment gave the provider, most often the vendor's.
-const PROVIDER: Rule = Rule::mapped("provider_id", Field::ProviderName, &values::PROVIDER);
+const PROVIDER: Rule = Rule::mapped("provider_id", Field::ProviderName, values::PROVIDER);
 
 /// The routers' methods that are operations.
 static METHOD: [(&str, Option<&str>); 8] = [
@@ -216,8 +216,15 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         STREAM | OPENAI_STREAM => {
             let is_counted =
                 [Field::UsageInputTokens, Field::UsageOutputTokens].iter().any(|field| operation.int(*field).is_some());
-            if is_counted {
-                operation.offer(Field::OperationName, Scalar::Str("chat".into()));
+            match is_counted {
+                true => {
+                    operation.offer(Field::OperationName, Scalar::Str("chat".into()));
+                }
+                // What was asked stands on the span above as well.
+                false => {
+                    operation.input = Content::Absent;
+                    operation.clear(Field::OperationName);
+                }
             }
         }
         _ => {}
@@ -227,6 +234,9 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         || seen.name == "InferenceRouter.completion";
     if is_estimated && operation.int(Field::UsageOutputTokens).is_some() {
         operation.offer(Field::UsageEstimated, Scalar::Bool(true));
+    }
+    if seen.name.starts_with(ROUTER) && operation.get(Field::OperationName).is_some() {
+        provider(operation);
     }
     // The exception's message; the span's status is OK all the same.
     if seen.get("__method__").is_some() && seen.get("error").is_some() && operation.get(Field::OperationName).is_some()
@@ -240,6 +250,16 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         operation.named = Some("guardrail".to_owned());
     }
     tools(operation, seen);
+}
+
+/// Models are called `{provider}/{model}`; events that say the provider come with counts only.
+fn provider(operation: &mut Operation<'_>) {
+    let prefix = operation.text(Field::RequestModel).and_then(|model| model.split_once('/'));
+    if let Some((prefix, _)) = prefix
+        && let Mapped::To(provider) = values::look(values::PROVIDER, prefix)
+    {
+        operation.offer(Field::ProviderName, Scalar::Str(provider.into()));
+    }
 }
 
 /// Spans of tools and of MCP servers, up to and after the names that the conventions give them.

@@ -61,7 +61,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         operation.set(Field::OperationName, Scalar::Str((*name).into()));
     }
     if seen.get("events").is_some() {
-        split(operation);
+        split(operation, seen);
     }
 }
 

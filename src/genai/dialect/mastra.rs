@@ -5,9 +5,11 @@
 //! of an answer and has their usage; the steps, chunks and processors below it repeat it, and are nothing that
 //! a target has words for.
 
-use super::{Action, Counts, Dialect, List, Piece, Reason, Rule, SpanName, Tell};
+use super::{Action, Counts, Dialect, List, Piece, Reason, Rule, SpanName, Tell, instant};
 use crate::genai::field::Field;
+use crate::genai::operation::{Operation, Scalar, Seen};
 use crate::genai::values;
+use crate::otlp::value::Value;
 
 /// The dialect's name.
 pub const NAME: &str = "mastra";
@@ -34,7 +36,8 @@ pub static MASTRA: Dialect = Dialect {
         Rule::field("mastra.provider_tool_call.input", Field::ToolCallArguments),
         Rule::field("mastra.provider_tool_call.output", Field::ToolCallResult),
         Rule::keep("mastra.tags", Reason::NoHome),
-        Rule::keep("mastra.completion_start_time", Reason::NoHome),
+        // See the quirk.
+        Rule::keep("mastra.completion_start_time", Reason::SaysMore),
     ],
     kept: &[
         ("mastra.", Reason::Unknown),
@@ -49,6 +52,7 @@ pub static MASTRA: Dialect = Dialect {
     ],
     span_names: &[SpanName::InScope("@mastra/")],
     counts: Counts::INCLUSIVE,
+    quirk: Some(quirk),
     ..Dialect::new(NAME)
 };
 
@@ -82,6 +86,18 @@ const ANSWERED: &[Rule] = &[
     Rule::new("files", Action::Piece(List::Output, Piece::Blocks)),
     Rule::new("toolCalls", Action::Piece(List::Output, Piece::Calls)),
 ];
+
+/// When the first chunk came is said as a time of day.
+fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    let first = seen
+        .get("mastra.completion_start_time")
+        .and_then(Value::as_str)
+        .and_then(instant::unix_nanos)
+        .and_then(|time| instant::seconds_since(seen.start_time_unix_nano, time));
+    if let Some(seconds) = first {
+        operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(seconds));
+    }
+}
 
 #[cfg(test)]
 mod tests {

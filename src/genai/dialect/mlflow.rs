@@ -24,7 +24,7 @@ pub static MLFLOW: Dialect = Dialect {
         Rule::mapped("mlflow.spanType", Field::OperationName, &SPAN_TYPE),
         Rule::new("mlflow.chat.tokenUsage", Action::Members(TOKEN_USAGE)),
         Rule::new("mlflow.chat.tools", Action::Tools),
-        Rule::mapped("mlflow.llm.provider", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("mlflow.llm.provider", Field::ProviderName, values::PROVIDER),
         Rule::new("mlflow.linkedPrompts", Action::Members(LINKED_PROMPTS)),
         // Parameters of the request, by their names in the provider's API.
         Rule::own("model", Action::Field(Field::RequestModel)),
@@ -52,7 +52,6 @@ pub static MLFLOW: Dialect = Dialect {
         Rule::own("tools", Action::Tools),
         // Metadata of the trace, which stands on its root.
         Rule { own: true, ..Rule::new("session.id", Action::Copy(Field::ConversationId)) },
-        Rule::own("user.id", Action::Keep(Reason::Current)),
         Rule::new("mlflow.spanInputs", Action::ByOperation(INPUTS)),
         Rule::new("mlflow.spanOutputs", Action::ByOperation(OUTPUTS)),
         // After the bodies, for autologging puts the answer's model there.
@@ -190,7 +189,8 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     };
     // The GenAI mode has no words for a completion, and one name for two models.
     let is_completion = bare("prompt").is_some() && seen.get("messages").is_none();
-    if is_completion && matches!(operation.text(Field::OperationName), Some("chat" | "generate_content")) {
+    let may_be = matches!(operation.text(Field::OperationName), None | Some("chat" | "generate_content"));
+    if is_completion && may_be && operation.named.is_none() {
         operation.set(Field::OperationName, Scalar::Str("text_completion".into()));
     }
     if let Some(asked) = bare("model")

@@ -14,7 +14,7 @@
 //!     tells: &[Tell::scope("acme.tracer", 100), Tell::key_prefix("acme.", 20)],
 //!     // One key, one meaning. Of two keys for one field the first in the table is preferred.
 //!     keys: &[
-//!         Rule::mapped("acme.vendor", Field::ProviderName, &values::PROVIDER),
+//!         Rule::mapped("acme.vendor", Field::ProviderName, values::PROVIDER),
 //!         Rule::field("acme.model", Field::RequestModel),
 //!         Rule::field("acme.tokens.in", Field::UsageInputTokens),
 //!         Rule::new("acme.tokens.all", Action::Total),
@@ -52,15 +52,26 @@ pub mod autogen;
 pub mod azure_inference;
 pub mod azure_projects;
 mod body;
+pub mod braintrust;
+pub mod claude_code;
+pub mod codex;
+pub mod crewai;
+pub mod gemini_cli;
 pub mod genkit;
+pub mod github_copilot;
 pub mod google_adk;
 pub mod handwritten;
 pub mod haystack;
 pub mod inference_server;
+mod instant;
+pub mod langchain4j;
+pub mod langfuse;
 pub mod langsmith;
 pub mod langtrace;
+pub mod langwatch;
 pub mod litellm;
 pub mod livekit;
+pub mod llama_index;
 pub mod llama_stack;
 pub mod logfire;
 pub mod mastra;
@@ -69,10 +80,12 @@ pub mod mlflow;
 pub mod openinference;
 pub mod openlit;
 pub mod openllmetry;
+pub mod openrouter;
 pub mod otel;
 pub mod pydantic_ai;
 pub mod semantic_kernel;
 pub mod sentry;
+pub mod spring_ai;
 pub mod strands;
 pub mod user;
 pub mod vercel;
@@ -88,15 +101,27 @@ pub static BUILT_IN: &[&Dialect] = &[
     &autogen::AUTOGEN,
     &azure_inference::AZURE_INFERENCE,
     &azure_projects::AZURE_PROJECTS,
+    &braintrust::BRAINTRUST,
+    &claude_code::CLAUDE_CODE,
+    &codex::CODEX,
+    &crewai::CREWAI,
+    &gemini_cli::GEMINI_CLI,
     &genkit::GENKIT,
+    &github_copilot::GITHUB_COPILOT,
     &google_adk::GOOGLE_ADK,
     &haystack::HAYSTACK,
     &inference_server::SGLANG,
     &inference_server::VLLM,
+    &langfuse::LANGFUSE,
+    &langchain4j::LANGCHAIN4J,
+    &langchain4j::LANGCHAIN4J,
+    &langfuse::LANGFUSE,
     &langsmith::LANGSMITH,
     &langtrace::LANGTRACE,
+    &langwatch::LANGWATCH,
     &litellm::LITELLM,
     &livekit::LIVEKIT,
+    &llama_index::LLAMA_INDEX,
     &llama_stack::LLAMA_STACK,
     &mastra::MASTRA,
     &logfire::LOGFIRE,
@@ -105,7 +130,9 @@ pub static BUILT_IN: &[&Dialect] = &[
     &openinference::OPENINFERENCE,
     &openlit::OPENLIT,
     &openllmetry::OPENLLMETRY,
+    &openrouter::OPENROUTER,
     &pydantic_ai::PYDANTIC_AI,
+    &spring_ai::SPRING_AI,
     &vercel::VERCEL,
     &sentry::SENTRY,
     &semantic_kernel::SEMANTIC_KERNEL,
@@ -130,6 +157,8 @@ pub struct Dialect {
     /// Prefixes of keys that stay as they are, each with why. They do not make a span an LLM
     /// operation.
     pub kept: &'static [(&'static str, Reason)],
+    /// Prefixes of keys that each hold one variable of a prompt template, under its name.
+    pub variables: &'static [&'static str],
     /// Names that the emitter itself gives to its spans of GenAI operations. Only such a name is
     /// replaced by the convention's, and only such a span gets the convention's kind in place of
     /// INTERNAL.
@@ -179,6 +208,7 @@ impl Dialect {
             families: &[],
             events: &[],
             kept: &[],
+            variables: &[],
             span_names: &[],
             python: false,
             json: false,
@@ -277,12 +307,15 @@ pub struct Rule {
     /// The key is a word that anybody may use (`output`, `url`, `input_tokens`): it means this only on
     /// a span on which something else speaks for the dialect, and is foreign on all others.
     pub own: bool,
+    /// Where the dialect leads, this key is believed before the target's own name of the field: the
+    /// emitter is known to guess what it writes there.
+    pub corrects: bool,
 }
 
 impl Rule {
     /// A key and any action.
     pub const fn new(key: &'static str, action: Action) -> Rule {
-        Rule { key, action, values: None, guarded: false, own: false }
+        Rule { key, action, values: None, guarded: false, own: false, corrects: false }
     }
 
     /// The key says a field.
@@ -325,6 +358,12 @@ pub enum Action {
     Input,
     /// Output messages: JSON of any known shape, or one assistant's text.
     Output,
+    /// Messages of the list if they are JSON of any known shape of messages; anything else stays.
+    Messages(List),
+    /// The body of a request (input) or of an answer (output), whole: messages, and the instructions and
+    /// the tools beside them. What else it says is read by these rules, as members of an object; the key
+    /// goes if nothing is left. What is no body is one message.
+    Body(List, &'static [Rule]),
     /// System instructions that were passed apart from the messages.
     Instructions,
     /// Tool definitions as JSON.
@@ -371,6 +410,8 @@ pub type Read = for<'a> fn(&mut Operation<'a>, &crate::otlp::value::Value<'a>) -
 pub enum Verdict {
     /// All that it said is in the operation: it may go.
     Expressed,
+    /// As [`Verdict::Expressed`], after a repair.
+    Repaired(Reason),
     /// It said nothing: it may go.
     Discarded(Reason),
     /// It stays.

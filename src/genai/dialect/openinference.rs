@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use super::{Action, Dialect, Family, List, Piece, Reason, Rule, SpanName, Tell, Verdict};
+use super::{Action, Dialect, EventRule, Family, List, Piece, Reason, Rule, SpanName, Tell, Verdict};
 use crate::genai::content::json;
 use crate::genai::field::Field;
 use crate::genai::operation::{Offered, Operation, Scalar, Seen};
@@ -119,6 +119,7 @@ pub static OPENINFERENCE: Dialect = Dialect {
             unindexed: &[],
         },
     ],
+    events: &[EventRule::chunk("First Token Stream Event")],
     kept: &[
         ("openinference.", Reason::Unknown),
         ("embedding.", Reason::Unknown),
@@ -199,7 +200,7 @@ static KIND: [(&str, Option<&str>); 11] = [
 static PROVIDER: [(&str, Option<&str>); 2] = [("azure", Some("azure.ai.inference")), ("amazon", Some("aws.bedrock"))];
 
 /// The parameters of a request, under the names of several APIs.
-const PARAMETERS: [Rule; 36] = [
+pub(super) const PARAMETERS: [Rule; 36] = [
     Rule::field("model", Field::RequestModel),
     Rule::field("model_name", Field::RequestModel),
     Rule::field("model_id", Field::RequestModel),

@@ -31,17 +31,17 @@ pub static OTEL: Dialect = Dialect {
         Rule::new("gen_ai.completion", Action::Output),
         // 1.30.0, 1.31.0
         Rule::field("gen_ai.openai.request.seed", Field::RequestSeed),
-        Rule::mapped("gen_ai.openai.request.response_format", Field::OutputType, &values::OUTPUT_TYPE),
+        Rule::mapped("gen_ai.openai.request.response_format", Field::OutputType, values::OUTPUT_TYPE),
         // 1.35.0
         Rule::field("az.namespace", Field::AzureResourceProviderNamespace),
         Rule::field("az.service_request_id", Field::AzureServiceRequestId),
         // 1.37.0
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::field("gen_ai.openai.request.service_tier", Field::OpenaiRequestServiceTier),
         Rule::field("gen_ai.openai.response.service_tier", Field::OpenaiResponseServiceTier),
         Rule::field("gen_ai.openai.response.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
         // The draft of March 2024.
-        Rule::mapped("gen_ai.llm.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.llm.system", Field::ProviderName, values::PROVIDER),
         Rule::field("gen_ai.llm.request.model", Field::RequestModel),
         Rule::field("gen_ai.llm.request.max_tokens", Field::RequestMaxTokens),
         Rule::field("gen_ai.llm.request.temperature", Field::RequestTemperature),
@@ -54,7 +54,7 @@ pub static OTEL: Dialect = Dialect {
         Rule::new("gen_ai.llm.prompt", Action::Input),
         Rule::new("gen_ai.llm.completion", Action::Output),
         // The draft of January 2024.
-        Rule::mapped("llm.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("llm.system", Field::ProviderName, values::PROVIDER),
         Rule::field("llm.request.model", Field::RequestModel),
         Rule::field("llm.request.max_tokens", Field::RequestMaxTokens),
         Rule::field("llm.temperature", Field::RequestTemperature),
@@ -72,7 +72,7 @@ pub static OTEL: Dialect = Dialect {
         Rule::field("llm.openai.presence_penalty", Field::RequestPresencePenalty),
         Rule::field("llm.openai.frequency_penalty", Field::RequestFrequencyPenalty),
         Rule::field("llm.openai.seed", Field::RequestSeed),
-        Rule::mapped("llm.openai.response_format", Field::OutputType, &values::OUTPUT_TYPE),
+        Rule::mapped("llm.openai.response_format", Field::OutputType, values::OUTPUT_TYPE),
         Rule::field("llm.openai.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
         // Forms of the cache and reasoning counts that were proposed and are in the wild.
         Rule::field("gen_ai.usage.cache_read_input_tokens", Field::UsageCacheReadInputTokens),
@@ -86,12 +86,11 @@ pub static OTEL: Dialect = Dialect {
         Rule::new("gen_ai.output.messages", Action::Output),
         Rule::new("gen_ai.system_instructions", Action::Instructions),
         Rule::new("gen_ai.tool.definitions", Action::Tools),
+        Rule::new("gen_ai.retrieval.documents", Action::Documents),
         // Current names that are fields of no target's table because nothing translates to them.
         Rule::keep("gen_ai.conversation.compacted", Reason::Current),
-        Rule::keep("gen_ai.request.previous_response.id", Reason::Current),
         Rule::keep("gen_ai.request.stream_cursor", Reason::Current),
         Rule::keep("gen_ai.response.status", Reason::Current),
-        Rule::keep("gen_ai.retrieval.documents", Reason::Current),
     ],
     events: &[
         // Span events of 1.26.0 and 1.27.0.
@@ -121,3 +120,19 @@ pub static OTEL: Dialect = Dialect {
 
 const MESSAGE: &[&str] = &["content", "gen_ai.event.content", "tool_calls"];
 const CHOICE: &[&str] = &["message", "content", "gen_ai.event.content", "tool_calls"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::genai::convention;
+
+    #[test]
+    fn no_rule_hides_a_current_name() {
+        let names: Vec<_> = convention::ALL.iter().flat_map(|convention| convention.all_names()).collect();
+        let hides = |rule: &&Rule| {
+            matches!(rule.action, Action::Keep(_)) && names.iter().any(|name| name.attribute == Some(rule.key))
+        };
+        let rules = super::super::BUILT_IN.iter().flat_map(|dialect| dialect.keys);
+        assert_eq!(rules.filter(hides).map(|rule| rule.key).collect::<Vec<_>>(), [""; 0]);
+    }
+}

@@ -6,7 +6,9 @@
 //! `gen_ai.aggregated_usage.*`, which stays.
 
 use super::{Action, Dialect, Reason, Rule, SpanName, Tell, Verdict};
+use crate::genai::candidate::answers;
 use crate::genai::content::{self, json};
+use crate::genai::convention::OUTPUT_MESSAGES;
 use crate::genai::field::Field;
 use crate::genai::message::{Message, Part};
 use crate::genai::operation::{Content, Operation, Scalar, Seen};
@@ -100,7 +102,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         operation.set(Field::OperationName, Scalar::Str(name.into()));
     }
     if ["events", "all_messages_events", "pydantic_ai.all_messages"].iter().any(|key| seen.get(key).is_some()) {
-        split(operation);
+        split(operation, seen);
     }
 }
 
@@ -121,7 +123,7 @@ fn operation_of(name: &str) -> Option<&'static str> {
 }
 
 /// A conversation ends with what the model said last; before that it was said to the model.
-pub(super) fn split(operation: &mut Operation<'_>) {
+pub(super) fn split(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
     let reason = match operation.get(Field::ResponseFinishReasons) {
         Some(Scalar::Strings(reasons)) if reasons.len() == 1 => reasons.first().cloned(),
         _ => None,
@@ -133,10 +135,12 @@ pub(super) fn split(operation: &mut Operation<'_>) {
         Content::Absent => operation.output = Content::Read(vec![last]),
         // The answer's text stands apart as well: the message says more of it.
         Content::Read(output) if output.iter().all(|said| is_within(said, &last)) => *output = vec![last],
+        // A pass before this one put it there, and left the original.
+        Content::Current if seen.get(OUTPUT_MESSAGES).is_some_and(|said| answers(said, last.clone())) => {}
         Content::Read(_) | Content::Current | Content::InFields => messages.push(last),
     }
     if messages.is_empty() {
-        operation.input = Content::Absent;
+        operation.input = Content::InFields;
     }
 }
 

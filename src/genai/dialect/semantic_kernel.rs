@@ -26,7 +26,7 @@ pub static SEMANTIC_KERNEL: Dialect = Dialect {
     ],
     keys: &[
         Rule::mapped("gen_ai.operation.name", Field::OperationName, &OPERATION),
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::new("gen_ai.response.finish_reason", Action::Read(finish_reason)),
         Rule::field("gen_ai.response.prompt_tokens", Field::UsageInputTokens),
         Rule::field("gen_ai.response.completion_tokens", Field::UsageOutputTokens),
@@ -81,8 +81,28 @@ fn snake(word: &str) -> String {
     snake
 }
 
-/// The functions that the model could call: names with commas between them, or JSON.
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    finish_reasons(operation);
+    functions(operation, seen);
+}
+
+/// The words of enumerations in the events of choices.
+fn finish_reasons(operation: &mut Operation<'_>) {
+    if let Content::Read(messages) = &mut operation.output {
+        for message in messages {
+            message.finish_reason = message.finish_reason.take().map(|reason| snake(&reason).into());
+        }
+    }
+    if !operation.is_current(Field::ResponseFinishReasons)
+        && let Some(Scalar::Strings(reasons)) = operation.get(Field::ResponseFinishReasons)
+    {
+        let reasons = reasons.iter().map(|reason| snake(reason).into()).collect();
+        operation.set(Field::ResponseFinishReasons, Scalar::Strings(reasons));
+    }
+}
+
+/// The functions that the model could call: names with commas between them, or JSON.
+fn functions<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     let Some(text) = seen.get("sk.available_functions").and_then(Value::as_str) else { return };
     let Content::Read(tools) = &mut operation.tools else { return };
     *tools = match content::tool_definitions_from_json(text, false) {

@@ -10,11 +10,12 @@ use crate::genai::values::ValueMap;
 /// The dialect's name.
 pub const NAME: &str = "user";
 
-const LISTS: [&str; 4] = [
+const LISTS: [&str; 5] = [
     convention::INPUT_MESSAGES,
     convention::OUTPUT_MESSAGES,
     convention::SYSTEM_INSTRUCTIONS,
     convention::TOOL_DEFINITIONS,
+    convention::RETRIEVAL_DOCUMENTS,
 ];
 
 /// A rule whose key and words are the user's.
@@ -33,6 +34,7 @@ pub fn meaning(attribute: &str) -> Option<Action> {
         convention::OUTPUT_MESSAGES => return Some(Action::Output),
         convention::SYSTEM_INSTRUCTIONS => return Some(Action::Instructions),
         convention::TOOL_DEFINITIONS => return Some(Action::Tools),
+        convention::RETRIEVAL_DOCUMENTS => return Some(Action::Documents),
         _ => {}
     }
     let named = |field: &&Field| {
@@ -93,6 +95,7 @@ mod tests {
             Some(Action::Field(Field::UsageCacheWriteInputTokens))
         ));
         assert!(matches!(meaning("gen_ai.input.messages"), Some(Action::Input)));
+        assert!(matches!(meaning("gen_ai.retrieval.documents"), Some(Action::Documents)));
         assert!(meaning("gen_ai.request.modle").is_none());
         assert!(targets().contains(&"gen_ai.tool.definitions"));
     }

@@ -116,7 +116,10 @@ pub static VERCEL: Dialect = Dialect {
         Rule::keep("gen_ai.client.operation.time_per_output_chunk", Reason::NoHome),
         Rule::keep("gen_ai.execute_tool.duration", Reason::NoHome),
     ],
-    events: &[EventRule::attributes("ai.stream.firstChunk")],
+    events: &[EventRule::rules(
+        "ai.stream.firstChunk",
+        &[Rule::new("ai.response.msToFirstChunk", Action::Read(first_chunk))],
+    )],
     kept: &[
         ("ai.", Reason::Unknown),
         ("ai.settings.", Reason::NoHome),

@@ -12,7 +12,7 @@ use crate::genai::operation::Scalar;
 use crate::genai::read::{About, From, Outcome};
 
 impl Job<'_, '_> {
-    /// Repairs the counts of a span of which `counts` is known.
+    /// Repairs the counts of a span of which `counts` is known, one that only the total says among them.
     pub(in crate::genai) fn repair_counts(&mut self, counts: Counts) {
         let counts = match self.speakers.leader(self.index) {
             Some(table) if table.counts_as_provider => {
@@ -20,17 +20,16 @@ impl Job<'_, '_> {
             }
             _ => counts,
         };
-        let count = |field| self.operation.int(field).and_then(|count| u64::try_from(count).ok());
-        let (input, output) = (count(Field::UsageInputTokens), count(Field::UsageOutputTokens));
-        let cached = count(Field::UsageCacheReadInputTokens)
-            .unwrap_or(0)
-            .saturating_add(count(Field::UsageCacheWriteInputTokens).unwrap_or(0));
-        let reasoning = count(Field::UsageReasoningOutputTokens).unwrap_or(0);
-        let total = count(Field::UsageTotalTokens);
-        if input.unwrap_or(0) == 0 && output.unwrap_or(0) == 0 && input.or(output).is_some() && cached == 0 {
+        let (input, output) = (self.count(Field::UsageInputTokens), self.count(Field::UsageOutputTokens));
+        let cached = self.cached();
+        let is_zero = input.unwrap_or(0) == 0 && output.unwrap_or(0) == 0 && input.or(output).is_some() && cached == 0;
+        if is_zero {
             self.discard_zeros();
-            return;
         }
+        self.missing_count();
+        let (input, output) = (self.count(Field::UsageInputTokens), self.count(Field::UsageOutputTokens));
+        let reasoning = self.count(Field::UsageReasoningOutputTokens).unwrap_or(0);
+        let total = self.count(Field::UsageTotalTokens);
         let sum = |parts: [u64; 3]| parts.into_iter().fold(0, u64::saturating_add);
         let other = output.unwrap_or(0);
         if let Some(input) = input
@@ -70,6 +69,15 @@ impl Job<'_, '_> {
         }
     }
 
+    fn count(&self, field: Field) -> Option<u64> {
+        self.operation.int(field).and_then(|count| u64::try_from(count).ok())
+    }
+
+    fn cached(&self) -> u64 {
+        let (read, written) = (Field::UsageCacheReadInputTokens, Field::UsageCacheWriteInputTokens);
+        self.count(read).unwrap_or(0).saturating_add(self.count(written).unwrap_or(0))
+    }
+
     /// No call has neither input nor output: such zeros stand for "nothing was reported" (adapters inject
     /// them where the provider sent no usage). What stands under the target's own name stays.
     fn discard_zeros(&mut self) {
@@ -94,6 +102,15 @@ impl Job<'_, '_> {
                 claim.rule = "a call has tokens: zeros say that nothing was reported";
             }
             self.operation.clear(field);
+        }
+        for (claim, total) in std::mem::take(&mut self.totals) {
+            match self.claims.get_mut(claim) {
+                Some(claim) if total == 0 => {
+                    claim.outcome = Outcome::Discarded(Reason::ZeroUsage);
+                    claim.rule = "a call has tokens: zeros say that nothing was reported";
+                }
+                _ => self.totals.push((claim, total)),
+            }
         }
     }
 

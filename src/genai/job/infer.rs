@@ -9,8 +9,32 @@ use crate::genai::read::{ListOf, Outcome};
 use crate::genai::values;
 
 impl Job<'_, '_> {
-    /// Total tokens: no target has a word for them, but they may say the missing side.
-    pub(in crate::genai) fn totals(&mut self, embeddings: bool) {
+    /// The side that only a total says.
+    pub(super) fn missing_count(&mut self) {
+        let embeddings = self.operation.text(Field::OperationName) == Some("embeddings");
+        for (claim, total) in self.totals.clone() {
+            let input = self.operation.int(Field::UsageInputTokens);
+            let output = self.operation.int(Field::UsageOutputTokens);
+            let (side, count, rule) = match (input, output) {
+                (Some(input), None) if total > input && !embeddings => {
+                    (Field::UsageOutputTokens, total - input, "output is the total without input")
+                }
+                (None, Some(output)) if total > output => {
+                    (Field::UsageInputTokens, total - output, "input is the total without output")
+                }
+                (None, None) if embeddings => (Field::UsageInputTokens, total, "embeddings have input only"),
+                _ => continue,
+            };
+            self.operation.offer(side, Scalar::Int(count));
+            self.totals.retain(|(of, _)| *of != claim);
+            if let Some(claim) = self.claims.get_mut(claim) {
+                (claim.outcome, claim.rule) = (Outcome::Expressed(Reason::None), rule);
+            }
+        }
+    }
+
+    /// Total tokens: no target has a word for them.
+    pub(in crate::genai) fn totals(&mut self) {
         for (claim, total) in std::mem::take(&mut self.totals) {
             let input = self.operation.int(Field::UsageInputTokens);
             let output = self.operation.int(Field::UsageOutputTokens);
@@ -29,18 +53,6 @@ impl Job<'_, '_> {
                 (Some(side), None) | (None, Some(side)) if total == side => {
                     (Outcome::Discarded(Reason::Redundant), "the total is the one side that was said")
                 }
-                (Some(input), None) if total > input && !embeddings => {
-                    self.operation.offer(Field::UsageOutputTokens, Scalar::Int(total - input));
-                    (Outcome::Expressed(Reason::None), "output is the total without input")
-                }
-                (None, Some(output)) if total > output => {
-                    self.operation.offer(Field::UsageInputTokens, Scalar::Int(total - output));
-                    (Outcome::Expressed(Reason::None), "input is the total without output")
-                }
-                (None, None) if embeddings => {
-                    self.operation.offer(Field::UsageInputTokens, Scalar::Int(total));
-                    (Outcome::Expressed(Reason::None), "embeddings have input only")
-                }
                 (None, None) => (Outcome::Kept(Reason::NoHome), "no target has a word for a total"),
                 _ => (Outcome::Kept(Reason::BelowSum), "the total is below the one side that was said"),
             };
@@ -50,22 +62,27 @@ impl Job<'_, '_> {
         }
     }
 
-    /// The operation's name from its shape, where nothing says it. What the emitter itself calls a chain
-    /// is none, whatever messages stand on it.
+    /// The operation's name from its shape, where nothing says it.
     pub(in crate::genai) fn infer_operation(&mut self) {
+        if let Some(name) = self.inferred_operation() {
+            self.operation.set(Field::OperationName, Scalar::Str(name.into()));
+        }
+    }
+
+    /// The operation's name as it would be inferred from what is known by now.
+    pub(super) fn inferred_operation(&self) -> Option<&'static str> {
         if !self.foreign || self.operation.named.is_some() || self.operation.get(Field::OperationName).is_some() {
-            return;
+            return None;
         }
         let id = self.operation.text(Field::ResponseId).unwrap_or_default();
         let said = !self.operation.input.is_absent()
             || !self.operation.output.is_absent()
             || self.candidates.iter().any(|candidate| matches!(candidate.list, ListOf::Input | ListOf::Output));
-        let name = match () {
-            () if self.user_text || id.starts_with("cmpl-") => "text_completion",
-            () if said || id.starts_with("chatcmpl-") => "chat",
-            () => return,
-        };
-        self.operation.set(Field::OperationName, Scalar::Str(name.into()));
+        match () {
+            () if self.user_text || id.starts_with("cmpl-") => Some("text_completion"),
+            () if said || id.starts_with("chatcmpl-") => Some("chat"),
+            () => None,
+        }
     }
 
     /// The provider from the host that was called or the model's name, where nothing says it; the

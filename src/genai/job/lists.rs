@@ -7,13 +7,15 @@ use std::ops::Range;
 use super::{Given, Job};
 use crate::genai::candidate::{self, Body, Candidate, add_calls, covers};
 use crate::genai::content::{self, json};
-use crate::genai::dialect::{EventAction, List, Piece, Reason, Verdict};
+use crate::genai::dialect::{EventAction, List, Piece, Reason, Rule, Verdict};
 use crate::genai::field::Field;
 use crate::genai::fold::{self, Numbered, text_of};
 use crate::genai::index::piece;
+use crate::genai::message::{Conversation, Document};
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
 use crate::genai::translate::key_of;
+use crate::genai::values::Mapped;
 use crate::otlp::value::Value;
 
 /// A piece in a key of its own.
@@ -33,6 +35,17 @@ const RANK_EVENTS: u32 = 700;
 impl<'s> Job<'_, 's> {
     pub(super) fn list(&mut self, work: Work<'_>, list: ListOf, given: Given<'_, 's>) {
         let current = work.rank == RANK_CURRENT;
+        if let Some(text) = given.value().as_str()
+            && work.meaning.values.look(text) == Mapped::Nothing
+        {
+            let rule = "a word that stands where content was held back";
+            self.claim(&work, About::List(list), Outcome::Discarded(Reason::Empty), rule);
+            return;
+        }
+        if !current && self.is_body_that_says_more(list, given) {
+            let list = if list == ListOf::Output { List::Output } else { List::Input };
+            return self.body(work, list, &[], given);
+        }
         let body = match given {
             Given::Source(value) => candidate::body(list, value, current, self.convention, self.python),
             Given::Json(value)
@@ -56,6 +69,58 @@ impl<'s> Job<'_, 's> {
             self.foreign |= !matches!(body, Body::Current(_));
             self.candidates.push(Candidate { list, rank: work.rank, body, claims: number..number + 1 });
         }
+    }
+
+    /// Whether a value is a body that says more than its messages, which must not go with them.
+    fn is_body_that_says_more(&self, list: ListOf, given: Given<'_, 's>) -> bool {
+        let Some(text) = text_of(given.value()).filter(|text| text.trim_start().starts_with('{')) else { return false };
+        let role = candidate::role_of(list);
+        matches!(list, ListOf::Input | ListOf::Output)
+            && content::messages_from_json(&text, role, self.python).is_some()
+            && content::conversation_from_json(&text, role, self.python)
+                .is_some_and(|body| !(body.more.is_empty() && body.instructions.is_empty() && body.tools.is_empty()))
+    }
+
+    /// Messages, unless the value is something else.
+    pub(super) fn messages(&mut self, work: Work<'_>, list: List, given: Given<'_, 's>) {
+        let role = candidate::role_of(list_of(list));
+        let are_messages =
+            text_of(given.value()).is_some_and(|text| content::messages_from_json(&text, role, self.python).is_some());
+        match are_messages {
+            true => self.body(work, list, &[], given),
+            false => {
+                let rule = "these are no messages; they stay";
+                self.claim(&work, About::List(list_of(list)), Outcome::Kept(Reason::NoHome), rule);
+            }
+        }
+    }
+
+    /// A whole body: its content, and what else it says by `rules`.
+    pub(super) fn body(&mut self, work: Work<'_>, list: List, rules: &'static [Rule], given: Given<'_, 's>) {
+        let list = list_of(list);
+        let conversation = text_of(given.value()).and_then(|text| {
+            let read = content::conversation_from_json(&text, candidate::role_of(list), self.python)?;
+            Some(read.into_owned())
+        });
+        let Some(Conversation { messages, instructions, tools, more }) = conversation else {
+            return self.list(work, list, given);
+        };
+        let nested = std::mem::replace(&mut self.part, true);
+        for (list, body) in [
+            (list, Body::Messages(messages)),
+            (ListOf::Instructions, Body::Parts(instructions)),
+            (ListOf::Tools, Body::Tools(tools)),
+        ] {
+            if !body.is_empty() {
+                self.foreign = true;
+                let number = self.claim(&work, About::List(list), Outcome::Open, "");
+                self.candidates.push(Candidate { list, rank: work.rank, body, claims: number..number + 1 });
+            }
+        }
+        if !more.is_empty() {
+            self.members(work, rules, Given::Made(&Value::Str(format!("{{{more}}}").into())));
+        }
+        self.part = nested;
     }
 
     /// A piece of the only message; see [`Job::single_pieces`].
@@ -176,6 +241,13 @@ impl<'s> Job<'_, 's> {
             List::Documents => Body::Documents(fold::documents(pieces, python)),
             List::Input | List::Output => Body::Messages(fold::messages(pieces, list, python)),
         };
+        if let Body::Documents(documents) = &body
+            && documents.iter().any(Document::is_nothing)
+        {
+            let (outcome, rule) = (Outcome::Kept(Reason::Shape), "a document without content, id and score stays");
+            self.settle(start..self.claims.len(), outcome, rule);
+            return;
+        }
         self.foreign = true;
         self.candidates.push(Candidate { list: list_of(list), rank, body, claims: start..self.claims.len() });
     }
@@ -272,6 +344,7 @@ impl<'s> Job<'_, 's> {
                 claim.about = About::Nothing;
                 (claim.outcome, claim.rule) = match verdict {
                     Verdict::Expressed => (Outcome::Expressed(Reason::None), "the dialect has other words for it"),
+                    Verdict::Repaired(reason) => (Outcome::Expressed(reason), "the dialect repairs it"),
                     Verdict::Discarded(reason) => (Outcome::Discarded(reason), "it says nothing here"),
                     Verdict::Kept(reason) => (Outcome::Kept(reason), "the dialect takes it for something else"),
                 };

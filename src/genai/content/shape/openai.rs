@@ -18,7 +18,6 @@ pub(super) static FAMILY: Family = Family {
         ("file", Typed::Part(input_file)),
         ("thinking", Typed::Part(mistral_thinking)),
         ("function", Typed::Part(tool_call)),
-        ("refusal", Typed::Kept("refusal")),
     ],
     keyed: &[],
 };

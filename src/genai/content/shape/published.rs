@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Family, Typed, first_str};
 use crate::genai::content::json::{Kind, Node};
-use crate::genai::content::make::{mime_type, modality_of, response, tool_call};
+use crate::genai::content::make::{json_string, mime_type, modality_of, response, tool_call};
 use crate::genai::content::members::Rest;
 use crate::genai::message::{Json, Part};
 
@@ -19,6 +19,8 @@ pub(super) static FAMILY: Family = Family {
         ("blob", Typed::Part(blob)),
         ("file", Typed::Part(file)),
         ("uri", Typed::Part(uri)),
+        // Not published; a text, as it is written here.
+        ("refusal", Typed::Part(refusal)),
         // Published for the newer target only, where nothing is required of it.
         ("compaction", Typed::Kept("type")),
     ],
@@ -27,6 +29,14 @@ pub(super) static FAMILY: Family = Family {
 
 fn text<'a>(rest: &mut Rest<'a>) -> Option<Part<'a>> {
     first_str(rest, &["content", "text"]).map(Part::Text)
+}
+
+fn refusal<'a>(rest: &mut Rest<'a>) -> Option<Part<'a>> {
+    let text = first_str(rest, &["refusal", "content", "text"])?;
+    let more = rest.take_all().more(&["type", "content"])?;
+    let separator = if more.is_empty() { "" } else { "," };
+    let Json(text) = json_string(&text);
+    Some(Part::Generic(Json(format!(r#"{{"type":"refusal","content":{text}{separator}{more}}}"#).into())))
 }
 
 fn reasoning<'a>(rest: &mut Rest<'a>) -> Option<Part<'a>> {

@@ -469,7 +469,7 @@ fn tools_that_the_provider_runs() {
                 {"type": "web_search_tool_result", "content": [{"type": "web_search_result", "url": "u"}]}}),
         ),
         (json!({"type": "compaction", "content": "s"}), json!({"type": "compaction", "content": "s"})),
-        (json!({"type": "refusal", "refusal": "No"}), json!({"type": "refusal", "refusal": "No"})),
+        (json!({"type": "refusal", "refusal": "No"}), json!({"type": "refusal", "content": "No"})),
     ]);
 }
 
@@ -587,6 +587,14 @@ fn nothing_is_lost_where_a_shape_is_not_whole() {
             {"role": "assistant", "parts": [{"type": "text", "content": "{\"id\":\"\",\"type\":\"\"}"}]},
             {"role": "user", "parts": [{"type": "text", "content": "[{\"id\":\"\",\"type\":\"\"}]"}]},
         ])
+    );
+    // A role that says that there is none.
+    assert_eq!(
+        messages(
+            r#"[{"role":"unknown","parts":[{"type":"text","content":"Hi"}],"finish_reason":"stop"}]"#,
+            "assistant"
+        ),
+        json!([{"role": "assistant", "parts": [{"type": "text", "content": "Hi"}], "finish_reason": "stop"}])
     );
     // Two members of one name that say different things.
     assert_eq!(

@@ -1,6 +1,7 @@
 //! The corpus through the stages of the product: every request through the `genai` stage and the
 //! tap of the ledger, as a pipeline would have it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +19,7 @@ use dragoman::pipeline::{Context, Pass, Stage};
 use dragoman::processor::genai::Genai;
 use dragoman::processor::genai_metrics::GenaiMetrics;
 
-use crate::support;
+use super as support;
 
 /// A recorded case and its requests, in order of arrival.
 pub struct Case {
@@ -70,8 +71,9 @@ fn requests(folder: &Path) -> Vec<Bytes> {
 /// Input and output tokens.
 pub type Tokens = (u64, u64);
 
+/// What was counted, and what was not, by reason.
 #[derive(Default)]
-struct Totals(Mutex<Tokens>);
+struct Totals(Mutex<Tokens>, Mutex<BTreeMap<&'static str, usize>>);
 
 impl Recorder for Totals {
     fn tokens(&self, _: &Call, direction: Direction, tokens: u64) {
@@ -84,7 +86,9 @@ impl Recorder for Totals {
 
     fn duration(&self, _: &Call) {}
 
-    fn suppressed(&self, _: Suppressed) {}
+    fn suppressed(&self, reason: Suppressed) {
+        *self.1.lock().unwrap().entry(reason.name()).or_default() += 1;
+    }
 }
 
 /// A ledger and what it counted.
@@ -104,6 +108,11 @@ impl Counter {
     /// All that was counted until now.
     pub fn total(&self) -> Tokens {
         *self.totals.0.lock().unwrap()
+    }
+
+    /// What was left out until now, by reason.
+    pub fn suppressed(&self) -> BTreeMap<&'static str, usize> {
+        self.totals.1.lock().unwrap().clone()
     }
 }
 
