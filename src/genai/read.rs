@@ -135,8 +135,11 @@ fn may_repeat(attributes: &[(&str, Value<'_>)]) -> bool {
     let mut bits = [0u64; 64];
     attributes.iter().any(|(key, _)| {
         let key = key.as_bytes();
-        let end = key.last_chunk::<8>().map_or(0, |end| u64::from_le_bytes(*end));
-        let mixed = (end ^ (key.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        // All of it: the pieces of messages differ in the middle (`gen_ai.prompt.1.content`).
+        let (words, rest) = key.as_chunks::<8>();
+        let rest = rest.iter().fold(key.len() as u64, |rest, byte| rest << 8 | u64::from(*byte));
+        let mix = |mixed: u64, word: u64| (mixed.rotate_left(29) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = mix(words.iter().fold(0, |mixed, word| mix(mixed, u64::from_le_bytes(*word))), rest);
         let (word, bit) = ((mixed >> 58) as usize, 1 << ((mixed >> 52) & 63));
         let repeats = bits[word] & bit != 0;
         bits[word] |= bit;
