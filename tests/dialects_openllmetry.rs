@@ -2,7 +2,9 @@
 
 mod support;
 
-use support::translated::{check_expected, check_promises, string, translated, translated_span};
+use dragoman::genai::settings::Target;
+use support::made::{Made, Said};
+use support::translated::{check_expected, check_promises, translated};
 use support::{attribute, cases, corpus, text};
 
 const EMITTERS: &[&str] = &[
@@ -111,19 +113,21 @@ fn a_current_span_of_an_official_package_is_not_touched() {
 /// Anthropic's thinking has the number 0 and the finish reason, the answer the number 1.
 #[test]
 fn thoughts_and_their_answer_are_one_choice() {
-    let span = translated_span(
+    let span = Made::new(
         "opentelemetry.instrumentation.anthropic",
-        "0.49.6",
         "anthropic.chat",
-        &[
-            ("gen_ai.request.model", string("claude-sonnet-4")),
-            ("gen_ai.completion.0.role", string("thinking")),
-            ("gen_ai.completion.0.content", string("Let me see.")),
-            ("gen_ai.completion.0.finish_reason", string("end_turn")),
-            ("gen_ai.completion.1.role", string("assistant")),
-            ("gen_ai.completion.1.content", string("Paris.")),
-        ],
-    );
+        said! {
+            "gen_ai.request.model" => "claude-sonnet-4",
+            "gen_ai.completion.0.role" => "thinking",
+            "gen_ai.completion.0.content" => "Let me see.",
+            "gen_ai.completion.0.finish_reason" => "end_turn",
+            "gen_ai.completion.1.role" => "assistant",
+            "gen_ai.completion.1.content" => "Paris.",
+        },
+    )
+    .kind(3)
+    .version("0.49.6")
+    .to(Target::V1_41);
     assert_eq!(
         text(&span.attributes, "gen_ai.output.messages"),
         Some(
@@ -135,20 +139,22 @@ fn thoughts_and_their_answer_are_one_choice() {
 /// openai-agents numbers the items of one answer.
 #[test]
 fn the_items_of_an_agents_answer_are_one_choice() {
-    let span = translated_span(
+    let span = Made::new(
         "opentelemetry.instrumentation.openai_agents",
-        "0.49.6",
         "openai.response",
-        &[
-            ("gen_ai.request.model", string("gpt-4o")),
-            ("gen_ai.completion.0.role", string("assistant")),
-            ("gen_ai.completion.0.content", string("Looking.")),
-            ("gen_ai.completion.1.role", string("assistant")),
-            ("gen_ai.completion.1.tool_calls.0.id", string("c1")),
-            ("gen_ai.completion.1.tool_calls.0.name", string("f")),
-            ("gen_ai.completion.1.finish_reason", string("tool_calls")),
-        ],
-    );
+        said! {
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.completion.0.role" => "assistant",
+            "gen_ai.completion.0.content" => "Looking.",
+            "gen_ai.completion.1.role" => "assistant",
+            "gen_ai.completion.1.tool_calls.0.id" => "c1",
+            "gen_ai.completion.1.tool_calls.0.name" => "f",
+            "gen_ai.completion.1.finish_reason" => "tool_calls",
+        },
+    )
+    .kind(3)
+    .version("0.49.6")
+    .to(Target::V1_41);
     assert_eq!(
         text(&span.attributes, "gen_ai.output.messages"),
         Some(
@@ -160,15 +166,21 @@ fn the_items_of_an_agents_answer_are_one_choice() {
 /// The documents of a rerank stand there as system prompts, the scores as completions.
 #[test]
 fn a_rerank_has_no_messages() {
-    let attributes = [
-        ("llm.request.type", string("rerank")),
-        ("gen_ai.system", string("Cohere")),
-        ("gen_ai.request.model", string("rerank-v3.5")),
-        ("gen_ai.prompt.0.role", string("system")),
-        ("gen_ai.prompt.0.content", string("A document.")),
-        ("gen_ai.completion.0.content", string("Doc 0, Score: 0.9")),
-    ];
-    let span = translated_span("opentelemetry.instrumentation.cohere", "0.49.6", "cohere.rerank", &attributes);
+    let span = Made::new(
+        "opentelemetry.instrumentation.cohere",
+        "cohere.rerank",
+        said! {
+            "llm.request.type" => "rerank",
+            "gen_ai.system" => "Cohere",
+            "gen_ai.request.model" => "rerank-v3.5",
+            "gen_ai.prompt.0.role" => "system",
+            "gen_ai.prompt.0.content" => "A document.",
+            "gen_ai.completion.0.content" => "Doc 0, Score: 0.9",
+        },
+    )
+    .kind(3)
+    .version("0.49.6")
+    .to(Target::V1_41);
     for key in ["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"] {
         assert_eq!(text(&span.attributes, key), None, "{key}");
     }
@@ -180,19 +192,14 @@ fn a_rerank_has_no_messages() {
 
 #[test]
 fn the_service_is_the_provider_where_the_client_is_not() {
-    let provider = |scope: &str, more: &[(&str, opentelemetry_proto::tonic::common::v1::any_value::Value)]| {
-        let mut attributes = vec![("llm.request.type", string("chat")), ("gen_ai.request.model", string("m"))];
-        attributes.extend(more.iter().cloned());
-        let span = translated_span(scope, "0.30.0", "openai.chat", &attributes);
+    let provider = |scope: &str, system: &str, more: &[(&'static str, &str)]| {
+        let call = said! { "llm.request.type" => "chat", "gen_ai.request.model" => "m", "gen_ai.system" => system };
+        let more = more.iter().map(|(key, value)| (*key, value.value()));
+        let span = Made::new(scope, "openai.chat", call).with(more).kind(3).version("0.30.0").to(Target::V1_41);
         text(&span.attributes, "gen_ai.provider.name").unwrap().to_owned()
     };
     let openai = "opentelemetry.instrumentation.openai.v1";
-    assert_eq!(
-        provider("opentelemetry.instrumentation.bedrock", &[("gen_ai.system", string("anthropic"))]),
-        "aws.bedrock"
-    );
-    let azure = [("gen_ai.system", string("OpenAI")), ("gen_ai.openai.api_version", string("2024-02-01"))];
-    assert_eq!(provider(openai, &azure), "azure.ai.openai");
-    let ollama = [("gen_ai.system", string("OpenAI")), ("gen_ai.openai.api_base", string("http://h:11434/v1/"))];
-    assert_eq!(provider(openai, &ollama), "ollama");
+    assert_eq!(provider("opentelemetry.instrumentation.bedrock", "anthropic", &[]), "aws.bedrock");
+    assert_eq!(provider(openai, "OpenAI", &[("gen_ai.openai.api_version", "2024-02-01")]), "azure.ai.openai");
+    assert_eq!(provider(openai, "OpenAI", &[("gen_ai.openai.api_base", "http://h:11434/v1/")]), "ollama");
 }
