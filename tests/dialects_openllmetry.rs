@@ -3,6 +3,7 @@
 mod support;
 
 use dragoman::genai::settings::Target;
+use opentelemetry_proto::tonic::common::v1::any_value;
 use support::made::{Made, Said};
 use support::translated::{check_expected, check_promises, translated};
 use support::{attribute, cases, corpus, text};
@@ -76,6 +77,7 @@ fn every_case_says_what_was_said() {
     check_expected("openllmetry.txt", EMITTERS);
 }
 
+/// The wrappers get the convention's names and keep their keys; a task has no name in the convention.
 #[test]
 fn the_wrappers_of_a_workflow_keep_their_keys() {
     for emitter in ["traceloop-sdk-0.49.6", "openllmetry-langchain-0.62.4", "traceloop-crewai-0.62.4"] {
@@ -83,9 +85,15 @@ fn the_wrappers_of_a_workflow_keep_their_keys() {
             for entry in span.before.attributes.iter().filter(|entry| entry.key.starts_with("traceloop.")) {
                 assert_eq!(attribute(&span.after.attributes, &entry.key), entry.value.as_ref(), "{}", entry.key);
             }
-            if text(&span.before.attributes, "traceloop.span.kind").is_some() {
-                assert_eq!((&span.before.name, span.before.kind), (&span.after.name, span.after.kind));
-            }
+            let said = |key: &str| text(&span.after.attributes, key).unwrap_or("-").to_owned();
+            let name = match text(&span.before.attributes, "traceloop.span.kind") {
+                Some("workflow") => format!("invoke_workflow {}", said("gen_ai.workflow.name")),
+                Some("agent") => format!("invoke_agent {}", said("gen_ai.agent.name")),
+                Some("tool") => format!("execute_tool {}", said("gen_ai.tool.name")),
+                Some(_) => span.before.name.clone(),
+                None => continue,
+            };
+            assert_eq!((&span.after.name, span.after.kind), (&name, span.before.kind));
         }
     }
 }
@@ -202,4 +210,183 @@ fn the_service_is_the_provider_where_the_client_is_not() {
     assert_eq!(provider("opentelemetry.instrumentation.bedrock", "anthropic", &[]), "aws.bedrock");
     assert_eq!(provider(openai, "OpenAI", &[("gen_ai.openai.api_version", "2024-02-01")]), "azure.ai.openai");
     assert_eq!(provider(openai, "OpenAI", &[("gen_ai.openai.api_base", "http://h:11434/v1/")]), "ollama");
+}
+
+/// What a workflow took and gave is messages only if it is.
+#[test]
+fn a_workflows_messages() {
+    let workflow = |input: &str| {
+        Made::new(
+            "traceloop.tracer",
+            "joke.workflow",
+            said! {
+                "traceloop.span.kind" => "workflow",
+                "traceloop.workflow.name" => "joke",
+                "traceloop.entity.input" => input,
+            },
+        )
+        .version("0.40.0")
+    };
+    let call = r#"{"args": [], "kwargs": {"topic": "otel"}}"#;
+    workflow(call).check(&[
+        "invoke_workflow joke (INTERNAL)",
+        "gen_ai.operation.name = invoke_workflow",
+        "gen_ai.workflow.name = joke",
+        "traceloop.span.kind = workflow",
+        "traceloop.workflow.name = joke",
+        &format!("traceloop.entity.input = {call}"),
+    ]);
+    let span = workflow(r#"{"inputs":{"messages":[{"role":"user","content":"Hi"}]}}"#).to(Target::Main);
+    assert_eq!(
+        text(&span.attributes, "gen_ai.input.messages"),
+        Some(r#"[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#)
+    );
+}
+
+/// Documents, query and scores of a rerank, which stand there as messages.
+#[test]
+fn a_rerank_says_its_documents() {
+    let span = Made::new(
+        "opentelemetry.instrumentation.cohere",
+        "cohere.rerank",
+        said! {
+            "llm.request.type" => "rerank",
+            "gen_ai.system" => "Cohere",
+            "gen_ai.request.model" => "rerank-v3.5",
+            "gen_ai.prompt.0.role" => "system",
+            "gen_ai.prompt.0.content" => "Paris is in France.",
+            "gen_ai.prompt.1.role" => "system",
+            "gen_ai.prompt.1.content" => "Rome is in Italy.",
+            "gen_ai.prompt.2.role" => "user",
+            "gen_ai.prompt.2.content" => "Where is Rome?",
+            "gen_ai.completion.0.role" => "assistant",
+            "gen_ai.completion.0.content" => "Doc 1, Score: 0.9",
+        },
+    )
+    .kind(3)
+    .version("0.40.0")
+    .to(Target::Main);
+    assert_eq!(text(&span.attributes, "gen_ai.retrieval.query.text"), Some("Where is Rome?"));
+    assert_eq!(
+        text(&span.attributes, "gen_ai.retrieval.documents"),
+        Some(r#"[{"content":"Paris is in France."},{"score":0.9,"content":"Rome is in Italy."}]"#)
+    );
+    assert_eq!(text(&span.attributes, "gen_ai.prompt.1.content"), Some("Rome is in Italy."));
+}
+
+/// LangChain's wrapper of 0.26 has no word for the messages of tools.
+#[test]
+fn an_unknown_role_is_a_tools() {
+    let span = Made::new(
+        "opentelemetry.instrumentation.langchain",
+        "ChatOpenAI.chat",
+        said! {
+            "llm.request.type" => "chat",
+            "gen_ai.prompt.0.role" => "user",
+            "gen_ai.prompt.0.content" => "Weather?",
+            "gen_ai.prompt.1.role" => "assistant",
+            "gen_ai.prompt.1.content" => "",
+            "gen_ai.prompt.2.role" => "unknown",
+            "gen_ai.prompt.2.content" => "18C",
+        },
+    )
+    .kind(3)
+    .version("0.40.0")
+    .to(Target::Main);
+    assert_eq!(
+        text(&span.attributes, "gen_ai.input.messages"),
+        Some(
+            r#"[{"role":"user","parts":[{"type":"text","content":"Weather?"}]},{"role":"assistant","parts":[]},{"role":"tool","parts":[{"type":"tool_call_response","response":"18C"}]}]"#
+        )
+    );
+}
+
+/// Variables of a prompt have keys of their own, in the newer target too.
+#[test]
+fn variables_of_a_prompt() {
+    let made = || {
+        Made::new(
+            "opentelemetry.instrumentation.openai.v1",
+            "openai.chat",
+            said! {
+                "llm.request.type" => "chat",
+                "traceloop.prompt.key" => "greet",
+                "traceloop.prompt.version" => 3,
+                "traceloop.prompt.template_variables.name" => "Ada",
+            },
+        )
+        .kind(3)
+        .version("0.40.0")
+    };
+    made().check(&[
+        "chat (CLIENT)",
+        "gen_ai.operation.name = chat",
+        "gen_ai.prompt.name = greet",
+        "traceloop.prompt.version = 3 (int)",
+        "traceloop.prompt.template_variables.name = Ada",
+    ]);
+    made().check_main(&[
+        "chat (CLIENT)",
+        "gen_ai.operation.name = chat",
+        "gen_ai.prompt.name = greet",
+        "gen_ai.prompt.version = 3 (int)",
+        "traceloop.prompt.version = 3 (int)",
+        "gen_ai.prompt.variable.name = Ada",
+    ]);
+}
+
+/// A chunk's event says when a stream's first chunk came; the error of a call is told by its body.
+#[test]
+fn first_chunks_and_errors() {
+    let span = Made::new(
+        "opentelemetry.instrumentation.openai.v1",
+        "openai.chat",
+        said! {
+            "llm.request.type" => "chat",
+            "gen_ai.prompt.prompt_error" => r#"{"error":{"type":"invalid_request_error","message":"no"}}"#,
+        },
+    )
+    .kind(3)
+    .version("0.40.0")
+    .event_at(125, "llm.content.completion.chunk", said! {})
+    .event_at(130, "llm.content.completion.chunk", said! {})
+    .to(Target::V1_41);
+    let seconds = attribute(&span.attributes, "gen_ai.response.time_to_first_chunk").unwrap();
+    assert_eq!(seconds.value, Some(any_value::Value::DoubleValue(0.125)));
+    assert_eq!(text(&span.attributes, "error.type"), Some("invalid_request_error"));
+    assert_eq!(span.events.len(), 2);
+}
+
+/// Gateways write the same numbered keys under scopes of their own.
+#[test]
+fn a_gateways_indexed_prompts() {
+    let span = Made::new(
+        "tfy-llm-gateway",
+        "ChatCompletion",
+        said! {
+            "gen_ai.system" => "openai",
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.prompt.0.role" => "user",
+            "gen_ai.prompt.0.content" => "Hi",
+            "gen_ai.completion.0.role" => "assistant",
+            "gen_ai.completion.0.content" => "Hello",
+            "gen_ai.completion.0.finish_reason" => "stop",
+            "llm.usage.total_tokens" => 3,
+            "gen_ai.usage.prompt_tokens" => 2,
+            "gen_ai.usage.completion_tokens" => 1,
+        },
+    )
+    .kind(3)
+    .version("0.40.0");
+    span.check(&[
+        "ChatCompletion (CLIENT)",
+        "gen_ai.operation.name = chat",
+        "gen_ai.provider.name = openai",
+        "gen_ai.request.model = gpt-4o",
+        "gen_ai.response.finish_reasons = [stop]",
+        "gen_ai.usage.input_tokens = 2 (int)",
+        "gen_ai.usage.output_tokens = 1 (int)",
+        r#"gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#,
+        r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"stop"}]"#,
+    ]);
 }

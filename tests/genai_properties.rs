@@ -47,9 +47,16 @@ fn is_valid(field: Field, kind: Type, value: &Value<'_>) -> bool {
     };
     let is_own_word = match (field, scalar.as_str()) {
         (Field::OperationName | Field::ProviderName, Some(word)) => word.trim() == word && !is_word_of_an_emitter(word),
+        // An URL is no address: its host is.
+        (Field::ServerAddress, Some(address)) => !address.contains("://"),
         // A router's prefix goes if it is the provider.
-        (Field::ResponseModel, Some(model)) => !model.contains('/'),
-        _ => true,
+        (Field::ResponseModel, Some(model)) => !model.contains('/') && !is_word_of_an_emitter(model),
+        // `chat` is no model to Azure AI Inference.
+        (_, Some(word)) => !is_word_of_an_emitter(word),
+        (_, None) => match &scalar {
+            Scalar::Strings(words) => !words.iter().any(|word| is_word_of_an_emitter(word)),
+            _ => true,
+        },
     };
     is_own_word && scalar != Scalar::Int(0) && is_of(kind, value) && written(&scalar, kind) == *value
 }

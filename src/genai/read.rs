@@ -25,6 +25,8 @@ pub(super) struct Source<'a> {
     /// How many of the attributes are the span's own. The others stand on events that say what could
     /// stand on the span, and are read after them.
     own: usize,
+    /// The [`mark`]s of all attributes: most names of the target are not there yet.
+    marks: u64,
     /// When the span began.
     pub(super) start_time_unix_nano: u64,
 }
@@ -52,14 +54,14 @@ impl<'a> Source<'a> {
                 index: number,
                 name: event.name,
                 time_unix_nano: event.time_unix_nano,
-                attributes: event.attributes().map(|entry| (entry.key, entry.parse_value())).collect(),
+                attributes: event.attributes().map(|entry| (entry.key(), entry.parse_value())).collect(),
                 lent: 0..0,
             })
             .collect();
         let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().collect();
         let contradicted = keep_first(&mut attributes);
-        let mut source =
-            Source { attributes, contradicted, events, own: 0, start_time_unix_nano: read.start_time_unix_nano() };
+        let start_time_unix_nano = read.start_time_unix_nano();
+        let mut source = Source { attributes, contradicted, events, own: 0, marks: 0, start_time_unix_nano };
         source.own = source.attributes.len();
         for event in &mut source.events {
             let start = source.attributes.len();
@@ -68,11 +70,21 @@ impl<'a> Source<'a> {
             }
             event.lent = start..source.attributes.len();
         }
+        source.marks = source.attributes.iter().fold(0, |marks, (key, _)| marks | mark(key));
         source
+    }
+
+    /// Whether there may be an attribute named `key`, the span's own or a lent one; `false` is certain.
+    #[inline]
+    pub(super) fn may_have(&self, key: &str) -> bool {
+        self.marks & mark(key) != 0
     }
 
     /// The value of the first of the span's attributes named `key`.
     pub(super) fn get(&self, key: &str) -> Option<&Value<'a>> {
+        if !self.may_have(key) {
+            return None;
+        }
         self.own_attributes().iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
@@ -136,6 +148,16 @@ impl SourceEvent<'_> {
     pub(super) fn get(&self, key: &str) -> Option<&Value<'_>> {
         self.attributes.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
+}
+
+/// One of 64 bits, by the key's length and its end.
+#[inline]
+fn mark(key: &str) -> u64 {
+    let end = match key.as_bytes() {
+        [.., middle, _, _, _, last] => usize::from(*last) * 7 + usize::from(*middle),
+        short => short.len(),
+    };
+    1 << ((key.len() * 5 + end) & 63)
 }
 
 /// Where something was said.
@@ -254,6 +276,9 @@ impl Speakers {
                 speakers.leader = Some(number);
             }
         }
+        if speakers.leader.is_none() {
+            return speakers;
+        }
         for (told, number) in numbered() {
             if (*told >= OWN || speakers.leader == Some(number)) && !index.is_otel(number) {
                 speakers.told |= 1 << number;
@@ -367,7 +392,7 @@ impl<'i> Reading<'i, '_> {
                 found.push(index.on_event(event, key).map_or(Found::Foreign, Found::OnEvent));
                 continue;
             }
-            let what = index.find(key);
+            let (what, speaks) = index.find_and_score(key, &mut tells, &mut seen);
             match what {
                 Found::Entry(entry) => {
                     for meaning in entry.meanings.iter().filter(|meaning| !meaning.own) {
@@ -381,7 +406,7 @@ impl<'i> Reading<'i, '_> {
                 }
                 Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => {}
             }
-            if index.score(key, &mut tells, &mut seen) {
+            if speaks {
                 telling.push(attribute);
             }
             found.push(what);

@@ -117,7 +117,8 @@ impl Translator {
     }
 
     fn write_lists(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
-        let mut text = String::new();
+        // What was said is written once more, as a rule; growing step by step would copy it.
+        let mut text = String::with_capacity(span.source().len());
         let operation = &read.operation;
         if let Content::Read(messages) = &operation.input {
             write_messages(messages, false, &mut text);
@@ -323,6 +324,9 @@ fn keep_contradicted(claims: &mut [Claim], source: &Source<'_>) {
 
 /// The claim of the target's own attribute: it stands as it came, or it was written anew.
 fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came: bool) {
+    if !source.may_have(attribute) {
+        return;
+    }
     if !as_it_came {
         displaced(claims, source, attribute);
     }
@@ -340,6 +344,9 @@ fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came
 
 /// The claim of the target's own attribute, whose value was none and made way.
 fn displaced(claims: &mut [Claim], source: &Source<'_>, attribute: &str) {
+    if !source.may_have(attribute) {
+        return;
+    }
     let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
     if let Some(claim) = claim
         && let Outcome::Kept(reason) = claim.outcome

@@ -117,6 +117,12 @@ impl Made {
         made
     }
 
+    /// What operation the span is found to be.
+    pub fn found(&self) -> Option<String> {
+        let (_, found) = translate_with(&self.request(), &Genai { target: Target::Main, ..Genai::default() });
+        found.into_iter().next().flatten().map(|found| found.operation)
+    }
+
     /// The span after its translation. A second pass must change nothing, to either target, whether
     /// originals are replaced or kept.
     pub fn to(&self, target: Target) -> Span {

@@ -17,7 +17,8 @@ pub static GENKIT: Dialect = Dialect {
     tells: &[Tell::scope("genkit-tracer", 100), Tell::key_prefix("genkit:", 60)],
     keys: &[
         Rule::mapped("genkit:metadata:subtype", Field::OperationName, &TYPE),
-        Rule::new("genkit:type", Action::Read(kind)),
+        // After all that says which operation it is.
+        Rule::new("genkit:type", Action::ByOperation(&[("", Action::Read(kind))])),
         Rule::field("genkit:sessionId", Field::ConversationId),
         Rule::field("genkit:threadName", Field::ConversationId),
         Rule::new("genkit:name", Action::ByOperation(SUBJECT)),
@@ -113,16 +114,16 @@ const RESULT: &[Rule] = &[Rule::new("", Action::Output), Rule::new("message", Ac
 /// `action`, whose type is said beside it, or older releases' type itself.
 fn kind<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
     let Some(word) = value.as_str() else { return Verdict::Kept(Reason::Uncoercible) };
-    if operation.get(Field::OperationName).is_some() || operation.named.is_some() {
-        // `action`, or the same once more.
-        return Verdict::Discarded(Reason::Copy);
-    }
-    match values::look(&TYPE, word) {
-        Mapped::To(name) => {
+    let known = operation.text(Field::OperationName).or(operation.named.as_deref());
+    match (values::look(&TYPE, word), known) {
+        (_, Some(_)) if word == "action" => Verdict::Discarded(Reason::Copy),
+        (Mapped::To(name), Some(known)) if name == known => Verdict::Discarded(Reason::Copy),
+        (Mapped::To(_), Some(_)) => Verdict::Kept(Reason::Conflict),
+        (Mapped::To(name), None) => {
             operation.offer(Field::OperationName, Scalar::Str(name.into()));
             Verdict::Expressed
         }
-        Mapped::Nothing | Mapped::Unknown => Verdict::Kept(Reason::NoHome),
+        (Mapped::Nothing | Mapped::Unknown, _) => Verdict::Kept(Reason::NoHome),
     }
 }
 
