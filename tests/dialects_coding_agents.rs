@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 
 const CLAUDE: &str = "com.anthropic.claude_code.tracing";
 
@@ -68,7 +68,12 @@ fn an_older_call_of_claude_code() {
     let span = Made::new(
         CLAUDE,
         "claude_code.llm_request",
-        said! { "model" => "claude-opus-4[1m]", "input_tokens" => "7", "output_tokens" => "10", "cache_read_tokens" => "0" },
+        said! {
+            "model" => "claude-opus-4[1m]",
+            "input_tokens" => "7",
+            "output_tokens" => "10",
+            "cache_read_tokens" => "0",
+        },
     );
     assert_eq!(
         span.says(),
@@ -88,7 +93,12 @@ fn a_turn_and_a_tool_of_claude_code() {
     let turn = Made::new(
         CLAUDE,
         "claude_code.interaction",
-        said! { "span.type" => "interaction", "session.id" => "s-1", "user_prompt" => "<REDACTED>", "interaction.sequence" => 1 },
+        said! {
+            "span.type" => "interaction",
+            "session.id" => "s-1",
+            "user_prompt" => "<REDACTED>",
+            "interaction.sequence" => 1,
+        },
     );
     assert_eq!(
         turn.says(),

@@ -1,11 +1,7 @@
 //! Mastra, Genkit, Sentry and LiveKit, of which there is no recording: spans made by hand.
-#![recursion_limit = "512"]
-
 mod support;
 
-use dragoman::genai::settings::Target;
-use serde_json::json;
-use support::handmade::span;
+use support::made::Made;
 
 const MASTRA: &str = "@mastra/otel-exporter";
 const GENKIT: &str = "genkit-tracer";
@@ -13,181 +9,187 @@ const LIVEKIT: &str = "livekit-agents";
 
 #[test]
 fn mastra_a_generation() {
-    let call = span(
+    let call = Made::new(
         MASTRA,
         "llm: 'gpt-4o'",
-        json!({
-            "mastra.span.type": "model_generation",
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": "openai",
-            "gen_ai.request.model": "gpt-4o",
-            "gen_ai.agent.name": "Weather",
-            "gen_ai.response.finish_reasons": r#"["stop"]"#,
-            "gen_ai.system_instructions": "Be brief.",
-            "gen_ai.usage.input_tokens": 100,
-            "gen_ai.usage.output_tokens": 20,
-            "gen_ai.usage.reasoning_tokens": 8,
-            "gen_ai.usage.audio_input_tokens": 3,
-            "gen_ai.usage.cache_creation.input_tokens": 5,
-            "mastra.metadata.threadId": "t1",
-            "mastra.metadata.runId": "r1",
-            "mastra.completion_start_time": "2023-11-14T22:13:20.250Z",
-            "mastra.model_generation.input": r#"{"messages":[{"role":"user","content":"Hi"}]}"#,
-            "mastra.model_generation.output": r#"{"text":"Ho","reasoning":"Hm.","toolCalls":[{"toolCallId":"c1","toolName":"look","args":{"at":1}}],"files":[]}"#,
-        }),
+        said! {
+            "mastra.span.type" => "model_generation",
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.provider.name" => "openai",
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.agent.name" => "Weather",
+            "gen_ai.response.finish_reasons" => r#"["stop"]"#,
+            "gen_ai.system_instructions" => "Be brief.",
+            "gen_ai.usage.input_tokens" => 100,
+            "gen_ai.usage.output_tokens" => 20,
+            "gen_ai.usage.reasoning_tokens" => 8,
+            "gen_ai.usage.audio_input_tokens" => 3,
+            "gen_ai.usage.cache_creation.input_tokens" => 5,
+            "mastra.metadata.threadId" => "t1",
+            "mastra.metadata.runId" => "r1",
+            "mastra.completion_start_time" => "2023-11-14T22:13:20.250Z",
+            "mastra.model_generation.input" => r#"{"messages":[{"role":"user","content":"Hi"}]}"#,
+            "mastra.model_generation.output" => r#"{"text":"Ho","reasoning":"Hm.","toolCalls":[{"toolCallId":"c1","toolName":"look","args":{"at":1}}],"files":[]}"#,
+        },
     );
     assert_eq!(
-        call.to(Target::Main),
-        r#"chat gpt-4o CLIENT
-gen_ai.agent.name = Weather
-gen_ai.conversation.id = t1
-gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
-gen_ai.operation.name = chat
-gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"reasoning","content":"Hm."},{"type":"text","content":"Ho"},{"type":"tool_call","id":"c1","name":"look","arguments":{"at":1}}]}]
-gen_ai.provider.name = openai
-gen_ai.request.model = gpt-4o
-gen_ai.response.finish_reasons = [stop]
-gen_ai.response.time_to_first_chunk = 0.25
-gen_ai.system_instructions = [{"type":"text","content":"Be brief."}]
-gen_ai.usage.audio.input_tokens = 3
-gen_ai.usage.cache_write.input_tokens = 5
-gen_ai.usage.input_tokens = 100
-gen_ai.usage.output_tokens = 20
-gen_ai.usage.reasoning.output_tokens = 8
-mastra.completion_start_time = 2023-11-14T22:13:20.250Z
-mastra.metadata.runId = r1"#
+        call.says_in_main(),
+        r#"chat gpt-4o (CLIENT)
+  gen_ai.agent.name = Weather
+  gen_ai.conversation.id = t1
+  gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
+  gen_ai.operation.name = chat
+  gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"reasoning","content":"Hm."},{"type":"text","content":"Ho"},{"type":"tool_call","id":"c1","name":"look","arguments":{"at":1}}]}]
+  gen_ai.provider.name = openai
+  gen_ai.request.model = gpt-4o
+  gen_ai.response.finish_reasons = [stop]
+  gen_ai.response.time_to_first_chunk = 0.25 (double)
+  gen_ai.system_instructions = [{"type":"text","content":"Be brief."}]
+  gen_ai.usage.audio.input_tokens = 3 (int)
+  gen_ai.usage.cache_write.input_tokens = 5 (int)
+  gen_ai.usage.input_tokens = 100 (int)
+  gen_ai.usage.output_tokens = 20 (int)
+  gen_ai.usage.reasoning.output_tokens = 8 (int)
+  mastra.completion_start_time = 2023-11-14T22:13:20.250Z
+  mastra.metadata.runId = r1
+"#
     );
 }
 
 /// A step repeats the usage of its generation; its raw type stands as an operation.
 #[test]
 fn mastra_steps_are_named_and_left() {
-    let step = span(
+    let step = Made::new(
         MASTRA,
         "step: 0",
-        json!({
-            "mastra.span.type": "model_step",
-            "gen_ai.operation.name": "model_step",
-            "gen_ai.usage.input_tokens": 100,
-            "mastra.model_step.input": "{}",
-        }),
+        said! {
+            "mastra.span.type" => "model_step",
+            "gen_ai.operation.name" => "model_step",
+            "gen_ai.usage.input_tokens" => 100,
+            "mastra.model_step.input" => "{}",
+        },
     );
     assert_eq!(
-        step.to(Target::V1_41),
-        "step: 0 INTERNAL
-gen_ai.operation.name = model_step
-gen_ai.usage.input_tokens = 100
-mastra.model_step.input = {}
-mastra.span.type = model_step"
+        step.says(),
+        "step: 0 (INTERNAL)
+  gen_ai.operation.name = model_step
+  gen_ai.usage.input_tokens = 100 (int)
+  mastra.model_step.input = {}
+  mastra.span.type = model_step
+"
     );
-    let tool = span(
+    let tool = Made::new(
         MASTRA,
         "tool: 'look'",
-        json!({
-            "mastra.span.type": "mcp_tool_call",
-            "gen_ai.operation.name": "mcp_tool_call",
-            "gen_ai.tool.name": "look",
-            "mastra.mcp_tool_call.input": r#"{"at":1}"#,
-            "mastra.mcp_tool_call.output": r#""cat""#,
-        }),
+        said! {
+            "mastra.span.type" => "mcp_tool_call",
+            "gen_ai.operation.name" => "mcp_tool_call",
+            "gen_ai.tool.name" => "look",
+            "mastra.mcp_tool_call.input" => r#"{"at":1}"#,
+            "mastra.mcp_tool_call.output" => r#""cat""#,
+        },
     );
     assert_eq!(
-        tool.to(Target::V1_41),
-        r#"execute_tool look INTERNAL
-gen_ai.operation.name = execute_tool
-gen_ai.tool.call.arguments = {"at":1}
-gen_ai.tool.call.result = "cat"
-gen_ai.tool.name = look"#
+        tool.says(),
+        r#"execute_tool look (INTERNAL)
+  gen_ai.operation.name = execute_tool
+  gen_ai.tool.call.arguments = {"at":1}
+  gen_ai.tool.call.result = "cat"
+  gen_ai.tool.name = look
+"#
     );
 }
 
 #[test]
 fn genkit_a_model() {
-    let call = span(
+    let call = Made::new(
         GENKIT,
         "googleai/gemini-2.5-flash",
-        json!({
-            "genkit:type": "action",
-            "genkit:metadata:subtype": "model",
-            "genkit:name": "googleai/gemini-2.5-flash",
-            "genkit:path": "/{flow,t:flow}",
-            "genkit:state": "success",
-            "genkit:sessionId": "s1",
-            "genkit:input": r#"{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"config":{"temperature":0.5,"maxOutputTokens":9},"tools":[]}"#,
-            "genkit:output": r#"{"message":{"role":"model","content":[{"text":"Ho"}]},"finishReason":"stop","usage":{"inputTokens":10,"outputTokens":20,"thoughtsTokens":40,"cachedContentTokens":4,"totalTokens":70}}"#,
-        }),
+        said! {
+            "genkit:type" => "action",
+            "genkit:metadata:subtype" => "model",
+            "genkit:name" => "googleai/gemini-2.5-flash",
+            "genkit:path" => "/{flow,t:flow}",
+            "genkit:state" => "success",
+            "genkit:sessionId" => "s1",
+            "genkit:input" => r#"{"messages":[{"role":"user","content":[{"text":"Hi"}]}],"config":{"temperature":0.5,"maxOutputTokens":9},"tools":[]}"#,
+            "genkit:output" => r#"{"message":{"role":"model","content":[{"text":"Ho"}]},"finishReason":"stop","usage":{"inputTokens":10,"outputTokens":20,"thoughtsTokens":40,"cachedContentTokens":4,"totalTokens":70}}"#,
+        },
     );
     assert_eq!(
-        call.to(Target::V1_41),
-        r#"generate_content gemini-2.5-flash CLIENT
-dragoman.usage.reported_output_tokens = 20
-gen_ai.conversation.id = s1
-gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
-gen_ai.operation.name = generate_content
-gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"}],"finish_reason":"stop"}]
-gen_ai.provider.name = gcp.gemini
-gen_ai.request.max_tokens = 9
-gen_ai.request.model = gemini-2.5-flash
-gen_ai.request.temperature = 0.5
-gen_ai.response.finish_reasons = [stop]
-gen_ai.usage.cache_read.input_tokens = 4
-gen_ai.usage.input_tokens = 10
-gen_ai.usage.output_tokens = 60
-gen_ai.usage.reasoning.output_tokens = 40
-genkit:name = googleai/gemini-2.5-flash
-genkit:path = /{flow,t:flow}
-genkit:state = success"#
+        call.says(),
+        r#"generate_content gemini-2.5-flash (CLIENT)
+  dragoman.usage.reported_output_tokens = 20 (int)
+  gen_ai.conversation.id = s1
+  gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
+  gen_ai.operation.name = generate_content
+  gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"}],"finish_reason":"stop"}]
+  gen_ai.provider.name = gcp.gemini
+  gen_ai.request.max_tokens = 9 (int)
+  gen_ai.request.model = gemini-2.5-flash
+  gen_ai.request.temperature = 0.5 (double)
+  gen_ai.response.finish_reasons = [stop]
+  gen_ai.usage.cache_read.input_tokens = 4 (int)
+  gen_ai.usage.input_tokens = 10 (int)
+  gen_ai.usage.output_tokens = 60 (int)
+  gen_ai.usage.reasoning.output_tokens = 40 (int)
+  genkit:name = googleai/gemini-2.5-flash
+  genkit:path = /{flow,t:flow}
+  genkit:state = success
+"#
     );
 }
 
 #[test]
 fn genkit_other_actions() {
     let action = |subtype: &str| {
-        json!({
-            "genkit:type": "action",
-            "genkit:metadata:subtype": subtype,
-            "genkit:name": "look",
-            "genkit:input": r#"{"at":1}"#,
-            "genkit:output": r#""cat""#,
-        })
+        said! {
+            "genkit:type" => "action",
+            "genkit:metadata:subtype" => subtype,
+            "genkit:name" => "look",
+            "genkit:input" => r#"{"at":1}"#,
+            "genkit:output" => r#""cat""#,
+        }
     };
     assert_eq!(
-        span(GENKIT, "look", action("tool")).to(Target::V1_41),
-        r#"execute_tool look INTERNAL
-gen_ai.operation.name = execute_tool
-gen_ai.tool.call.arguments = {"at":1}
-gen_ai.tool.call.result = "cat"
-gen_ai.tool.name = look
-genkit:name = look"#
+        Made::new(GENKIT, "look", action("tool")).says(),
+        r#"execute_tool look (INTERNAL)
+  gen_ai.operation.name = execute_tool
+  gen_ai.tool.call.arguments = {"at":1}
+  gen_ai.tool.call.result = "cat"
+  gen_ai.tool.name = look
+  genkit:name = look
+"#
     );
     assert_eq!(
-        span(GENKIT, "look", action("flow")).to(Target::V1_41),
-        r#"invoke_workflow look INTERNAL
-gen_ai.operation.name = invoke_workflow
-gen_ai.workflow.name = look
-genkit:input = {"at":1}
-genkit:name = look
-genkit:output = "cat""#
+        Made::new(GENKIT, "look", action("flow")).says(),
+        r#"invoke_workflow look (INTERNAL)
+  gen_ai.operation.name = invoke_workflow
+  gen_ai.workflow.name = look
+  genkit:input = {"at":1}
+  genkit:name = look
+  genkit:output = "cat"
+"#
     );
     assert_eq!(
-        span(GENKIT, "look", action("evaluator")).lines(&["look", "gen_ai", "genkit:meta"]),
-        ["look INTERNAL", "genkit:metadata:subtype = evaluator"]
+        Made::new(GENKIT, "look", action("evaluator")).says_of(&["look", "gen_ai", "genkit:meta"]),
+        ["look (INTERNAL)", "genkit:metadata:subtype = evaluator"]
     );
-    let retriever = span(
+    let retriever = Made::new(
         GENKIT,
         "docs",
-        json!({
-            "genkit:type": "action",
-            "genkit:metadata:subtype": "retriever",
-            "genkit:name": "docs",
-            "genkit:input": r#"{"query":{"content":[{"text":"weather"}]},"options":{"k":2}}"#,
-            "genkit:output": r#"{"documents":[{"content":[{"text":"mild"}],"metadata":{"page":1}}]}"#,
-        }),
+        said! {
+            "genkit:type" => "action",
+            "genkit:metadata:subtype" => "retriever",
+            "genkit:name" => "docs",
+            "genkit:input" => r#"{"query":{"content":[{"text":"weather"}]},"options":{"k":2}}"#,
+            "genkit:output" => r#"{"documents":[{"content":[{"text":"mild"}],"metadata":{"page":1}}]}"#,
+        },
     );
     assert_eq!(
-        retriever.lines(&["retrieval", "gen_ai"]),
+        retriever.says_of(&["retrieval", "gen_ai"]),
         [
-            "retrieval docs CLIENT",
+            "retrieval docs (CLIENT)",
             "gen_ai.data_source.id = docs",
             "gen_ai.operation.name = retrieval",
             r#"gen_ai.retrieval.documents = [{"content":[{"text":"mild"}],"metadata":{"page":1}}]"#,
@@ -198,121 +200,126 @@ genkit:output = "cat""#
 
 #[test]
 fn sentry_both_eras() {
-    let old = span(
+    let old = Made::new(
         "app",
         "openai.chat",
-        json!({
-            "sentry.op": "ai.chat_completions.create.openai",
-            "ai.model_id": "gpt-4o",
-            "ai.prompt_tokens.used": 10,
-            "ai.completion_tokens.used": 20,
-            "ai.total_tokens.used": 30,
-            "ai.input_messages": r#"[{"role":"user","content":"Hi"}]"#,
-            "ai.responses": ["Ho"],
-            "ai.tool_calls": r#"[{"id":"c1","type":"function","function":{"name":"look","arguments":"{\"at\":1}"}}]"#,
-            "ai.pipeline.name": "p",
-            "ai.streaming": true,
-        }),
+        said! {
+            "sentry.op" => "ai.chat_completions.create.openai",
+            "ai.model_id" => "gpt-4o",
+            "ai.prompt_tokens.used" => 10,
+            "ai.completion_tokens.used" => 20,
+            "ai.total_tokens.used" => 30,
+            "ai.input_messages" => r#"[{"role":"user","content":"Hi"}]"#,
+            "ai.responses" => ["Ho"],
+            "ai.tool_calls" => r#"[{"id":"c1","type":"function","function":{"name":"look","arguments":"{\"at\":1}"}}]"#,
+            "ai.pipeline.name" => "p",
+            "ai.streaming" => true,
+        },
     );
     assert_eq!(
-        old.to(Target::V1_41),
-        r#"openai.chat INTERNAL
-ai.pipeline.name = p
-gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
-gen_ai.operation.name = chat
-gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"},{"type":"tool_call","id":"c1","name":"look","arguments":{"at":1}}],"finish_reason":""}]
-gen_ai.provider.name = openai
-gen_ai.request.model = gpt-4o
-gen_ai.request.stream = true
-gen_ai.usage.input_tokens = 10
-gen_ai.usage.output_tokens = 20
-sentry.op = ai.chat_completions.create.openai"#
+        old.says(),
+        r#"openai.chat (INTERNAL)
+  ai.pipeline.name = p
+  gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
+  gen_ai.operation.name = chat
+  gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"},{"type":"tool_call","id":"c1","name":"look","arguments":{"at":1}}],"finish_reason":""}]
+  gen_ai.provider.name = openai
+  gen_ai.request.model = gpt-4o
+  gen_ai.request.stream = true (bool)
+  gen_ai.usage.input_tokens = 10 (int)
+  gen_ai.usage.output_tokens = 20 (int)
+  sentry.op = ai.chat_completions.create.openai
+"#
     );
-    let new = span(
+    let new = Made::new(
         "app",
         "invoke_agent Weather",
-        json!({
-            "sentry.op": "gen_ai.invoke_agent",
-            "gen_ai.agent.name": "Weather",
-            "gen_ai.request.messages": r#"[{"role":"user","content":"Hi"}]"#,
-            "gen_ai.response.text": "Ho",
-        }),
+        said! {
+            "sentry.op" => "gen_ai.invoke_agent",
+            "gen_ai.agent.name" => "Weather",
+            "gen_ai.request.messages" => r#"[{"role":"user","content":"Hi"}]"#,
+            "gen_ai.response.text" => "Ho",
+        },
     );
     assert_eq!(
-        new.to(Target::Main),
-        r#"invoke_agent Weather INTERNAL
-gen_ai.agent.name = Weather
-gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
-gen_ai.operation.name = invoke_agent
-gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"}]}]
-sentry.op = gen_ai.invoke_agent"#
+        new.says_in_main(),
+        r#"invoke_agent Weather (INTERNAL)
+  gen_ai.agent.name = Weather
+  gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
+  gen_ai.operation.name = invoke_agent
+  gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"}]}]
+  sentry.op = gen_ai.invoke_agent
+"#
     );
     // Every span of Sentry's has the key.
-    let foreign = span("app", "GET /", json!({"sentry.op": "http.server", "http.route": "/"}));
-    assert_eq!(foreign.to(Target::V1_41), "GET / INTERNAL\nhttp.route = /\nsentry.op = http.server");
+    let foreign = Made::new("app", "GET /", said! { "sentry.op" => "http.server", "http.route" => "/" });
+    assert_eq!(foreign.says(), "GET / (INTERNAL)\n  http.route = /\n  sentry.op = http.server\n");
 }
 
 #[test]
 fn livekit_a_request_and_what_is_around_it() {
-    let request = span(
+    let request = Made::new(
         LIVEKIT,
         "llm_request",
-        json!({
-            "gen_ai.operation.name": "chat",
-            "gen_ai.request.model": "gpt-4o",
-            "gen_ai.usage.input_tokens": 10,
-            "gen_ai.usage.output_tokens": 20,
-            "lk.chat_ctx": r#"{"items":[{"id":"item_1","type":"message","role":"user","content":["Hi"]}]}"#,
-            "lk.response.text": "Ho",
-            "lk.response.function_calls": r#"[{"call_id":"c1","name":"look","arguments":"{\"at\":1}"}]"#,
-            "lk.response.ttft": 0.5,
-            "lk.room_name": "r",
-        }),
+        said! {
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.usage.input_tokens" => 10,
+            "gen_ai.usage.output_tokens" => 20,
+            "lk.chat_ctx" => r#"{"items":[{"id":"item_1","type":"message","role":"user","content":["Hi"]}]}"#,
+            "lk.response.text" => "Ho",
+            "lk.response.function_calls" => r#"[{"call_id":"c1","name":"look","arguments":"{\"at\":1}"}]"#,
+            "lk.response.ttft" => 0.5,
+            "lk.room_name" => "r",
+        },
     );
     assert_eq!(
-        request.to(Target::V1_41),
-        r#"chat gpt-4o CLIENT
-gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}],"id":"item_1"}]
-gen_ai.operation.name = chat
-gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"},{"type":"tool_call","id":"c1","name":"look","arguments":{"at":1}}],"finish_reason":""}]
-gen_ai.provider.name = openai
-gen_ai.request.model = gpt-4o
-gen_ai.response.time_to_first_chunk = 0.5
-gen_ai.usage.input_tokens = 10
-gen_ai.usage.output_tokens = 20
-lk.room_name = r"#
+        request.says(),
+        r#"chat gpt-4o (CLIENT)
+  gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}],"id":"item_1"}]
+  gen_ai.operation.name = chat
+  gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"},{"type":"tool_call","id":"c1","name":"look","arguments":{"at":1}}],"finish_reason":""}]
+  gen_ai.provider.name = openai
+  gen_ai.request.model = gpt-4o
+  gen_ai.response.time_to_first_chunk = 0.5 (double)
+  gen_ai.usage.input_tokens = 10 (int)
+  gen_ai.usage.output_tokens = 20 (int)
+  lk.room_name = r
+"#
     );
-    let turn = span(
+    let turn = Made::new(
         LIVEKIT,
         "agent_turn",
-        json!({"lk.user_input": "Hi", "lk.response.text": "Ho", "lk.instructions": "Be brief."}),
+        said! { "lk.user_input" => "Hi", "lk.response.text" => "Ho", "lk.instructions" => "Be brief." },
     );
     assert_eq!(
-        turn.to(Target::V1_41),
-        r#"agent_turn INTERNAL
-gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
-gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"}],"finish_reason":""}]
-gen_ai.system_instructions = [{"type":"text","content":"Be brief."}]"#
+        turn.says(),
+        r#"agent_turn (INTERNAL)
+  gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
+  gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Ho"}],"finish_reason":""}]
+  gen_ai.system_instructions = [{"type":"text","content":"Be brief."}]
+"#
     );
-    let tool = span(
+    let tool = Made::new(
         LIVEKIT,
         "function_tool",
-        json!({
-            "lk.function_tool.id": "c1",
-            "lk.function_tool.name": "look",
-            "lk.function_tool.arguments": r#"{"at":1}"#,
-            "lk.function_tool.output": "cat",
-            "lk.function_tool.is_error": false,
-        }),
+        said! {
+            "lk.function_tool.id" => "c1",
+            "lk.function_tool.name" => "look",
+            "lk.function_tool.arguments" => r#"{"at":1}"#,
+            "lk.function_tool.output" => "cat",
+            "lk.function_tool.is_error" => false,
+        },
     );
     assert_eq!(
-        tool.to(Target::V1_41),
-        r#"execute_tool look INTERNAL
-gen_ai.operation.name = execute_tool
-gen_ai.tool.call.arguments = {"at":1}
-gen_ai.tool.call.id = c1
-gen_ai.tool.call.result = cat
-gen_ai.tool.name = look
-lk.function_tool.is_error = false"#
+        tool.says(),
+        r#"execute_tool look (INTERNAL)
+  gen_ai.operation.name = execute_tool
+  gen_ai.tool.call.arguments = {"at":1}
+  gen_ai.tool.call.id = c1
+  gen_ai.tool.call.result = cat
+  gen_ai.tool.name = look
+  lk.function_tool.is_error = false (bool)
+"#
     );
 }

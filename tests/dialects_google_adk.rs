@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 use support::translated::check_expected;
 
 const SCOPE: &str = "gcp.vertex.agent";
@@ -29,7 +29,7 @@ fn a_call_with_its_bodies() {
                 "gcp.vertex.agent.llm_response" => r#"{"content": {"parts": [{"text": "Hm.", "thought": true}, {"function_call": {"id": "c1", "name": "f", "args": {"city": "Paris"}}}], "role": "model"}, "finish_reason": "STOP", "usage_metadata": {"prompt_token_count": 18, "candidates_token_count": 18, "thoughts_token_count": 40, "cached_content_token_count": 9, "total_token_count": 76}}"#,
                 "gen_ai.usage.input_tokens" => 18,
                 "gen_ai.usage.output_tokens" => 18,
-                "gen_ai.response.finish_reasons" => &["stop"][..],
+                "gen_ai.response.finish_reasons" => ["stop"],
             },
         )
     };

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 use support::translated::check_expected;
 
 #[test]
@@ -153,7 +153,10 @@ fn a_call_without_content_and_a_named_pipeline() {
   haystack.component.type = AzureOpenAIChatGenerator
 "#
     );
-    let attributes = said! { "haystack.pipeline.metadata" => r#"{"name": "rag"}"#, "haystack.pipeline.max_runs_per_component" => 100 };
+    let attributes = said! {
+        "haystack.pipeline.metadata" => r#"{"name": "rag"}"#,
+        "haystack.pipeline.max_runs_per_component" => 100,
+    };
     assert_eq!(
         Made::new("my_application", "haystack.pipeline.run", attributes).says(),
         r#"invoke_workflow rag (INTERNAL)

@@ -2,12 +2,30 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 
 /// No operation is made up, so that nothing is counted twice.
 #[test]
 fn vllm() {
-    let span = Made::new("vllm.llm_engine", "llm_request", said! { "gen_ai.response.model" => "Qwen/Qwen3-0.6B", "gen_ai.request.id" => "chatcmpl-9", "gen_ai.request.temperature" => 0.7f64, "gen_ai.request.top_p" => 0.9f64, "gen_ai.request.max_tokens" => 50i64, "gen_ai.request.n" => 2i64, "gen_ai.usage.num_sequences" => 2i64, "gen_ai.usage.prompt_tokens" => 29i64, "gen_ai.usage.completion_tokens" => 13i64, "gen_ai.latency.time_in_queue" => 0.01f64, "gen_ai.latency.time_to_first_token" => 0.2f64, "gen_ai.latency.e2e" => 1.5f64 }).kind(2);
+    let span = Made::new(
+        "vllm.llm_engine",
+        "llm_request",
+        said! {
+            "gen_ai.response.model" => "Qwen/Qwen3-0.6B",
+            "gen_ai.request.id" => "chatcmpl-9",
+            "gen_ai.request.temperature" => 0.7,
+            "gen_ai.request.top_p" => 0.9,
+            "gen_ai.request.max_tokens" => 50,
+            "gen_ai.request.n" => 2,
+            "gen_ai.usage.num_sequences" => 2,
+            "gen_ai.usage.prompt_tokens" => 29,
+            "gen_ai.usage.completion_tokens" => 13,
+            "gen_ai.latency.time_in_queue" => 0.01,
+            "gen_ai.latency.time_to_first_token" => 0.2,
+            "gen_ai.latency.e2e" => 1.5,
+        },
+    )
+    .kind(2);
     assert_eq!(
         span.says(),
         r#"llm_request (SERVER)
@@ -29,7 +47,18 @@ fn vllm() {
 #[test]
 fn sglang() {
     let span = || {
-        Made::new("sglang.srt", "llm_request", said! { "gen_ai.usage.prompt_tokens" => 29i64, "gen_ai.usage.completion_tokens" => 13i64, "gen_ai.usage.cached_tokens" => 8i64, "gen_ai.request.top_k" => 5i64, "gen_ai.latency.e2e" => 1.5f64 }).kind(2)
+        Made::new(
+            "sglang.srt",
+            "llm_request",
+            said! {
+                "gen_ai.usage.prompt_tokens" => 29,
+                "gen_ai.usage.completion_tokens" => 13,
+                "gen_ai.usage.cached_tokens" => 8,
+                "gen_ai.request.top_k" => 5,
+                "gen_ai.latency.e2e" => 1.5,
+            },
+        )
+        .kind(2)
     };
     assert_eq!(
         span().says(),
@@ -47,7 +76,17 @@ fn sglang() {
 
 #[test]
 fn tgi_says_nothing_of_genai() {
-    let span = Made::new("text-generation-router", "generate", said! { "total_time" => "1.2s", "validation_time" => "56us", "seed" => "Some(42)", "parameters" => "GenerateParameters { temperature: Some(0.5) }" }).kind(2);
+    let span = Made::new(
+        "text-generation-router",
+        "generate",
+        said! {
+            "total_time" => "1.2s",
+            "validation_time" => "56us",
+            "seed" => "Some(42)",
+            "parameters" => "GenerateParameters { temperature: Some(0.5) }",
+        },
+    )
+    .kind(2);
     assert_eq!(
         span.says(),
         r#"generate (SERVER)

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 
 const SCOPE: &str = "org.springframework.boot";
 
@@ -168,7 +168,12 @@ fn what_is_around_a_call_of_spring_ai() {
     let advisor = Made::new(
         SCOPE,
         "call",
-        said! { "gen_ai.operation.name" => "framework", "spring.ai.kind" => "advisor", "spring.ai.advisor.name" => "call", "spring.ai.advisor.order" => "0" },
+        said! {
+            "gen_ai.operation.name" => "framework",
+            "spring.ai.kind" => "advisor",
+            "spring.ai.advisor.name" => "call",
+            "spring.ai.advisor.order" => "0",
+        },
     );
     assert_eq!(
         advisor.says(),

@@ -3,47 +3,46 @@
 mod support;
 
 use dragoman::genai::settings::Target;
-use support::made::{Made, lines};
+use support::made::Made;
 use support::{int, text};
 
 fn observation(kind: &str) -> Made {
-    Made::new("langfuse-sdk", "answer").kind(1).text("langfuse.observation.type", kind)
+    Made::new("langfuse-sdk", "answer", said! { "langfuse.observation.type" => kind })
 }
 
 /// A streamed generation: buckets, parameters, the first token's time in quotes.
 #[test]
 fn a_generation() {
     let span = observation("generation")
-        .text("langfuse.observation.model.name", "claude-sonnet-4")
-        .text("langfuse.observation.model.parameters", r#"{"temperature":0.5,"max_tokens":"256","custom":1}"#)
-        .text("langfuse.observation.input", r#"{"messages":[{"role":"system","content":"Be terse."},{"role":"user","content":"Hi"}]}"#)
-        .text("langfuse.observation.output", r#"{"role":"assistant","content":"Hello"}"#)
-        .text(
-            "langfuse.observation.usage_details",
-            r#"{"input":20,"output":10,"cache_read_input_tokens":2048,"input_cache_creation":128,"output_reasoning_tokens":5,"total":2211}"#,
-        )
-        .text("langfuse.observation.cost_details", r#"{"total":0.1}"#)
-        // 2.5 seconds after the span's start.
-        .text("langfuse.observation.completion_start_time", r#""2023-11-14T22:13:22.5Z""#)
-        .text("langfuse.observation.prompt.name", "greet")
-        .int("langfuse.observation.prompt.version", 7)
-        .text("langfuse.session.id", "s-1")
-        .text("langfuse.user.id", "u-1")
-        .text("langfuse.trace.name", "answer");
+        .with(said! {
+            "langfuse.observation.model.name" => "claude-sonnet-4",
+            "langfuse.observation.model.parameters" => r#"{"temperature":0.5,"max_tokens":"256","custom":1}"#,
+            "langfuse.observation.input" => r#"{"messages":[{"role":"system","content":"Be terse."},{"role":"user","content":"Hi"}]}"#,
+            "langfuse.observation.output" => r#"{"role":"assistant","content":"Hello"}"#,
+            "langfuse.observation.usage_details" => r#"{"input":20,"output":10,"cache_read_input_tokens":2048,"input_cache_creation":128,"output_reasoning_tokens":5,"total":2211}"#,
+            "langfuse.observation.cost_details" => r#"{"total":0.1}"#,
+            // 2.5 seconds after the span's start.
+            "langfuse.observation.completion_start_time" => r#""2023-11-14T22:13:22.5Z""#,
+            "langfuse.observation.prompt.name" => "greet",
+            "langfuse.observation.prompt.version" => 7,
+            "langfuse.session.id" => "s-1",
+            "langfuse.user.id" => "u-1",
+            "langfuse.trace.name" => "answer",
+        });
     let same = [
-        "INTERNAL answer",
+        "answer (INTERNAL)",
         "gen_ai.operation.name = chat",
         "gen_ai.provider.name = anthropic",
         "gen_ai.request.model = claude-sonnet-4",
-        "gen_ai.request.temperature = 0.5",
-        "gen_ai.request.max_tokens = 256",
-        "gen_ai.response.time_to_first_chunk = 2.5",
-        "gen_ai.usage.input_tokens = 2196",
-        "gen_ai.usage.output_tokens = 15",
-        "gen_ai.usage.cache_read.input_tokens = 2048",
-        "gen_ai.usage.reasoning.output_tokens = 5",
-        "dragoman.usage.reported_input_tokens = 20",
-        "dragoman.usage.reported_output_tokens = 10",
+        "gen_ai.request.temperature = 0.5 (double)",
+        "gen_ai.request.max_tokens = 256 (int)",
+        "gen_ai.response.time_to_first_chunk = 2.5 (double)",
+        "gen_ai.usage.input_tokens = 2196 (int)",
+        "gen_ai.usage.output_tokens = 15 (int)",
+        "gen_ai.usage.cache_read.input_tokens = 2048 (int)",
+        "gen_ai.usage.reasoning.output_tokens = 5 (int)",
+        "dragoman.usage.reported_input_tokens = 20 (int)",
+        "dragoman.usage.reported_output_tokens = 10 (int)",
         "gen_ai.prompt.name = greet",
         "gen_ai.conversation.id = s-1",
         "user.id = u-1",
@@ -55,12 +54,12 @@ fn a_generation() {
         r#"gen_ai.input.messages = [{"role":"system","parts":[{"type":"text","content":"Be terse."}]},{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#,
     ];
     let old = [
-        "gen_ai.usage.cache_creation.input_tokens = 128",
-        "langfuse.observation.prompt.version = 7",
+        "gen_ai.usage.cache_creation.input_tokens = 128 (int)",
+        "langfuse.observation.prompt.version = 7 (int)",
         r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":""}]"#,
     ];
     let main = [
-        "gen_ai.usage.cache_write.input_tokens = 128",
+        "gen_ai.usage.cache_write.input_tokens = 128 (int)",
         "gen_ai.prompt.version = 7",
         r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}]}]"#,
     ];
@@ -71,32 +70,35 @@ fn a_generation() {
 #[test]
 fn tools_retrievers_and_embeddings() {
     observation("tool")
-        .text("langfuse.observation.input", r#"{"city":"Paris"}"#)
-        .text("langfuse.observation.output", "18C")
+        .with(said! { "langfuse.observation.input" => r#"{"city":"Paris"}"#, "langfuse.observation.output" => "18C" })
         .check(&[
-            "INTERNAL answer",
+            "answer (INTERNAL)",
             "gen_ai.operation.name = execute_tool",
             r#"gen_ai.tool.call.arguments = {"city":"Paris"}"#,
             "gen_ai.tool.call.result = 18C",
         ]);
     observation("retriever")
-        .text("langfuse.observation.input", r#"{"query":"Paris"}"#)
-        .text("langfuse.observation.output", r#"[{"page_content":"Paris is in France.","metadata":{"page":1}}]"#)
+        .with(said! {
+            "langfuse.observation.input" => r#"{"query":"Paris"}"#,
+            "langfuse.observation.output" => r#"[{"page_content":"Paris is in France.","metadata":{"page":1}}]"#,
+        })
         .check(&[
-            "INTERNAL answer",
+            "answer (INTERNAL)",
             "gen_ai.operation.name = retrieval",
             "gen_ai.retrieval.query.text = Paris",
             r#"gen_ai.retrieval.documents = [{"content":"Paris is in France.","metadata":{"page":1}}]"#,
         ]);
     observation("embedding")
-        .text("langfuse.observation.model.name", "text-embedding-3-small")
-        .text("langfuse.observation.input", "hello")
-        .text("langfuse.observation.usage_details", r#"{"input":2,"total":2}"#)
+        .with(said! {
+            "langfuse.observation.model.name" => "text-embedding-3-small",
+            "langfuse.observation.input" => "hello",
+            "langfuse.observation.usage_details" => r#"{"input":2,"total":2}"#,
+        })
         .check(&[
-            "INTERNAL answer",
+            "answer (INTERNAL)",
             "gen_ai.operation.name = embeddings",
             "gen_ai.request.model = text-embedding-3-small",
-            "gen_ai.usage.input_tokens = 2",
+            "gen_ai.usage.input_tokens = 2 (int)",
             r#"gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"hello"}]}]"#,
         ]);
 }
@@ -105,7 +107,7 @@ fn tools_retrievers_and_embeddings() {
 #[test]
 fn agents() {
     let input = |input: &str| {
-        let span = observation("agent").text("langfuse.observation.input", input).to(Target::Main);
+        let span = observation("agent").with(said! { "langfuse.observation.input" => input }).to(Target::Main);
         (
             text(&span.attributes, "gen_ai.input.messages").map(str::to_owned),
             text(&span.attributes, "langfuse.observation.input").map(str::to_owned),
@@ -123,14 +125,16 @@ fn agents() {
 #[test]
 fn other_observations_stay_what_they_are() {
     for kind in ["chain", "evaluator", "guardrail", "span", "event"] {
-        let span = observation(kind).text("langfuse.observation.input", "x").text("langfuse.observation.output", "y");
-        let expected = [
-            "INTERNAL answer".to_owned(),
-            "langfuse.observation.input = x".to_owned(),
-            "langfuse.observation.output = y".to_owned(),
-            format!("langfuse.observation.type = {kind}"),
-        ];
-        assert_eq!(lines(&span.to(Target::V1_41)), expected);
+        let span = observation(kind).with(said! {
+            "langfuse.observation.input" => "x",
+            "langfuse.observation.output" => "y",
+        });
+        span.check(&[
+            "answer (INTERNAL)",
+            "langfuse.observation.input = x",
+            "langfuse.observation.output = y",
+            &format!("langfuse.observation.type = {kind}"),
+        ]);
     }
 }
 
@@ -139,7 +143,11 @@ fn other_observations_stay_what_they_are() {
 #[test]
 fn usage() {
     let counts = |usage: &str| {
-        let span = observation("generation").text("langfuse.observation.usage_details", usage).to(Target::V1_41);
+        let span = observation("generation")
+            .with(said! {
+                "langfuse.observation.usage_details" => usage,
+            })
+            .to(Target::V1_41);
         let of = |key: &str| int(&span.attributes, key);
         let stays = text(&span.attributes, "langfuse.observation.usage_details").is_some();
         (

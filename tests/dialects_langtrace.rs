@@ -3,7 +3,7 @@
 mod support;
 
 use dragoman::genai::settings::Target;
-use support::made::{Made, lines};
+use support::made::Made;
 use support::translated::{check_expected, translated};
 use support::{cases, int, text};
 
@@ -16,46 +16,51 @@ fn every_case_says_what_was_said() {
 }
 
 fn made(name: &str) -> Made {
-    Made::new(OPENAI, name)
-        .text("langtrace.sdk.name", "langtrace-python-sdk")
-        .text("langtrace.service.name", "OpenAI")
-        .text("langtrace.service.type", "llm")
+    Made::new(
+        OPENAI,
+        name,
+        said! {
+            "langtrace.sdk.name" => "langtrace-python-sdk",
+            "langtrace.service.name" => "OpenAI",
+            "langtrace.service.type" => "llm",
+        },
+    )
+    .kind(3)
 }
 
 /// Releases 1.1 to 2.1: `llm.*`, and the counts as one JSON text.
 #[test]
 fn the_first_releases() {
     let span = made("openai.chat.completions.create")
-        .text("url.full", "https://api.openai.com/v1/")
-        .text("llm.api", "/chat/completions")
-        .text("llm.model", "gpt-4-0613")
-        .double("llm.temperature", 0.7)
-        .text("llm.max_tokens", "256")
-        .text("llm.seed", "42")
-        .flag("llm.stream", false)
-        .text("llm.response_format", "json_object")
-        .text("llm.system.fingerprint", "fp")
-        .text(
-            "llm.tools",
-            r#"["[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}}]"]"#,
-        )
-        .text("llm.prompts", r#"[{"role":"user","content":"Hi"}]"#)
-        .text("llm.responses", r#"[{"role":"assistant","content":"Hello"}]"#)
-        .text("llm.token.counts", r#"{"input_tokens":29,"output_tokens":13,"total_tokens":42}"#)
-        .text("llm.user", "u");
+        .with(said! {
+            "url.full" => "https://api.openai.com/v1/",
+            "llm.api" => "/chat/completions",
+            "llm.model" => "gpt-4-0613",
+            "llm.temperature" => 0.7,
+            "llm.max_tokens" => "256",
+            "llm.seed" => "42",
+            "llm.stream" => false,
+            "llm.response_format" => "json_object",
+            "llm.system.fingerprint" => "fp",
+            "llm.tools" => r#"["[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}}]"]"#,
+            "llm.prompts" => r#"[{"role":"user","content":"Hi"}]"#,
+            "llm.responses" => r#"[{"role":"assistant","content":"Hello"}]"#,
+            "llm.token.counts" => r#"{"input_tokens":29,"output_tokens":13,"total_tokens":42}"#,
+            "llm.user" => "u",
+        });
     let same = [
-        "CLIENT chat gpt-4-0613",
+        "chat gpt-4-0613 (CLIENT)",
         "gen_ai.operation.name = chat",
         "gen_ai.provider.name = openai",
         "gen_ai.request.model = gpt-4-0613",
         "gen_ai.response.model = gpt-4-0613",
-        "gen_ai.request.temperature = 0.7",
-        "gen_ai.request.max_tokens = 256",
-        "gen_ai.request.seed = 42",
+        "gen_ai.request.temperature = 0.7 (double)",
+        "gen_ai.request.max_tokens = 256 (int)",
+        "gen_ai.request.seed = 42 (int)",
         "gen_ai.output.type = json",
         "openai.response.system_fingerprint = fp",
-        "gen_ai.usage.input_tokens = 29",
-        "gen_ai.usage.output_tokens = 13",
+        "gen_ai.usage.input_tokens = 29 (int)",
+        "gen_ai.usage.output_tokens = 13 (int)",
         "server.address = api.openai.com",
         "url.full = https://api.openai.com/v1/",
         "langtrace.sdk.name = langtrace-python-sdk",
@@ -65,7 +70,7 @@ fn the_first_releases() {
         r#"gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#,
     ];
     let old = [
-        "gen_ai.request.stream = false",
+        "gen_ai.request.stream = false (bool)",
         r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":""}]"#,
     ];
     let main = [r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}]}]"#];
@@ -77,31 +82,30 @@ fn the_first_releases() {
 #[test]
 fn content_as_attributes() {
     made("openai.chat.completions.create")
-        .text("url.path", "/chat/completions")
-        .text("gen_ai.system", "openai")
-        .text("gen_ai.request.model", "gpt-4o")
-        .double("gen_ai.request.max_tokens", 256.0)
-        .double("gen_ai.request.top_k", 3.0)
-        .text("gen_ai.prompt", r#"[{"role":"user","content":"Hi"}]"#)
-        .text("gen_ai.completion", r#"[{"role":"assistant","content":""}]"#)
-        .text(
-            "gen_ai.response.tool_calls",
-            r#"[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]"#,
-        )
-        .int("gen_ai.usage.prompt_tokens", 29)
-        .int("gen_ai.usage.completion_tokens", 13)
-        .int("gen_ai.usage.total_tokens", 42)
-        .int("gen_ai.usage.cached_tokens", 8)
+        .with(said! {
+            "url.path" => "/chat/completions",
+            "gen_ai.system" => "openai",
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.request.max_tokens" => 256.0,
+            "gen_ai.request.top_k" => 3.0,
+            "gen_ai.prompt" => r#"[{"role":"user","content":"Hi"}]"#,
+            "gen_ai.completion" => r#"[{"role":"assistant","content":""}]"#,
+            "gen_ai.response.tool_calls" => r#"[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]"#,
+            "gen_ai.usage.prompt_tokens" => 29,
+            "gen_ai.usage.completion_tokens" => 13,
+            "gen_ai.usage.total_tokens" => 42,
+            "gen_ai.usage.cached_tokens" => 8,
+        })
         .check_main(&[
-            "CLIENT chat gpt-4o",
+            "chat gpt-4o (CLIENT)",
             "gen_ai.operation.name = chat",
             "gen_ai.provider.name = openai",
             "gen_ai.request.model = gpt-4o",
-            "gen_ai.request.max_tokens = 256",
-            "gen_ai.request.choice.count = 3",
-            "gen_ai.usage.input_tokens = 29",
-            "gen_ai.usage.output_tokens = 13",
-            "gen_ai.usage.cache_read.input_tokens = 8",
+            "gen_ai.request.max_tokens = 256 (int)",
+            "gen_ai.request.choice.count = 3 (int)",
+            "gen_ai.usage.input_tokens = 29 (int)",
+            "gen_ai.usage.output_tokens = 13 (int)",
+            "gen_ai.usage.cache_read.input_tokens = 8 (int)",
             "url.path = /chat/completions",
             "langtrace.sdk.name = langtrace-python-sdk",
             "langtrace.service.type = llm",
@@ -114,34 +118,40 @@ fn content_as_attributes() {
 #[test]
 fn a_stream_in_events() {
     let span = made("anthropic.messages.create")
-        .text("gen_ai.operation.name", "chat")
-        .text("gen_ai.system", "anthropic")
-        .text("gen_ai.request.model", "claude-3")
-        .flag("gen_ai.request.stream", true)
-        .event("gen_ai.content.prompt", 1, &[("gen_ai.prompt", r#"[{"role":"user","content":"Hi"}]"#)])
-        .event("stream.start", 40, &[])
-        .event("gen_ai.completion.chunk", 250, &[("gen_ai.completion.chunk", r#""He""#)])
-        .event("gen_ai.completion.chunk", 300, &[("gen_ai.completion.chunk", r#""llo""#)])
-        .event("stream.end", 310, &[])
-        .event(
-            "gen_ai.content.completion",
+        .with(said! {
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.system" => "anthropic",
+            "gen_ai.request.model" => "claude-3",
+            "gen_ai.request.stream" => true,
+        })
+        .event_at(1, "gen_ai.content.prompt", said! { "gen_ai.prompt" => r#"[{"role":"user","content":"Hi"}]"# })
+        .event_at(40, "stream.start", said! {})
+        .event_at(250, "gen_ai.completion.chunk", said! { "gen_ai.completion.chunk" => r#""He""# })
+        .event_at(300, "gen_ai.completion.chunk", said! { "gen_ai.completion.chunk" => r#""llo""# })
+        .event_at(310, "stream.end", said! {})
+        .event_at(
             311,
-            &[("gen_ai.completion", r#"[{"role":"assistant","content":"Hello"}]"#)],
+            "gen_ai.content.completion",
+            said! {
+                "gen_ai.completion" => r#"[{"role":"assistant","content":"Hello"}]"#,
+            },
         );
     span.check_main(&[
-        "CLIENT chat claude-3",
+        "chat claude-3 (CLIENT)",
         "gen_ai.operation.name = chat",
         "gen_ai.provider.name = anthropic",
         "gen_ai.request.model = claude-3",
-        "gen_ai.request.stream = true",
-        "gen_ai.response.time_to_first_chunk = 0.25",
+        "gen_ai.request.stream = true (bool)",
+        "gen_ai.response.time_to_first_chunk = 0.25 (double)",
         "langtrace.sdk.name = langtrace-python-sdk",
         "langtrace.service.name = OpenAI",
         "langtrace.service.type = llm",
         r#"gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#,
         r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}]}]"#,
         "event gen_ai.completion.chunk",
+        r#"gen_ai.completion.chunk = "He""#,
         "event gen_ai.completion.chunk",
+        r#"gen_ai.completion.chunk = "llo""#,
         "event stream.start",
         "event stream.end",
     ]);
@@ -152,16 +162,22 @@ fn a_stream_in_events() {
 #[test]
 fn swapped_counts_of_streams() {
     let counts = |sdk: &str, stream: bool, system: &str| {
-        let span = Made::new("@langtrase/node-sdk", "openai.chat.completions.create")
-            .text("langtrace.sdk.name", sdk)
-            .text("langtrace.service.type", "llm")
-            .text("gen_ai.operation.name", "chat")
-            .text("gen_ai.system", system)
-            .text("gen_ai.request.model", "gpt-4o")
-            .flag("gen_ai.request.stream", stream)
-            .int("gen_ai.usage.input_tokens", 13)
-            .int("gen_ai.usage.output_tokens", 29)
-            .to(Target::V1_41);
+        let span = Made::new(
+            "@langtrase/node-sdk",
+            "openai.chat.completions.create",
+            said! {
+                "langtrace.sdk.name" => sdk,
+                "langtrace.service.type" => "llm",
+                "gen_ai.operation.name" => "chat",
+                "gen_ai.system" => system,
+                "gen_ai.request.model" => "gpt-4o",
+                "gen_ai.request.stream" => stream,
+                "gen_ai.usage.input_tokens" => 13,
+                "gen_ai.usage.output_tokens" => 29,
+            },
+        )
+        .kind(3)
+        .to(Target::V1_41);
         let of = |key: &str| int(&span.attributes, key);
         (of("gen_ai.usage.input_tokens"), of("gen_ai.usage.output_tokens"), of("dragoman.usage.reported_input_tokens"))
     };
@@ -175,27 +191,35 @@ fn swapped_counts_of_streams() {
 /// Databases and frameworks are no operations; a rerank keeps its name and says query and documents.
 #[test]
 fn other_services() {
-    let database =
-        Made::new("langtrace_python_sdk.instrumentation.chroma.instrumentation", "chromadb.collection.query")
-            .text("langtrace.service.type", "vectordb")
-            .text("langtrace.service.name", "Chroma")
-            .text("db.operation", "query");
-    assert_eq!(
-        lines(&database.to(Target::Main)),
-        [
-            "CLIENT chromadb.collection.query",
-            "db.operation = query",
-            "langtrace.service.name = Chroma",
-            "langtrace.service.type = vectordb"
-        ]
-    );
-    let rerank = Made::new("langtrace_python_sdk.instrumentation.cohere.instrumentation", "cohere.rerank")
-        .text("langtrace.service.type", "llm")
-        .text("langtrace.service.name", "Cohere")
-        .text("gen_ai.operation.name", "rerank")
-        .text("gen_ai.request.model", "rerank-v3.5")
-        .text("gen_ai.cohere.rerank.query", "Which?")
-        .text("gen_ai.cohere.rerank.results", r#"[{"index":1,"relevance_score":0.9,"document":{"text":"This."}}]"#);
+    let database = Made::new(
+        "langtrace_python_sdk.instrumentation.chroma.instrumentation",
+        "chromadb.collection.query",
+        said! {
+            "langtrace.service.type" => "vectordb",
+            "langtrace.service.name" => "Chroma",
+            "db.operation" => "query",
+        },
+    )
+    .kind(3);
+    database.check_main(&[
+        "chromadb.collection.query (CLIENT)",
+        "db.operation = query",
+        "langtrace.service.name = Chroma",
+        "langtrace.service.type = vectordb",
+    ]);
+    let rerank = Made::new(
+        "langtrace_python_sdk.instrumentation.cohere.instrumentation",
+        "cohere.rerank",
+        said! {
+            "langtrace.service.type" => "llm",
+            "langtrace.service.name" => "Cohere",
+            "gen_ai.operation.name" => "rerank",
+            "gen_ai.request.model" => "rerank-v3.5",
+            "gen_ai.cohere.rerank.query" => "Which?",
+            "gen_ai.cohere.rerank.results" => r#"[{"index":1,"relevance_score":0.9,"document":{"text":"This."}}]"#,
+        },
+    )
+    .kind(3);
     let span = rerank.to(Target::Main);
     assert_eq!(text(&span.attributes, "gen_ai.retrieval.query.text"), Some("Which?"));
     assert_eq!(text(&span.attributes, "gen_ai.provider.name"), Some("cohere"));
@@ -225,8 +249,8 @@ fn bare_lists_of_calls_are_turns() {
             r#"[{{"role":"user","content":"Hi"}},{turn},{{"role":"tool","tool_call_id":"c1","content":"18C"}}]"#
         );
         let span = made("openai.chat.completions.create")
-            .text("gen_ai.operation.name", "chat")
-            .event("gen_ai.content.prompt", 1, &[("gen_ai.prompt", &prompt)])
+            .with(said! { "gen_ai.operation.name" => "chat" })
+            .event_at(1, "gen_ai.content.prompt", said! { "gen_ai.prompt" => &prompt })
             .to(Target::Main);
         text(&span.attributes, "gen_ai.input.messages").unwrap().to_owned()
     };
@@ -245,9 +269,11 @@ fn bare_lists_of_calls_are_turns() {
 #[test]
 fn embeddings_have_no_output() {
     let span = made("openai.embeddings.create")
-        .text("gen_ai.operation.name", "embed")
-        .int("gen_ai.usage.input_tokens", 8)
-        .int("gen_ai.usage.output_tokens", 0)
+        .with(said! {
+            "gen_ai.operation.name" => "embed",
+            "gen_ai.usage.input_tokens" => 8,
+            "gen_ai.usage.output_tokens" => 0,
+        })
         .to(Target::Main);
     assert_eq!(text(&span.attributes, "gen_ai.operation.name"), Some("embeddings"));
     assert_eq!(int(&span.attributes, "gen_ai.usage.output_tokens"), None);

@@ -4,6 +4,7 @@ mod support;
 
 use dragoman::genai::settings::Genai;
 use dragoman::genai::translate::Translator;
+use support::made::Made;
 use support::translated::{check_expected, check_promises, described, line, translated};
 use support::{attribute, cases, corpus, int, text};
 
@@ -145,12 +146,11 @@ fn usage_keys_of_every_era_are_usage() {
 /// A guardrail is no operation of the conventions: it stays what it is, and is named so.
 #[test]
 fn a_guardrail_is_named_as_what_it_is() {
-    use dragoman::genai::settings::Target;
     let made = |scope: &str| {
-        let span = support::made::Made::new(scope, "guardrail").kind(1).text("guardrail_name", "pii");
-        (span.found(), support::made::lines(&span.to(Target::Main)))
+        let span = Made::new(scope, "guardrail", said! { "guardrail_name" => "pii" });
+        (span.found(), span.says_in_main())
     };
-    let lines = vec!["INTERNAL guardrail".to_owned(), "guardrail_name = pii".to_owned()];
-    assert_eq!(made("litellm"), (Some("guardrail".to_owned()), lines.clone()));
-    assert_eq!(made("app"), (None, lines));
+    let same = "guardrail (INTERNAL)\n  guardrail_name = pii\n".to_owned();
+    assert_eq!(made("litellm"), (Some("guardrail".to_owned()), same.clone()));
+    assert_eq!(made("app"), (None, same));
 }

@@ -4,7 +4,7 @@
 mod support;
 
 use dragoman::genai::settings::Target;
-use support::crafted::Made;
+use support::made::Made;
 use support::translated::{Translated, check_expected, translated};
 use support::{attribute, corpus, text};
 
@@ -78,14 +78,32 @@ fn only_the_router_is_the_call() {
 fn a_chat_of_the_router() {
     let span = || {
         Made::new(LS0, "InferenceRouter.openai_chat_completion", said! {
-        "__autotraced__" => true, "__class__" => "InferenceRouter", "__method__" => "openai_chat_completion", "__type__" => "async",
-        "__args__" => r#"{'model': 'openai/gpt-4o-mini', 'messages': "[{'role': 'system', 'content': 'Be terse.', 'name': None}, {'role': 'user', 'content': 'It\\'s hot?', 'name': None}]", 'max_tokens': 50, 'temperature': 0.5, 'stop': '', 'stream': 'False', 'tools': "[{'type': 'function', 'function': {'name': 'get_weather', 'parameters': {'type': 'object'}}}]", 'top_p': '', 'user': ''}"#,
-        "output" => r#"{'id': 'chatcmpl-1', 'choices': [{'finish_reason': 'tool_calls', 'index': 0, 'logprobs': None, 'message': {'content': None, 'role': 'assistant', 'tool_calls': [{'id': 'call_1', 'function': {'arguments': '{"city": "Paris"}', 'name': 'get_weather'}, 'type': 'function'}]}}], 'created': 1, 'model': 'gpt-4o-mini-2024-07-18', 'service_tier': 'default', 'usage': {'completion_tokens': 13, 'prompt_tokens': 67, 'total_tokens': 80, 'prompt_tokens_details': {'cached_tokens': 32}}}"#,
-        "__ttl__" => 604_800i64,
-    }).event("metric.prompt_tokens", said!{"value" => 67i64, "unit" => "tokens", "model_id" => "openai/gpt-4o-mini", "provider_id" => "openai"})
-      .event("metric.completion_tokens", said!{"value" => 13i64, "unit" => "tokens", "model_id" => "openai/gpt-4o-mini", "provider_id" => "openai"})
-      .event("metric.total_tokens", said!{"value" => 80i64, "unit" => "tokens", "model_id" => "openai/gpt-4o-mini", "provider_id" => "openai"})
-      .event("unstructured_log", said!{"message" => "hello", "severity" => "info"})
+            "__autotraced__" => true,
+            "__class__" => "InferenceRouter",
+            "__method__" => "openai_chat_completion",
+            "__type__" => "async",
+            "__args__" => r#"{'model': 'openai/gpt-4o-mini', 'messages': "[{'role': 'system', 'content': 'Be terse.', 'name': None}, {'role': 'user', 'content': 'It\\'s hot?', 'name': None}]", 'max_tokens': 50, 'temperature': 0.5, 'stop': '', 'stream': 'False', 'tools': "[{'type': 'function', 'function': {'name': 'get_weather', 'parameters': {'type': 'object'}}}]", 'top_p': '', 'user': ''}"#,
+            "output" => r#"{'id': 'chatcmpl-1', 'choices': [{'finish_reason': 'tool_calls', 'index': 0, 'logprobs': None, 'message': {'content': None, 'role': 'assistant', 'tool_calls': [{'id': 'call_1', 'function': {'arguments': '{"city": "Paris"}', 'name': 'get_weather'}, 'type': 'function'}]}}], 'created': 1, 'model': 'gpt-4o-mini-2024-07-18', 'service_tier': 'default', 'usage': {'completion_tokens': 13, 'prompt_tokens': 67, 'total_tokens': 80, 'prompt_tokens_details': {'cached_tokens': 32}}}"#,
+            "__ttl__" => 604_800,
+        }).event("metric.prompt_tokens", said! {
+            "value" => 67,
+            "unit" => "tokens",
+            "model_id" => "openai/gpt-4o-mini",
+            "provider_id" => "openai",
+        })
+      .event("metric.completion_tokens", said! {
+          "value" => 13,
+          "unit" => "tokens",
+          "model_id" => "openai/gpt-4o-mini",
+          "provider_id" => "openai",
+      })
+      .event("metric.total_tokens", said! {
+          "value" => 80,
+          "unit" => "tokens",
+          "model_id" => "openai/gpt-4o-mini",
+          "provider_id" => "openai",
+      })
+      .event("unstructured_log", said! { "message" => "hello", "severity" => "info" })
     };
     assert_eq!(
         span().says(),
@@ -127,11 +145,23 @@ fn a_chat_of_the_router() {
 #[test]
 fn a_stream_of_the_router() {
     let span = Made::new(LS0, "InferenceRouter.stream_tokens_and_compute_metrics_openai_chat", said! {
-        "__autotraced__" => true, "__class__" => "InferenceRouter", "__method__" => "stream_tokens_and_compute_metrics_openai_chat",
+        "__autotraced__" => true,
+        "__class__" => "InferenceRouter",
+        "__method__" => "stream_tokens_and_compute_metrics_openai_chat",
         "__args__" => r#"{'response': '<AsyncStream object at 0x7f>', 'model': "{'identifier': 'vllm/q'}", 'messages': "[{'role': 'user', 'content': 'Hi', 'name': None}]"}"#,
         "chunk_count" => "14",
-    }).event("metric.prompt_tokens", said!{"value" => 4i64, "unit" => "tokens", "model_id" => "vllm/q", "provider_id" => "vllm"})
-      .event("metric.completion_tokens", said!{"value" => 15i64, "unit" => "tokens", "model_id" => "vllm/q", "provider_id" => "vllm"});
+    }).event("metric.prompt_tokens", said! {
+        "value" => 4,
+        "unit" => "tokens",
+        "model_id" => "vllm/q",
+        "provider_id" => "vllm",
+    })
+      .event("metric.completion_tokens", said! {
+          "value" => 15,
+          "unit" => "tokens",
+          "model_id" => "vllm/q",
+          "provider_id" => "vllm",
+      });
     assert_eq!(
         span.says(),
         r#"InferenceRouter.stream_tokens_and_compute_metrics_openai_chat (INTERNAL)
@@ -152,7 +182,9 @@ fn a_stream_of_the_router() {
         LS0,
         "InferenceRouter.stream_tokens_and_compute_metrics_openai_chat",
         said! {
-            "__autotraced__" => true, "__class__" => "InferenceRouter", "__method__" => "stream_tokens_and_compute_metrics_openai_chat",
+            "__autotraced__" => true,
+            "__class__" => "InferenceRouter",
+            "__method__" => "stream_tokens_and_compute_metrics_openai_chat",
             "__args__" => r#"{'messages': "[{'role': 'user', 'content': 'Hi', 'name': None}]"}"#,
             "chunk_count" => "14",
         },
@@ -175,7 +207,9 @@ fn embeddings_of_the_router() {
         LS0,
         "InferenceRouter.openai_embeddings",
         said! {
-            "__autotraced__" => true, "__class__" => "InferenceRouter", "__method__" => "openai_embeddings",
+            "__autotraced__" => true,
+            "__class__" => "InferenceRouter",
+            "__method__" => "openai_embeddings",
             "__args__" => r#"{'model': 'openai/text-embedding-3-small', 'input': "['a', 'b']", 'encoding_format': 'float', 'dimensions': 256, 'user': ''}"#,
             "output" => r#"{'object': 'list', 'data': [], 'model': 'text-embedding-3-small', 'usage': {'prompt_tokens': 8, 'total_tokens': 8}}"#,
         },
@@ -206,7 +240,9 @@ fn a_failed_call_of_the_router() {
         LS0,
         "InferenceRouter.openai_chat_completion",
         said! {
-            "__autotraced__" => true, "__class__" => "InferenceRouter", "__method__" => "openai_chat_completion",
+            "__autotraced__" => true,
+            "__class__" => "InferenceRouter",
+            "__method__" => "openai_chat_completion",
             "__args__" => r#"{'model': 'openai/gpt-4o-mini', 'messages': "[{'role': 'user', 'content': 'Hi', 'name': None}]"}"#,
             "error" => "Error code: 429 - {'error': {'message': 'Rate limit'}}",
         },
@@ -231,12 +267,29 @@ fn a_failed_call_of_the_router() {
 #[test]
 fn zeros_of_an_adapter_are_no_usage() {
     let span = Made::new(LS0, "InferenceRouter.openai_chat_completion", said! {
-        "__autotraced__" => true, "__class__" => "InferenceRouter", "__method__" => "openai_chat_completion",
+        "__autotraced__" => true,
+        "__class__" => "InferenceRouter",
+        "__method__" => "openai_chat_completion",
         "__args__" => r#"{'model': 'watsonx/ibm/granite', 'messages': "[{'role': 'user', 'content': 'Hi', 'name': None}]"}"#,
         "output" => r#"{'id': 'chatcmpl-2', 'choices': [{'finish_reason': 'stop', 'index': 0, 'message': {'content': 'Hello.', 'role': 'assistant'}}], 'model': 'ibm/granite', 'usage': {'completion_tokens': 0, 'prompt_tokens': 0, 'total_tokens': 0}}"#,
-    }).event("metric.prompt_tokens", said!{"value" => 0i64, "unit" => "tokens", "model_id" => "watsonx/ibm/granite", "provider_id" => "watsonx"})
-      .event("metric.completion_tokens", said!{"value" => 0i64, "unit" => "tokens", "model_id" => "watsonx/ibm/granite", "provider_id" => "watsonx"})
-      .event("metric.total_tokens", said!{"value" => 0i64, "unit" => "tokens", "model_id" => "watsonx/ibm/granite", "provider_id" => "watsonx"});
+    }).event("metric.prompt_tokens", said! {
+        "value" => 0,
+        "unit" => "tokens",
+        "model_id" => "watsonx/ibm/granite",
+        "provider_id" => "watsonx",
+    })
+      .event("metric.completion_tokens", said! {
+          "value" => 0,
+          "unit" => "tokens",
+          "model_id" => "watsonx/ibm/granite",
+          "provider_id" => "watsonx",
+      })
+      .event("metric.total_tokens", said! {
+          "value" => 0,
+          "unit" => "tokens",
+          "model_id" => "watsonx/ibm/granite",
+          "provider_id" => "watsonx",
+      });
     assert_eq!(
         span.says(),
         r#"InferenceRouter.openai_chat_completion (INTERNAL)
@@ -262,7 +315,9 @@ fn counts_of_the_own_api_are_estimates() {
         LS0,
         "InferenceRouter.chat_completion",
         said! {
-            "__autotraced__" => true, "__class__" => "InferenceRouter", "__method__" => "chat_completion",
+            "__autotraced__" => true,
+            "__class__" => "InferenceRouter",
+            "__method__" => "chat_completion",
             "__args__" => r#"{'model_id': 'ollama/llama-guard3:1b', 'messages': "[{'role': 'user', 'content': 'Hi', 'context': None}]", 'sampling_params': "{'strategy': {'type': 'greedy'}, 'max_tokens': 0}"}"#,
             "output" => r#"{'metrics': [{'metric': 'prompt_tokens', 'value': 217, 'unit': None}, {'metric': 'completion_tokens', 'value': 14, 'unit': None}, {'metric': 'total_tokens', 'value': 231, 'unit': None}], 'completion_message': {'role': 'assistant', 'content': 'unsafe\nS9', 'stop_reason': 'end_of_turn', 'tool_calls': []}, 'logprobs': None}"#,
         },
@@ -286,11 +341,35 @@ fn counts_of_the_own_api_are_estimates() {
   output = {'metrics': [{'metric': 'prompt_tokens', 'value': 217, 'unit': None}, {'metric': 'completion_tokens', 'value': 14, 'unit': None}, {'metric': 'total_tokens', 'value': 231, 'unit': None}], 'completion_message': {'role': 'assistant', 'content': 'unsafe\nS9', 'stop_reason': 'end_of_turn', 'tool_calls': []}, 'logprobs': None}
 "#
     );
-    let span = Made::new(LS0, "InferenceRouter.count_tokens_and_compute_metrics", said! {
-        "__autotraced__" => true, "__class__" => "InferenceRouter", "__method__" => "count_tokens_and_compute_metrics",
-        "__args__" => r#"{'prompt_tokens': '217'}"#, "output" => "[{'metric': 'prompt_tokens', 'value': 217}]",
-    }).event("metric.completion_tokens", said!{"value" => 14i64, "unit" => "tokens", "model_id" => "m", "provider_id" => "ollama"})
-      .event("metric.total_tokens", said!{"value" => 231i64, "unit" => "tokens", "model_id" => "m", "provider_id" => "ollama"});
+    let span = Made::new(
+        LS0,
+        "InferenceRouter.count_tokens_and_compute_metrics",
+        said! {
+            "__autotraced__" => true,
+            "__class__" => "InferenceRouter",
+            "__method__" => "count_tokens_and_compute_metrics",
+            "__args__" => r#"{'prompt_tokens': '217'}"#,
+            "output" => "[{'metric': 'prompt_tokens', 'value': 217}]",
+        },
+    )
+    .event(
+        "metric.completion_tokens",
+        said! {
+            "value" => 14,
+            "unit" => "tokens",
+            "model_id" => "m",
+            "provider_id" => "ollama",
+        },
+    )
+    .event(
+        "metric.total_tokens",
+        said! {
+            "value" => 231,
+            "unit" => "tokens",
+            "model_id" => "m",
+            "provider_id" => "ollama",
+        },
+    );
     assert_eq!(
         span.says(),
         r#"InferenceRouter.count_tokens_and_compute_metrics (INTERNAL)
@@ -319,8 +398,11 @@ fn a_tool_of_the_router() {
         LS0,
         "ToolRuntimeRouter.invoke_tool",
         said! {
-            "__autotraced__" => true, "__class__" => "ToolRuntimeRouter", "__method__" => "invoke_tool",
-            "__args__" => r#"{'tool_name': 'get_weather', 'kwargs': {'city': 'Paris'}}"#, "output" => r#"{'content': '18C', 'error_message': None, 'error_code': None, 'metadata': None}"#,
+            "__autotraced__" => true,
+            "__class__" => "ToolRuntimeRouter",
+            "__method__" => "invoke_tool",
+            "__args__" => r#"{'tool_name': 'get_weather', 'kwargs': {'city': 'Paris'}}"#,
+            "output" => r#"{'content': '18C', 'error_message': None, 'error_code': None, 'metadata': None}"#,
         },
     );
     assert_eq!(
@@ -345,7 +427,9 @@ fn tools_of_an_mcp_server() {
         "ogx.providers.inline.responses.builtin.responses.tool_executor",
         "invoke_mcp_tool",
         said! {
-            "server_label" => "weather", "server_url" => "https://host:8443/mcp?x=1", "tool_name" => "get_weather",
+            "server_label" => "weather",
+            "server_url" => "https://host:8443/mcp?x=1",
+            "tool_name" => "get_weather",
         },
     );
     assert_eq!(
@@ -363,9 +447,7 @@ fn tools_of_an_mcp_server() {
     let span = Made::new(
         "somewhere.else",
         "invoke_mcp_tool",
-        said! {
-            "server_label" => "weather", "server_url" => "https://host/mcp", "tool_name" => "get_weather",
-        },
+        said! { "server_label" => "weather", "server_url" => "https://host/mcp", "tool_name" => "get_weather" },
     );
     assert_eq!(
         span.says(),
@@ -382,7 +464,9 @@ fn tools_of_an_mcp_server() {
         "somewhere.else",
         "list_mcp_tools",
         said! {
-            "server_label" => "weather", "server_url" => "https://host/mcp", "mcp_list_tools_id" => "mcp_list_1",
+            "server_label" => "weather",
+            "server_url" => "https://host/mcp",
+            "mcp_list_tools_id" => "mcp_list_1",
         },
     );
     assert_eq!(
@@ -410,7 +494,12 @@ fn bare_words_mean_nothing_elsewhere() {
     let span = Made::new(
         "app",
         "work",
-        said! { "tool_name" => "hammer", "output" => "x", "server_label" => "y", "error" => "z" },
+        said! {
+            "tool_name" => "hammer",
+            "output" => "x",
+            "server_label" => "y",
+            "error" => "z",
+        },
     );
     assert_eq!(
         span.says(),
@@ -434,7 +523,7 @@ fn injected_zeros_are_told() {
             "output" => "{'usage': {'completion_tokens': 0, 'prompt_tokens': 0}}",
         },
     );
-    let said = span.translated(Target::V1_41);
+    let said = span.to(Target::V1_41);
     assert_eq!(attribute(&said.attributes, "gen_ai.usage.input_tokens"), None);
     assert_eq!(attribute(&said.attributes, "gen_ai.usage.output_tokens"), None);
 }

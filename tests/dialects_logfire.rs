@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 use support::translated::check_expected;
 
 #[test]
@@ -23,7 +23,7 @@ fn bodies_of_a_chat_with_tools() {
             "gen_ai.request.model" => "gpt-4o",
             "gen_ai.response.model" => "gpt-4o-2024-08-06",
             "logfire.msg" => "Chat Completion with 'gpt-4o'",
-            "logfire.tags" => &["LLM"][..],
+            "logfire.tags" => ["LLM"],
             "response_data" => r#"{"message":{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}}]},"usage":{"completion_tokens":13,"prompt_tokens":67,"total_tokens":80,"prompt_tokens_details":{"cached_tokens":32}}}"#,
         },
     );

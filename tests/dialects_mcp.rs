@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 use support::translated::{check_promises, translated};
 use support::{cases, text};
 
@@ -73,7 +73,10 @@ fn traceloops_package_keeps_the_request() {
     let span = Made::new(
         "opentelemetry.instrumentation.mcp.instrumentation",
         "prompts/get.mcp",
-        said! { "traceloop.entity.input" => r#"{"method":"prompts/get","params":{"name":"hello","arguments":{"name":"Ada"}}}"#, "traceloop.entity.output" => "{}" },
+        said! {
+            "traceloop.entity.input" => r#"{"method":"prompts/get","params":{"name":"hello","arguments":{"name":"Ada"}}}"#,
+            "traceloop.entity.output" => "{}",
+        },
     );
     assert_eq!(
         span.says(),

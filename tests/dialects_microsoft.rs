@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 use support::translated::check_expected;
 
 const PYTHON: &str = "semantic_kernel.utils.telemetry.model_diagnostics.decorators";
@@ -20,12 +20,30 @@ fn every_case_says_what_was_said() {
 fn semantic_kernel_for_dotnet() {
     let span = || {
         Made::new("Microsoft.SemanticKernel.Diagnostics", "chat.completions gpt-4o", said! {
-        "gen_ai.operation.name" => "chat.completions", "gen_ai.system" => "openai", "gen_ai.request.model" => "gpt-4o", "gen_ai.request.max_token" => 100i64,
-        "gen_ai.response.prompt_tokens" => 20i64, "gen_ai.response.completion_tokens" => 5i64, "gen_ai.response.finish_reason" => "[ToolCalls]", "gen_ai.response.id" => "chatcmpl-3",
-    }).kind(3).event("gen_ai.system.message", said!{"gen_ai.system" => "openai", "gen_ai.event.content" => r#"{"role":"system","content":"Be terse."}"#})
-      .event("gen_ai.tool.developer", said!{"gen_ai.system" => "openai", "gen_ai.event.content" => r#"{"role":"developer","content":"Use tools."}"#})
-      .event("gen_ai.user.message", said!{"gen_ai.system" => "openai", "gen_ai.event.content" => r#"{"role":"user","content":"Weather?"}"#})
-      .event("gen_ai.choice", said!{"gen_ai.system" => "openai", "gen_ai.event.content" => r#"{"index":0,"message":{"content":"","role":"Assistant","tool_calls":[{"id":"c1","function":{"arguments":{"city":"Paris"},"name":"get_weather"},"type":"function"}]},"finish_reason":"ToolCalls"}"#})
+            "gen_ai.operation.name" => "chat.completions",
+            "gen_ai.system" => "openai",
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.request.max_token" => 100,
+            "gen_ai.response.prompt_tokens" => 20,
+            "gen_ai.response.completion_tokens" => 5,
+            "gen_ai.response.finish_reason" => "[ToolCalls]",
+            "gen_ai.response.id" => "chatcmpl-3",
+        }).kind(3).event("gen_ai.system.message", said! {
+            "gen_ai.system" => "openai",
+            "gen_ai.event.content" => r#"{"role":"system","content":"Be terse."}"#,
+        })
+      .event("gen_ai.tool.developer", said! {
+          "gen_ai.system" => "openai",
+          "gen_ai.event.content" => r#"{"role":"developer","content":"Use tools."}"#,
+      })
+      .event("gen_ai.user.message", said! {
+          "gen_ai.system" => "openai",
+          "gen_ai.event.content" => r#"{"role":"user","content":"Weather?"}"#,
+      })
+      .event("gen_ai.choice", said! {
+          "gen_ai.system" => "openai",
+          "gen_ai.event.content" => r#"{"index":0,"message":{"content":"","role":"Assistant","tool_calls":[{"id":"c1","function":{"arguments":{"city":"Paris"},"name":"get_weather"},"type":"function"}]},"finish_reason":"ToolCalls"}"#,
+      })
     };
     assert_eq!(
         span().says(),
@@ -48,9 +66,28 @@ fn semantic_kernel_for_dotnet() {
 
 #[test]
 fn the_oldest_semantic_kernel() {
-    let span = Made::new("Microsoft.SemanticKernel.Diagnostics", "text.completions m", said! {
-        "gen_ai.operation.name" => "text.completions", "gen_ai.system" => "huggingface", "gen_ai.request.model" => "m",
-    }).kind(3).event("gen_ai.content.prompt", said!{"gen_ai.prompt" => "Once"}).event("gen_ai.content.completion", said!{"gen_ai.completion" => r#"[{"role":"assistant","content":"upon"}]"#});
+    let span = Made::new(
+        "Microsoft.SemanticKernel.Diagnostics",
+        "text.completions m",
+        said! {
+            "gen_ai.operation.name" => "text.completions",
+            "gen_ai.system" => "huggingface",
+            "gen_ai.request.model" => "m",
+        },
+    )
+    .kind(3)
+    .event(
+        "gen_ai.content.prompt",
+        said! {
+            "gen_ai.prompt" => "Once",
+        },
+    )
+    .event(
+        "gen_ai.content.completion",
+        said! {
+            "gen_ai.completion" => r#"[{"role":"assistant","content":"upon"}]"#,
+        },
+    );
     assert_eq!(
         span.says(),
         r#"text_completion m (CLIENT)
@@ -70,7 +107,11 @@ fn semantic_kernel_for_python() {
         PYTHON,
         "chat gpt-4o-mini",
         said! {
-            "gen_ai.operation.name" => "chat", "gen_ai.system" => "openai", "gen_ai.request.model" => "gpt-4o-mini", "server.address" => "https://api.openai.com/v1", "error.type" => "RateLimit",
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.system" => "openai",
+            "gen_ai.request.model" => "gpt-4o-mini",
+            "server.address" => "https://api.openai.com/v1",
+            "error.type" => "RateLimit",
         },
     );
     assert_eq!(
@@ -86,7 +127,12 @@ fn semantic_kernel_for_python() {
     let span = Made::new(
         PYTHON,
         "text_completions m",
-        said! { "gen_ai.operation.name" => "text_completions", "gen_ai.system" => "onnx", "gen_ai.request.model" => "m", "gen_ai.response.finish_reason" => "FinishReason.LENGTH" },
+        said! {
+            "gen_ai.operation.name" => "text_completions",
+            "gen_ai.system" => "onnx",
+            "gen_ai.request.model" => "m",
+            "gen_ai.response.finish_reason" => "FinishReason.LENGTH",
+        },
     );
     assert_eq!(
         span.says(),
@@ -116,7 +162,13 @@ fn a_tool_call_without_an_id() {
     let span = Made::new(
         "agent_framework",
         "execute_tool f",
-        said! { "gen_ai.operation.name" => "execute_tool", "gen_ai.tool.name" => "f", "gen_ai.tool.call.id" => "unknown", "gen_ai.tool.call.arguments" => "{}", "agent_framework.function.invocation.duration" => 0.1f64 },
+        said! {
+            "gen_ai.operation.name" => "execute_tool",
+            "gen_ai.tool.name" => "f",
+            "gen_ai.tool.call.id" => "unknown",
+            "gen_ai.tool.call.arguments" => "{}",
+            "agent_framework.function.invocation.duration" => 0.1,
+        },
     );
     assert_eq!(
         span.says(),
@@ -160,7 +212,20 @@ fn a_workflow_of_agents() {
 #[test]
 fn agent_framework_for_dotnet() {
     let span = || {
-        Made::new("Experimental.Microsoft.Extensions.AI", "chat gpt-4o", said! { "gen_ai.operation.name" => "chat", "gen_ai.provider.name" => "microsoft.foundry", "gen_ai.request.model" => "gpt-4o", "gen_ai.response.finish_reasons" => r#"["stop"]"#, "gen_ai.usage.input_tokens" => 30i64, "gen_ai.usage.output_tokens" => 3i64, "gen_ai.usage.cache_creation.input_tokens" => 4i64 }).kind(3)
+        Made::new(
+            "Experimental.Microsoft.Extensions.AI",
+            "chat gpt-4o",
+            said! {
+                "gen_ai.operation.name" => "chat",
+                "gen_ai.provider.name" => "microsoft.foundry",
+                "gen_ai.request.model" => "gpt-4o",
+                "gen_ai.response.finish_reasons" => r#"["stop"]"#,
+                "gen_ai.usage.input_tokens" => 30,
+                "gen_ai.usage.output_tokens" => 3,
+                "gen_ai.usage.cache_creation.input_tokens" => 4,
+            },
+        )
+        .kind(3)
     };
     assert_eq!(
         span().says(),
@@ -185,7 +250,12 @@ fn autogen_names_itself_as_provider() {
     let span = Made::new(
         "autogen-core",
         "invoke_agent Writer",
-        said! { "gen_ai.operation.name" => "invoke_agent", "gen_ai.system" => "autogen", "gen_ai.agent.name" => "Writer", "gen_ai.agent.id" => "a1" },
+        said! {
+            "gen_ai.operation.name" => "invoke_agent",
+            "gen_ai.system" => "autogen",
+            "gen_ai.agent.name" => "Writer",
+            "gen_ai.agent.id" => "a1",
+        },
     );
     assert_eq!(
         span.says(),
@@ -199,7 +269,11 @@ fn autogen_names_itself_as_provider() {
     let span = Made::new(
         "autogen-core",
         "autogen send Writer",
-        said! { "messaging.operation" => "publish", "messaging.destination" => "Writer", "messaging.message.size" => 3i64 },
+        said! {
+            "messaging.operation" => "publish",
+            "messaging.destination" => "Writer",
+            "messaging.message.size" => 3,
+        },
     );
     assert_eq!(
         span.says(),
@@ -214,9 +288,36 @@ fn autogen_names_itself_as_provider() {
 /// `chat` is no model, `none` no reason.
 #[test]
 fn azure_inference_and_its_placeholders() {
-    let span = Made::new("azure.ai.inference", "chat", said! { "gen_ai.operation.name" => "chat", "gen_ai.system" => "az.ai.inference", "gen_ai.request.model" => "chat", "server.address" => "models.inference.ai.azure.com", "az.namespace" => "Microsoft.CognitiveServices", "az.client_request_id" => "r1", "gen_ai.response.finish_reasons" => &["none"][..], "gen_ai.usage.input_tokens" => 9i64, "gen_ai.usage.output_tokens" => 2i64 }).kind(3)
-       .event("gen_ai.user.message", said!{"gen_ai.system" => "az.ai.inference", "gen_ai.event.content" => r#"{"role": "user", "content": "Hi"}"#})
-       .event("gen_ai.choice", said!{"gen_ai.system" => "az.ai.inference", "gen_ai.event.content" => r#"{"message": {"content": "Hello."}, "finish_reason": "stop", "index": 0}"#});
+    let span = Made::new(
+        "azure.ai.inference",
+        "chat",
+        said! {
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.system" => "az.ai.inference",
+            "gen_ai.request.model" => "chat",
+            "server.address" => "models.inference.ai.azure.com",
+            "az.namespace" => "Microsoft.CognitiveServices",
+            "az.client_request_id" => "r1",
+            "gen_ai.response.finish_reasons" => ["none"],
+            "gen_ai.usage.input_tokens" => 9,
+            "gen_ai.usage.output_tokens" => 2,
+        },
+    )
+    .kind(3)
+    .event(
+        "gen_ai.user.message",
+        said! {
+            "gen_ai.system" => "az.ai.inference",
+            "gen_ai.event.content" => r#"{"role": "user", "content": "Hi"}"#,
+        },
+    )
+    .event(
+        "gen_ai.choice",
+        said! {
+            "gen_ai.system" => "az.ai.inference",
+            "gen_ai.event.content" => r#"{"message": {"content": "Hello."}, "finish_reason": "stop", "index": 0}"#,
+        },
+    );
     assert_eq!(
         span.says(),
         r#"chat (CLIENT)
@@ -232,7 +333,18 @@ fn azure_inference_and_its_placeholders() {
   server.address = models.inference.ai.azure.com
 "#
     );
-    let span = Made::new("azure.ai.inference", "chat gpt-4o", said! { "gen_ai.operation.name" => "chat", "gen_ai.system" => "az.ai.inference", "gen_ai.request.model" => "gpt-4o", "server.address" => "me.openai.azure.com", "gen_ai.response.finish_reasons" => &["stop", "none"][..] }).kind(3);
+    let span = Made::new(
+        "azure.ai.inference",
+        "chat gpt-4o",
+        said! {
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.system" => "az.ai.inference",
+            "gen_ai.request.model" => "gpt-4o",
+            "server.address" => "me.openai.azure.com",
+            "gen_ai.response.finish_reasons" => ["stop", "none"],
+        },
+    )
+    .kind(3);
     assert_eq!(
         span.says(),
         r#"chat gpt-4o (CLIENT)
@@ -249,10 +361,30 @@ fn azure_inference_and_its_placeholders() {
 #[test]
 fn azure_projects() {
     let span = || {
-        Made::new("azure.ai.projects", "responses gpt-4o", said! { "gen_ai.operation.name" => "responses", "gen_ai.provider.name" => "azure.openai", "gen_ai.request.model" => "gpt-4o", "gen_ai.request.temperature" => "0.5", "gen_ai.request.top_p" => "0.9", "gen_ai.request.max_output_tokens" => 100i64, "gen_ai.request.max_input_tokens" => 1000i64, "gen_ai.request.response_format" => "json_schema", "gen_ai.request.reasoning.effort" => "low", "gen_ai.request.tools" => r#"[{"type":"function","name":"f","parameters":{"type":"object"}}]"#, "gen_ai.usage.input_tokens" => 9i64, "gen_ai.usage.output_tokens" => 2i64, "gen_ai.usage.total_tokens" => 11i64,
-        "gen_ai.input.messages" => r#"[{"role":"tool","parts":[{"type":"tool_call_response","id":"c1","result":"18C"}]}]"# }).kind(3)
-       .event("gen_ai.system.instructions", said!{"gen_ai.provider.name" => "azure.openai", "gen_ai.event.content" => r#"[{"type":"text","content":"Be terse."}]"#})
-       .event("gen_ai.output.messages", said!{"gen_ai.provider.name" => "azure.openai", "gen_ai.event.content" => r#"[{"role":"assistant","parts":[{"type":"text","content":"Fine."}],"finish_reason":"completed"}]"#})
+        Made::new("azure.ai.projects", "responses gpt-4o", said! {
+            "gen_ai.operation.name" => "responses",
+            "gen_ai.provider.name" => "azure.openai",
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.request.temperature" => "0.5",
+            "gen_ai.request.top_p" => "0.9",
+            "gen_ai.request.max_output_tokens" => 100,
+            "gen_ai.request.max_input_tokens" => 1000,
+            "gen_ai.request.response_format" => "json_schema",
+            "gen_ai.request.reasoning.effort" => "low",
+            "gen_ai.request.tools" => r#"[{"type":"function","name":"f","parameters":{"type":"object"}}]"#,
+            "gen_ai.usage.input_tokens" => 9,
+            "gen_ai.usage.output_tokens" => 2,
+            "gen_ai.usage.total_tokens" => 11,
+            "gen_ai.input.messages" => r#"[{"role":"tool","parts":[{"type":"tool_call_response","id":"c1","result":"18C"}]}]"#,
+        }).kind(3)
+       .event("gen_ai.system.instructions", said! {
+           "gen_ai.provider.name" => "azure.openai",
+           "gen_ai.event.content" => r#"[{"type":"text","content":"Be terse."}]"#,
+       })
+       .event("gen_ai.output.messages", said! {
+           "gen_ai.provider.name" => "azure.openai",
+           "gen_ai.event.content" => r#"[{"role":"assistant","parts":[{"type":"text","content":"Fine."}],"finish_reason":"completed"}]"#,
+       })
     };
     assert_eq!(
         span().says(),
@@ -289,7 +421,21 @@ fn azure_projects() {
 /// The run is an agent's; the rest is REST and keeps its words.
 #[test]
 fn threads_of_azure_agents() {
-    let span = Made::new("azure.ai.agents", "process_thread_run", said! { "gen_ai.operation.name" => "process_thread_run", "gen_ai.system" => "az.ai.agents", "gen_ai.thread.id" => "t1", "gen_ai.thread.run.id" => "r1", "gen_ai.thread.run.status" => "completed", "gen_ai.agent.id" => "a1", "gen_ai.usage.input_tokens" => 9i64, "gen_ai.usage.output_tokens" => 2i64 }).kind(3);
+    let span = Made::new(
+        "azure.ai.agents",
+        "process_thread_run",
+        said! {
+            "gen_ai.operation.name" => "process_thread_run",
+            "gen_ai.system" => "az.ai.agents",
+            "gen_ai.thread.id" => "t1",
+            "gen_ai.thread.run.id" => "r1",
+            "gen_ai.thread.run.status" => "completed",
+            "gen_ai.agent.id" => "a1",
+            "gen_ai.usage.input_tokens" => 9,
+            "gen_ai.usage.output_tokens" => 2,
+        },
+    )
+    .kind(3);
     assert_eq!(
         span.says(),
         r#"invoke_agent (CLIENT)
@@ -303,7 +449,18 @@ fn threads_of_azure_agents() {
   gen_ai.usage.output_tokens = 2 (int)
 "#
     );
-    let span = Made::new("azure.ai.agents", "list_run_steps", said! { "gen_ai.operation.name" => "list_run_steps", "gen_ai.system" => "az.ai.agents", "gen_ai.thread.id" => "t1", "gen_ai.run_step.status" => "completed", "gen_ai.usage.input_tokens" => 9i64 }).kind(3);
+    let span = Made::new(
+        "azure.ai.agents",
+        "list_run_steps",
+        said! {
+            "gen_ai.operation.name" => "list_run_steps",
+            "gen_ai.system" => "az.ai.agents",
+            "gen_ai.thread.id" => "t1",
+            "gen_ai.run_step.status" => "completed",
+            "gen_ai.usage.input_tokens" => 9,
+        },
+    )
+    .kind(3);
     assert_eq!(
         span.says(),
         r#"list_run_steps (CLIENT)

@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 use support::translated::check_expected;
 
 const SCOPE: &str = "mlflow.tracing.provider";

@@ -5,7 +5,7 @@ mod support;
 use dragoman::genai::settings::Target;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue};
-use support::made::{Made, lines};
+use support::made::Made;
 use support::translated::{check_expected, translated};
 use support::{cases, corpus, int, text};
 
@@ -19,36 +19,42 @@ fn every_case_says_what_was_said() {
 /// Releases to 1.11: content in attributes, with words that are no longer the convention's.
 #[test]
 fn the_first_releases() {
-    let span = Made::new("openlit.otel.tracing", "openai.chat.completions")
-        .text("gen_ai.system", "azure_openai")
-        .text("gen_ai.type", "chat")
-        .text("gen_ai.endpoint", "openai.chat.completions")
-        .text("gen_ai.request.model", "gpt-4")
-        .text("gen_ai.request.max_tokens", "")
-        .text("gen_ai.request.user", "")
-        .flag("gen_ai.request.is_stream", false)
-        .text("gen_ai.response.finish_reason", "stop")
-        .text("gen_ai.content.prompt", "system: Be terse.\nTwice.\nuser: Hi: there")
-        .text("gen_ai.content.completion", "Hello")
-        .int("gen_ai.usage.prompt_tokens", 31)
-        .int("gen_ai.usage.completion_tokens", 11)
-        .int("gen_ai.usage.total_tokens", 42)
-        .double("gen_ai.usage.cost", 0.00042);
+    let span = Made::new(
+        "openlit.otel.tracing",
+        "openai.chat.completions",
+        said! {
+            "gen_ai.system" => "azure_openai",
+            "gen_ai.type" => "chat",
+            "gen_ai.endpoint" => "openai.chat.completions",
+            "gen_ai.request.model" => "gpt-4",
+            "gen_ai.request.max_tokens" => "",
+            "gen_ai.request.user" => "",
+            "gen_ai.request.is_stream" => false,
+            "gen_ai.response.finish_reason" => "stop",
+            "gen_ai.content.prompt" => "system: Be terse.\nTwice.\nuser: Hi: there",
+            "gen_ai.content.completion" => "Hello",
+            "gen_ai.usage.prompt_tokens" => 31,
+            "gen_ai.usage.completion_tokens" => 11,
+            "gen_ai.usage.total_tokens" => 42,
+            "gen_ai.usage.cost" => 0.00042,
+        },
+    )
+    .kind(3);
     let messages = r#"gen_ai.input.messages = [{"role":"system","parts":[{"type":"text","content":"Be terse.\nTwice."}]},{"role":"user","parts":[{"type":"text","content":"Hi: there"}]}]"#;
     let same = [
-        "CLIENT chat gpt-4",
+        "chat gpt-4 (CLIENT)",
         "gen_ai.operation.name = chat",
         "gen_ai.provider.name = azure.ai.openai",
         "gen_ai.endpoint = openai.chat.completions",
         "gen_ai.request.model = gpt-4",
         "gen_ai.response.finish_reasons = [stop]",
-        "gen_ai.usage.input_tokens = 31",
-        "gen_ai.usage.output_tokens = 11",
-        "gen_ai.usage.cost = 0.00042",
+        "gen_ai.usage.input_tokens = 31 (int)",
+        "gen_ai.usage.output_tokens = 11 (int)",
+        "gen_ai.usage.cost = 0.00042 (double)",
         messages,
     ];
     let only_old = [
-        "gen_ai.request.stream = false",
+        "gen_ai.request.stream = false (bool)",
         r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"stop"}]"#,
     ];
     let only_main = [r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}]}]"#];
@@ -59,23 +65,29 @@ fn the_first_releases() {
 /// Releases 1.12 to 1.16.0: a bare number for each choice, whose value is the text itself.
 #[test]
 fn several_choices_without_a_member() {
-    let span = Made::new("openlit.otel.tracing", "cohere.generate")
-        .text("gen_ai.system", "cohere")
-        .text("gen_ai.operation.name", "chat")
-        .text("gen_ai.request.model", "command-r")
-        .text("gen_ai.prompt", "no role here")
-        .text("gen_ai.completion.0", "One")
-        .text("gen_ai.completion.1", "Two")
-        .int("gen_ai.request.max_tokens", -1)
-        .int("gen_ai.usage.prompt_tokens", 3)
-        .int("gen_ai.usage.completion_tokens", 2);
+    let span = Made::new(
+        "openlit.otel.tracing",
+        "cohere.generate",
+        said! {
+            "gen_ai.system" => "cohere",
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.request.model" => "command-r",
+            "gen_ai.prompt" => "no role here",
+            "gen_ai.completion.0" => "One",
+            "gen_ai.completion.1" => "Two",
+            "gen_ai.request.max_tokens" => -1,
+            "gen_ai.usage.prompt_tokens" => 3,
+            "gen_ai.usage.completion_tokens" => 2,
+        },
+    )
+    .kind(3);
     span.check(&[
-        "CLIENT chat command-r",
+        "chat command-r (CLIENT)",
         "gen_ai.operation.name = chat",
         "gen_ai.provider.name = cohere",
         "gen_ai.request.model = command-r",
-        "gen_ai.usage.input_tokens = 3",
-        "gen_ai.usage.output_tokens = 2",
+        "gen_ai.usage.input_tokens = 3 (int)",
+        "gen_ai.usage.output_tokens = 2 (int)",
         r#"gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"no role here"}]}]"#,
         r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"One"}],"finish_reason":""},{"role":"assistant","parts":[{"type":"text","content":"Two"}],"finish_reason":""}]"#,
     ]);
@@ -86,17 +98,33 @@ fn several_choices_without_a_member() {
 #[test]
 fn choices_and_placeholders_in_events() {
     let made = || {
-        Made::new("openlit.otel.tracing", "openai.chat.completions")
-            .text("gen_ai.system", "openai")
-            .text("gen_ai.operation.name", "chat")
-            .text("gen_ai.request.model", "gpt-4o")
-            .event("gen_ai.content.prompt", 5, &[("gen_ai.prompt", "user: Weather?\nassistant: None\ntool: 18C")])
+        Made::new(
+            "openlit.otel.tracing",
+            "openai.chat.completions",
+            said! {
+                "gen_ai.system" => "openai",
+                "gen_ai.operation.name" => "chat",
+                "gen_ai.request.model" => "gpt-4o",
+            },
+        )
+        .kind(3)
+        .event_at(
+            5,
+            "gen_ai.content.prompt",
+            said! {
+                "gen_ai.prompt" => "user: Weather?\nassistant: None\ntool: 18C",
+            },
+        )
     };
-    let several = made().event("gen_ai.content.completion.0", 9, &[("gen_ai.completion", "One")]).event(
-        "gen_ai.content.completion.1",
-        9,
-        &[("gen_ai.completion", "Two")],
-    );
+    let several = made()
+        .event_at(
+            9,
+            "gen_ai.content.completion.0",
+            said! {
+                "gen_ai.completion" => "One",
+            },
+        )
+        .event_at(9, "gen_ai.content.completion.1", said! { "gen_ai.completion" => "Two" });
     let span = several.to(Target::Main);
     assert_eq!(
         text(&span.attributes, "gen_ai.output.messages"),
@@ -112,7 +140,7 @@ fn choices_and_placeholders_in_events() {
     );
     assert!(span.events.is_empty());
     let placeholder =
-        made().event("gen_ai.content.completion", 9, &[("gen_ai.completion", "Function called with tools")]);
+        made().event_at(9, "gen_ai.content.completion", said! { "gen_ai.completion" => "Function called with tools" });
     let span = placeholder.to(Target::Main);
     assert_eq!(text(&span.attributes, "gen_ai.output.messages"), None);
     assert_eq!(span.events.len(), 1);
@@ -121,46 +149,52 @@ fn choices_and_placeholders_in_events() {
 /// Releases 1.33.9 to 1.36.8 say content twice, and a metric's name as an attribute of the span.
 #[test]
 fn attribute_and_event_are_folded_once() {
-    let span = Made::new("openlit.instrumentation.openai", "chat gpt-4o")
-        .text("gen_ai.system", "openai")
-        .text("gen_ai.operation.name", "chat")
-        .text("gen_ai.request.model", "gpt-4o")
-        .flag("gen_ai.request.is_stream", true)
-        .double("gen_ai.server.time_to_first_token", 0.41)
-        .double("gen_ai.server.time_per_output_token", 0.02)
-        .text("gen_ai.request.service_tier", "auto")
-        .text("gen_ai.response.service_tier", "default")
-        .text("gen_ai.response.system_fingerprint", "fp")
-        .value("gen_ai.request.stop_sequences", Value::ArrayValue(ArrayValue::default()))
-        .text("gen_ai.prompt", "user: Weather in Paris?")
-        .text("gen_ai.completion", "Let me see.")
-        .text("gen_ai.content.reasoning", "A tool knows.")
-        .text("gen_ai.tool.name", "get_weather")
-        .text("gen_ai.tool.call.id", "call_1")
-        .text("gen_ai.tool.args", r#"{"city": "Paris"}"#)
-        .int("gen_ai.usage.input_tokens", 30)
-        .int("gen_ai.usage.output_tokens", 12)
-        .int("gen_ai.client.token.usage", 42)
-        .int("gen_ai.usage.reasoning_tokens", 5)
-        .int("gen_ai.usage.prompt_tokens_details.cached_tokens", 16)
-        .event("gen_ai.content.prompt", 1, &[("gen_ai.prompt", "user: Weather in Paris?")])
-        .event("gen_ai.content.completion", 2, &[("gen_ai.completion", "Let me see.")]);
+    let span = Made::new(
+        "openlit.instrumentation.openai",
+        "chat gpt-4o",
+        said! {
+            "gen_ai.system" => "openai",
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.request.is_stream" => true,
+            "gen_ai.server.time_to_first_token" => 0.41,
+            "gen_ai.server.time_per_output_token" => 0.02,
+            "gen_ai.request.service_tier" => "auto",
+            "gen_ai.response.service_tier" => "default",
+            "gen_ai.response.system_fingerprint" => "fp",
+            "gen_ai.request.stop_sequences" => Value::ArrayValue(ArrayValue::default()),
+            "gen_ai.prompt" => "user: Weather in Paris?",
+            "gen_ai.completion" => "Let me see.",
+            "gen_ai.content.reasoning" => "A tool knows.",
+            "gen_ai.tool.name" => "get_weather",
+            "gen_ai.tool.call.id" => "call_1",
+            "gen_ai.tool.args" => r#"{"city": "Paris"}"#,
+            "gen_ai.usage.input_tokens" => 30,
+            "gen_ai.usage.output_tokens" => 12,
+            "gen_ai.client.token.usage" => 42,
+            "gen_ai.usage.reasoning_tokens" => 5,
+            "gen_ai.usage.prompt_tokens_details.cached_tokens" => 16,
+        },
+    )
+    .kind(3)
+    .event_at(1, "gen_ai.content.prompt", said! { "gen_ai.prompt" => "user: Weather in Paris?" })
+    .event_at(2, "gen_ai.content.completion", said! { "gen_ai.completion" => "Let me see." });
     span.check(&[
-        "CLIENT chat gpt-4o",
+        "chat gpt-4o (CLIENT)",
         "gen_ai.operation.name = chat",
         "gen_ai.provider.name = openai",
         "gen_ai.request.model = gpt-4o",
-        "gen_ai.request.stream = true",
-        "gen_ai.response.time_to_first_chunk = 0.41",
-        "gen_ai.server.time_per_output_token = 0.02",
+        "gen_ai.request.stream = true (bool)",
+        "gen_ai.response.time_to_first_chunk = 0.41 (double)",
+        "gen_ai.server.time_per_output_token = 0.02 (double)",
         "openai.request.service_tier = auto",
         "openai.response.service_tier = default",
         "openai.response.system_fingerprint = fp",
         "gen_ai.request.stop_sequences = []",
-        "gen_ai.usage.input_tokens = 30",
-        "gen_ai.usage.output_tokens = 12",
-        "gen_ai.usage.reasoning.output_tokens = 5",
-        "gen_ai.usage.cache_read.input_tokens = 16",
+        "gen_ai.usage.input_tokens = 30 (int)",
+        "gen_ai.usage.output_tokens = 12 (int)",
+        "gen_ai.usage.reasoning.output_tokens = 5 (int)",
+        "gen_ai.usage.cache_read.input_tokens = 16 (int)",
         r#"gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Weather in Paris?"}]}]"#,
         r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"reasoning","content":"A tool knows."},{"type":"text","content":"Let me see."},{"type":"tool_call","id":"call_1","name":"get_weather","arguments":{"city": "Paris"}}],"finish_reason":""}]"#,
     ]);
@@ -169,73 +203,98 @@ fn attribute_and_event_are_folded_once() {
 /// Tool spans, with keys of their own until 1.36.8, and with Python's text of the arguments since.
 #[test]
 fn tools() {
-    Made::new("openlit.instrumentation.langchain", "execute_tool get_weather")
-        .kind(1)
-        .text("gen_ai.operation.name", "execute_tool")
-        .text("gen_ai.tool.name", "get_weather")
-        .text("gen_ai.tool.input", r#"{"city":"Paris"}"#)
-        .text("gen_ai.tool.output", "18C")
-        .check(&[
-            "INTERNAL execute_tool get_weather",
-            "gen_ai.operation.name = execute_tool",
-            "gen_ai.tool.name = get_weather",
-            r#"gen_ai.tool.call.arguments = {"city":"Paris"}"#,
-            "gen_ai.tool.call.result = 18C",
-        ]);
-    let span = Made::new("openlit.instrumentation.langchain", "execute_tool get_weather")
-        .text("gen_ai.operation.name", "execute_tool")
-        .text("gen_ai.tool.call.arguments", "{'city': 'Paris', 'now': True}")
-        .to(Target::Main);
+    Made::new(
+        "openlit.instrumentation.langchain",
+        "execute_tool get_weather",
+        said! {
+            "gen_ai.operation.name" => "execute_tool",
+            "gen_ai.tool.name" => "get_weather",
+            "gen_ai.tool.input" => r#"{"city":"Paris"}"#,
+            "gen_ai.tool.output" => "18C",
+        },
+    )
+    .check(&[
+        "execute_tool get_weather (INTERNAL)",
+        "gen_ai.operation.name = execute_tool",
+        "gen_ai.tool.name = get_weather",
+        r#"gen_ai.tool.call.arguments = {"city":"Paris"}"#,
+        "gen_ai.tool.call.result = 18C",
+    ]);
+    let span = Made::new(
+        "openlit.instrumentation.langchain",
+        "execute_tool get_weather",
+        said! {
+            "gen_ai.operation.name" => "execute_tool",
+            "gen_ai.tool.call.arguments" => "{'city': 'Paris', 'now': True}",
+        },
+    )
+    .kind(3)
+    .to(Target::Main);
     assert_eq!(text(&span.attributes, "gen_ai.tool.call.arguments"), Some(r#"{"city":"Paris","now":true}"#));
 }
 
 /// An MCP call is an `execute_tool` with the protocol's method.
 #[test]
 fn mcp() {
-    Made::new("openlit.instrumentation.mcp", "mcp tools/call")
-        .text("gen_ai.operation.name", "mcp_tool_call")
-        .text("mcp.method", "tools/call")
-        .text("mcp.message_id", "7")
-        .text("mcp.tool.name", "get_weather")
-        .text("mcp.tool.arguments", r#"{"city":"Paris"}"#)
-        .text("mcp.transport.type", "stdio")
-        .check(&[
-            "CLIENT tools/call get_weather",
-            "gen_ai.operation.name = execute_tool",
-            "mcp.method.name = tools/call",
-            "jsonrpc.request.id = 7",
-            "gen_ai.tool.name = get_weather",
-            r#"gen_ai.tool.call.arguments = {"city":"Paris"}"#,
-            "network.transport = pipe",
-        ]);
+    Made::new(
+        "openlit.instrumentation.mcp",
+        "mcp tools/call",
+        said! {
+            "gen_ai.operation.name" => "mcp_tool_call",
+            "mcp.method" => "tools/call",
+            "mcp.message_id" => "7",
+            "mcp.tool.name" => "get_weather",
+            "mcp.tool.arguments" => r#"{"city":"Paris"}"#,
+            "mcp.transport.type" => "stdio",
+        },
+    )
+    .kind(3)
+    .check(&[
+        "tools/call get_weather (CLIENT)",
+        "gen_ai.operation.name = execute_tool",
+        "mcp.method.name = tools/call",
+        "jsonrpc.request.id = 7",
+        "gen_ai.tool.name = get_weather",
+        r#"gen_ai.tool.call.arguments = {"city":"Paris"}"#,
+        "network.transport = pipe",
+    ]);
 }
 
 /// A framework's or a database's span is no operation of the conventions: it is named as what it is.
 #[test]
 fn what_is_no_operation_stays_what_it_is() {
-    let span = Made::new("openlit.otel.tracing", "chroma.query")
-        .text("gen_ai.type", "vectordb")
-        .text("db.system", "chroma")
-        .int("db.n_results", 3);
-    assert_eq!(
-        lines(&span.to(Target::V1_41)),
-        ["CLIENT chroma.query", "db.n_results = 3", "db.system = chroma", "gen_ai.type = vectordb"]
-    );
+    let span = Made::new(
+        "openlit.otel.tracing",
+        "chroma.query",
+        said! {
+            "gen_ai.type" => "vectordb",
+            "db.system" => "chroma",
+            "db.n_results" => 3,
+        },
+    )
+    .kind(3);
+    span.check(&["chroma.query (CLIENT)", "db.n_results = 3 (int)", "db.system = chroma", "gen_ai.type = vectordb"]);
 }
 
 /// Anthropic's own input leaves cached tokens out, OpenAI's has them; both are handed through.
 #[test]
 fn counts_are_the_providers_own() {
     let made = |provider: &str| {
-        let span = Made::new("openlit.instrumentation.x", "chat m")
-            .text("gen_ai.operation.name", "chat")
-            .text("gen_ai.provider.name", provider)
-            .text("gen_ai.request.model", "m")
-            .int("gen_ai.usage.input_tokens", 3000)
-            .int("gen_ai.usage.output_tokens", 10)
-            .int("gen_ai.client.token.usage", 3010)
-            .int("gen_ai.usage.cache_read.input_tokens", 2048)
-            .to(Target::Main);
+        let span = Made::new(
+            "openlit.instrumentation.x",
+            "chat m",
+            said! {
+                "gen_ai.operation.name" => "chat",
+                "gen_ai.provider.name" => provider,
+                "gen_ai.request.model" => "m",
+                "gen_ai.usage.input_tokens" => 3000,
+                "gen_ai.usage.output_tokens" => 10,
+                "gen_ai.client.token.usage" => 3010,
+                "gen_ai.usage.cache_read.input_tokens" => 2048,
+            },
+        )
+        .kind(3)
+        .to(Target::Main);
         (
             int(&span.attributes, "gen_ai.usage.input_tokens"),
             int(&span.attributes, "dragoman.usage.reported_input_tokens"),

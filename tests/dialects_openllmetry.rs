@@ -4,8 +4,8 @@ mod support;
 
 use dragoman::genai::settings::Target;
 use opentelemetry_proto::tonic::common::v1::any_value;
-use support::made::Made;
-use support::translated::{check_expected, check_promises, string, translated, translated_span};
+use support::made::{Made, Said};
+use support::translated::{check_expected, check_promises, translated};
 use support::{attribute, cases, corpus, text};
 
 const EMITTERS: &[&str] = &[
@@ -121,19 +121,21 @@ fn a_current_span_of_an_official_package_is_not_touched() {
 /// Anthropic's thinking has the number 0 and the finish reason, the answer the number 1.
 #[test]
 fn thoughts_and_their_answer_are_one_choice() {
-    let span = translated_span(
+    let span = Made::new(
         "opentelemetry.instrumentation.anthropic",
-        "0.49.6",
         "anthropic.chat",
-        &[
-            ("gen_ai.request.model", string("claude-sonnet-4")),
-            ("gen_ai.completion.0.role", string("thinking")),
-            ("gen_ai.completion.0.content", string("Let me see.")),
-            ("gen_ai.completion.0.finish_reason", string("end_turn")),
-            ("gen_ai.completion.1.role", string("assistant")),
-            ("gen_ai.completion.1.content", string("Paris.")),
-        ],
-    );
+        said! {
+            "gen_ai.request.model" => "claude-sonnet-4",
+            "gen_ai.completion.0.role" => "thinking",
+            "gen_ai.completion.0.content" => "Let me see.",
+            "gen_ai.completion.0.finish_reason" => "end_turn",
+            "gen_ai.completion.1.role" => "assistant",
+            "gen_ai.completion.1.content" => "Paris.",
+        },
+    )
+    .kind(3)
+    .version("0.49.6")
+    .to(Target::V1_41);
     assert_eq!(
         text(&span.attributes, "gen_ai.output.messages"),
         Some(
@@ -145,20 +147,22 @@ fn thoughts_and_their_answer_are_one_choice() {
 /// openai-agents numbers the items of one answer.
 #[test]
 fn the_items_of_an_agents_answer_are_one_choice() {
-    let span = translated_span(
+    let span = Made::new(
         "opentelemetry.instrumentation.openai_agents",
-        "0.49.6",
         "openai.response",
-        &[
-            ("gen_ai.request.model", string("gpt-4o")),
-            ("gen_ai.completion.0.role", string("assistant")),
-            ("gen_ai.completion.0.content", string("Looking.")),
-            ("gen_ai.completion.1.role", string("assistant")),
-            ("gen_ai.completion.1.tool_calls.0.id", string("c1")),
-            ("gen_ai.completion.1.tool_calls.0.name", string("f")),
-            ("gen_ai.completion.1.finish_reason", string("tool_calls")),
-        ],
-    );
+        said! {
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.completion.0.role" => "assistant",
+            "gen_ai.completion.0.content" => "Looking.",
+            "gen_ai.completion.1.role" => "assistant",
+            "gen_ai.completion.1.tool_calls.0.id" => "c1",
+            "gen_ai.completion.1.tool_calls.0.name" => "f",
+            "gen_ai.completion.1.finish_reason" => "tool_calls",
+        },
+    )
+    .kind(3)
+    .version("0.49.6")
+    .to(Target::V1_41);
     assert_eq!(
         text(&span.attributes, "gen_ai.output.messages"),
         Some(
@@ -170,15 +174,21 @@ fn the_items_of_an_agents_answer_are_one_choice() {
 /// The documents of a rerank stand there as system prompts, the scores as completions.
 #[test]
 fn a_rerank_has_no_messages() {
-    let attributes = [
-        ("llm.request.type", string("rerank")),
-        ("gen_ai.system", string("Cohere")),
-        ("gen_ai.request.model", string("rerank-v3.5")),
-        ("gen_ai.prompt.0.role", string("system")),
-        ("gen_ai.prompt.0.content", string("A document.")),
-        ("gen_ai.completion.0.content", string("Doc 0, Score: 0.9")),
-    ];
-    let span = translated_span("opentelemetry.instrumentation.cohere", "0.49.6", "cohere.rerank", &attributes);
+    let span = Made::new(
+        "opentelemetry.instrumentation.cohere",
+        "cohere.rerank",
+        said! {
+            "llm.request.type" => "rerank",
+            "gen_ai.system" => "Cohere",
+            "gen_ai.request.model" => "rerank-v3.5",
+            "gen_ai.prompt.0.role" => "system",
+            "gen_ai.prompt.0.content" => "A document.",
+            "gen_ai.completion.0.content" => "Doc 0, Score: 0.9",
+        },
+    )
+    .kind(3)
+    .version("0.49.6")
+    .to(Target::V1_41);
     for key in ["gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"] {
         assert_eq!(text(&span.attributes, key), None, "{key}");
     }
@@ -190,36 +200,36 @@ fn a_rerank_has_no_messages() {
 
 #[test]
 fn the_service_is_the_provider_where_the_client_is_not() {
-    let provider = |scope: &str, more: &[(&str, any_value::Value)]| {
-        let mut attributes = vec![("llm.request.type", string("chat")), ("gen_ai.request.model", string("m"))];
-        attributes.extend(more.iter().cloned());
-        let span = translated_span(scope, "0.30.0", "openai.chat", &attributes);
+    let provider = |scope: &str, system: &str, more: &[(&'static str, &str)]| {
+        let call = said! { "llm.request.type" => "chat", "gen_ai.request.model" => "m", "gen_ai.system" => system };
+        let more = more.iter().map(|(key, value)| (*key, value.value()));
+        let span = Made::new(scope, "openai.chat", call).with(more).kind(3).version("0.30.0").to(Target::V1_41);
         text(&span.attributes, "gen_ai.provider.name").unwrap().to_owned()
     };
     let openai = "opentelemetry.instrumentation.openai.v1";
-    assert_eq!(
-        provider("opentelemetry.instrumentation.bedrock", &[("gen_ai.system", string("anthropic"))]),
-        "aws.bedrock"
-    );
-    let azure = [("gen_ai.system", string("OpenAI")), ("gen_ai.openai.api_version", string("2024-02-01"))];
-    assert_eq!(provider(openai, &azure), "azure.ai.openai");
-    let ollama = [("gen_ai.system", string("OpenAI")), ("gen_ai.openai.api_base", string("http://h:11434/v1/"))];
-    assert_eq!(provider(openai, &ollama), "ollama");
+    assert_eq!(provider("opentelemetry.instrumentation.bedrock", "anthropic", &[]), "aws.bedrock");
+    assert_eq!(provider(openai, "OpenAI", &[("gen_ai.openai.api_version", "2024-02-01")]), "azure.ai.openai");
+    assert_eq!(provider(openai, "OpenAI", &[("gen_ai.openai.api_base", "http://h:11434/v1/")]), "ollama");
 }
 
 /// What a workflow took and gave is messages only if it is.
 #[test]
 fn a_workflows_messages() {
     let workflow = |input: &str| {
-        Made::new("traceloop.tracer", "joke.workflow")
-            .kind(1)
-            .text("traceloop.span.kind", "workflow")
-            .text("traceloop.workflow.name", "joke")
-            .text("traceloop.entity.input", input)
+        Made::new(
+            "traceloop.tracer",
+            "joke.workflow",
+            said! {
+                "traceloop.span.kind" => "workflow",
+                "traceloop.workflow.name" => "joke",
+                "traceloop.entity.input" => input,
+            },
+        )
+        .version("0.40.0")
     };
     let call = r#"{"args": [], "kwargs": {"topic": "otel"}}"#;
     workflow(call).check(&[
-        "INTERNAL invoke_workflow joke",
+        "invoke_workflow joke (INTERNAL)",
         "gen_ai.operation.name = invoke_workflow",
         "gen_ai.workflow.name = joke",
         "traceloop.span.kind = workflow",
@@ -236,19 +246,26 @@ fn a_workflows_messages() {
 /// Documents, query and scores of a rerank, which stand there as messages.
 #[test]
 fn a_rerank_says_its_documents() {
-    let span = Made::new("opentelemetry.instrumentation.cohere", "cohere.rerank")
-        .text("llm.request.type", "rerank")
-        .text("gen_ai.system", "Cohere")
-        .text("gen_ai.request.model", "rerank-v3.5")
-        .text("gen_ai.prompt.0.role", "system")
-        .text("gen_ai.prompt.0.content", "Paris is in France.")
-        .text("gen_ai.prompt.1.role", "system")
-        .text("gen_ai.prompt.1.content", "Rome is in Italy.")
-        .text("gen_ai.prompt.2.role", "user")
-        .text("gen_ai.prompt.2.content", "Where is Rome?")
-        .text("gen_ai.completion.0.role", "assistant")
-        .text("gen_ai.completion.0.content", "Doc 1, Score: 0.9")
-        .to(Target::Main);
+    let span = Made::new(
+        "opentelemetry.instrumentation.cohere",
+        "cohere.rerank",
+        said! {
+            "llm.request.type" => "rerank",
+            "gen_ai.system" => "Cohere",
+            "gen_ai.request.model" => "rerank-v3.5",
+            "gen_ai.prompt.0.role" => "system",
+            "gen_ai.prompt.0.content" => "Paris is in France.",
+            "gen_ai.prompt.1.role" => "system",
+            "gen_ai.prompt.1.content" => "Rome is in Italy.",
+            "gen_ai.prompt.2.role" => "user",
+            "gen_ai.prompt.2.content" => "Where is Rome?",
+            "gen_ai.completion.0.role" => "assistant",
+            "gen_ai.completion.0.content" => "Doc 1, Score: 0.9",
+        },
+    )
+    .kind(3)
+    .version("0.40.0")
+    .to(Target::Main);
     assert_eq!(text(&span.attributes, "gen_ai.retrieval.query.text"), Some("Where is Rome?"));
     assert_eq!(
         text(&span.attributes, "gen_ai.retrieval.documents"),
@@ -260,15 +277,22 @@ fn a_rerank_says_its_documents() {
 /// LangChain's wrapper of 0.26 has no word for the messages of tools.
 #[test]
 fn an_unknown_role_is_a_tools() {
-    let span = Made::new("opentelemetry.instrumentation.langchain", "ChatOpenAI.chat")
-        .text("llm.request.type", "chat")
-        .text("gen_ai.prompt.0.role", "user")
-        .text("gen_ai.prompt.0.content", "Weather?")
-        .text("gen_ai.prompt.1.role", "assistant")
-        .text("gen_ai.prompt.1.content", "")
-        .text("gen_ai.prompt.2.role", "unknown")
-        .text("gen_ai.prompt.2.content", "18C")
-        .to(Target::Main);
+    let span = Made::new(
+        "opentelemetry.instrumentation.langchain",
+        "ChatOpenAI.chat",
+        said! {
+            "llm.request.type" => "chat",
+            "gen_ai.prompt.0.role" => "user",
+            "gen_ai.prompt.0.content" => "Weather?",
+            "gen_ai.prompt.1.role" => "assistant",
+            "gen_ai.prompt.1.content" => "",
+            "gen_ai.prompt.2.role" => "unknown",
+            "gen_ai.prompt.2.content" => "18C",
+        },
+    )
+    .kind(3)
+    .version("0.40.0")
+    .to(Target::Main);
     assert_eq!(
         text(&span.attributes, "gen_ai.input.messages"),
         Some(
@@ -281,25 +305,32 @@ fn an_unknown_role_is_a_tools() {
 #[test]
 fn variables_of_a_prompt() {
     let made = || {
-        Made::new("opentelemetry.instrumentation.openai.v1", "openai.chat")
-            .text("llm.request.type", "chat")
-            .text("traceloop.prompt.key", "greet")
-            .int("traceloop.prompt.version", 3)
-            .text("traceloop.prompt.template_variables.name", "Ada")
+        Made::new(
+            "opentelemetry.instrumentation.openai.v1",
+            "openai.chat",
+            said! {
+                "llm.request.type" => "chat",
+                "traceloop.prompt.key" => "greet",
+                "traceloop.prompt.version" => 3,
+                "traceloop.prompt.template_variables.name" => "Ada",
+            },
+        )
+        .kind(3)
+        .version("0.40.0")
     };
     made().check(&[
-        "CLIENT chat",
+        "chat (CLIENT)",
         "gen_ai.operation.name = chat",
         "gen_ai.prompt.name = greet",
-        "traceloop.prompt.version = 3",
+        "traceloop.prompt.version = 3 (int)",
         "traceloop.prompt.template_variables.name = Ada",
     ]);
     made().check_main(&[
-        "CLIENT chat",
+        "chat (CLIENT)",
         "gen_ai.operation.name = chat",
         "gen_ai.prompt.name = greet",
-        "gen_ai.prompt.version = 3",
-        "traceloop.prompt.version = 3",
+        "gen_ai.prompt.version = 3 (int)",
+        "traceloop.prompt.version = 3 (int)",
         "gen_ai.prompt.variable.name = Ada",
     ]);
 }
@@ -307,12 +338,19 @@ fn variables_of_a_prompt() {
 /// A chunk's event says when a stream's first chunk came; the error of a call is told by its body.
 #[test]
 fn first_chunks_and_errors() {
-    let span = Made::new("opentelemetry.instrumentation.openai.v1", "openai.chat")
-        .text("llm.request.type", "chat")
-        .text("gen_ai.prompt.prompt_error", r#"{"error":{"type":"invalid_request_error","message":"no"}}"#)
-        .event("llm.content.completion.chunk", 125, &[])
-        .event("llm.content.completion.chunk", 130, &[])
-        .to(Target::V1_41);
+    let span = Made::new(
+        "opentelemetry.instrumentation.openai.v1",
+        "openai.chat",
+        said! {
+            "llm.request.type" => "chat",
+            "gen_ai.prompt.prompt_error" => r#"{"error":{"type":"invalid_request_error","message":"no"}}"#,
+        },
+    )
+    .kind(3)
+    .version("0.40.0")
+    .event_at(125, "llm.content.completion.chunk", said! {})
+    .event_at(130, "llm.content.completion.chunk", said! {})
+    .to(Target::V1_41);
     let seconds = attribute(&span.attributes, "gen_ai.response.time_to_first_chunk").unwrap();
     assert_eq!(seconds.value, Some(any_value::Value::DoubleValue(0.125)));
     assert_eq!(text(&span.attributes, "error.type"), Some("invalid_request_error"));
@@ -322,25 +360,32 @@ fn first_chunks_and_errors() {
 /// Gateways write the same numbered keys under scopes of their own.
 #[test]
 fn a_gateways_indexed_prompts() {
-    let span = Made::new("tfy-llm-gateway", "ChatCompletion")
-        .text("gen_ai.system", "openai")
-        .text("gen_ai.request.model", "gpt-4o")
-        .text("gen_ai.prompt.0.role", "user")
-        .text("gen_ai.prompt.0.content", "Hi")
-        .text("gen_ai.completion.0.role", "assistant")
-        .text("gen_ai.completion.0.content", "Hello")
-        .text("gen_ai.completion.0.finish_reason", "stop")
-        .int("llm.usage.total_tokens", 3)
-        .int("gen_ai.usage.prompt_tokens", 2)
-        .int("gen_ai.usage.completion_tokens", 1);
+    let span = Made::new(
+        "tfy-llm-gateway",
+        "ChatCompletion",
+        said! {
+            "gen_ai.system" => "openai",
+            "gen_ai.request.model" => "gpt-4o",
+            "gen_ai.prompt.0.role" => "user",
+            "gen_ai.prompt.0.content" => "Hi",
+            "gen_ai.completion.0.role" => "assistant",
+            "gen_ai.completion.0.content" => "Hello",
+            "gen_ai.completion.0.finish_reason" => "stop",
+            "llm.usage.total_tokens" => 3,
+            "gen_ai.usage.prompt_tokens" => 2,
+            "gen_ai.usage.completion_tokens" => 1,
+        },
+    )
+    .kind(3)
+    .version("0.40.0");
     span.check(&[
-        "CLIENT ChatCompletion",
+        "ChatCompletion (CLIENT)",
         "gen_ai.operation.name = chat",
         "gen_ai.provider.name = openai",
         "gen_ai.request.model = gpt-4o",
         "gen_ai.response.finish_reasons = [stop]",
-        "gen_ai.usage.input_tokens = 2",
-        "gen_ai.usage.output_tokens = 1",
+        "gen_ai.usage.input_tokens = 2 (int)",
+        "gen_ai.usage.output_tokens = 1 (int)",
         r#"gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#,
         r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"stop"}]"#,
     ]);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 use support::translated::check_expected;
 
 const SCOPE: &str = "pydantic-ai";
@@ -36,7 +36,7 @@ fn events_of_a_gemini_call() {
             "gen_ai.usage.output_tokens" => 58,
             "gen_ai.usage.details.thoughts_tokens" => 40,
             "gen_ai.usage.details.cache_read_tokens" => 9,
-            "gen_ai.response.finish_reasons" => &["stop"][..],
+            "gen_ai.response.finish_reasons" => ["stop"],
         },
     );
     assert_eq!(
@@ -126,6 +126,6 @@ fn a_result_that_is_not_what_was_said_last() {
 /// A wrapper around the tools of a step is nothing that a target has words for.
 #[test]
 fn running_tools_is_no_operation() {
-    let span = Made::new(SCOPE, "running tools", said! { "tools" => &["f"][..], "logfire.msg" => "running 1 tool" });
+    let span = Made::new(SCOPE, "running tools", said! { "tools" => ["f"], "logfire.msg" => "running 1 tool" });
     assert_eq!(span.says(), "running tools (INTERNAL)\n  logfire.msg = running 1 tool\n  tools = [f]\n");
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::crafted::Made;
+use support::made::Made;
 use support::translated::check_expected;
 
 const SCOPE: &str = "strands.telemetry.tracer";
@@ -33,8 +33,13 @@ fn a_call_of_bedrock_with_thoughts_and_cache() {
                 "gen_ai.server.time_to_first_token" => 250,
             },
         )
-        .event("gen_ai.user.message", said! { "content" => r#"[{"text": "Look"}, {"image": {"format": "png", "source": {"bytes": "aGk="}}}]"# })
-        .event("gen_ai.choice", said! { "finish_reason" => "tool_use", "message" => r#"[{"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "s"}}}, {"toolUse": {"toolUseId": "t1", "name": "f", "input": {"a": 1}}}]"# })
+        .event("gen_ai.user.message", said! {
+            "content" => r#"[{"text": "Look"}, {"image": {"format": "png", "source": {"bytes": "aGk="}}}]"#,
+        })
+        .event("gen_ai.choice", said! {
+            "finish_reason" => "tool_use",
+            "message" => r#"[{"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "s"}}}, {"toolUse": {"toolUseId": "t1", "name": "f", "input": {"a": 1}}}]"#,
+        })
     };
     assert_eq!(
         span().says(),
@@ -96,13 +101,19 @@ fn the_latest_conventions_on_an_event() {
     let call = Made::new(
         SCOPE,
         "chat",
-        said! { "gen_ai.operation.name" => "chat", "gen_ai.provider.name" => "strands-agents", "gen_ai.request.model" => "gpt-4o-mini" },
+        said! {
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.provider.name" => "strands-agents",
+            "gen_ai.request.model" => "gpt-4o-mini",
+        },
     )
     .event(DETAILS, said! {
         "gen_ai.input.messages" => r#"[{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}]"#,
         "gen_ai.system_instructions" => r#"[{"type": "text", "content": "Be terse."}]"#,
     })
-    .event(DETAILS, said! { "gen_ai.output.messages" => r#"[{"role": "assistant", "parts": [{"type": "text", "content": "Hello."}], "finish_reason": "end_turn"}]"# });
+    .event(DETAILS, said! {
+        "gen_ai.output.messages" => r#"[{"role": "assistant", "parts": [{"type": "text", "content": "Hello."}], "finish_reason": "end_turn"}]"#,
+    });
     assert_eq!(
         call.says(),
         r#"chat gpt-4o-mini (CLIENT)
@@ -120,8 +131,12 @@ fn the_latest_conventions_on_an_event() {
         "execute_tool f",
         said! { "gen_ai.operation.name" => "execute_tool", "gen_ai.tool.name" => "f", "gen_ai.tool.call.id" => "t1" },
     )
-    .event(DETAILS, said! { "gen_ai.input.messages" => r#"[{"role": "tool", "parts": [{"type": "tool_call", "name": "f", "id": "t1", "arguments": {"a": 1}}]}]"# })
-    .event(DETAILS, said! { "gen_ai.output.messages" => r#"[{"role": "tool", "parts": [{"type": "tool_call_response", "id": "t1", "response": [{"text": "18C"}]}]}]"# });
+    .event(DETAILS, said! {
+        "gen_ai.input.messages" => r#"[{"role": "tool", "parts": [{"type": "tool_call", "name": "f", "id": "t1", "arguments": {"a": 1}}]}]"#,
+    })
+    .event(DETAILS, said! {
+        "gen_ai.output.messages" => r#"[{"role": "tool", "parts": [{"type": "tool_call_response", "id": "t1", "response": [{"text": "18C"}]}]}]"#,
+    });
     assert_eq!(
         tool.says(),
         r#"execute_tool f (INTERNAL)

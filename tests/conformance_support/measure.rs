@@ -2,8 +2,6 @@
 
 use std::cell::OnceCell;
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use dragoman::genai::settings::{Genai as Settings, Originals, Target};
@@ -17,7 +15,7 @@ use serde_json::Value as Tree;
 use super::usage;
 use super::value::tree;
 use super::{content, homes, shapes};
-use crate::support::replay::{self, Case, Counter, Tokens, pass};
+use crate::support::replay::{self, Arrival, Case, Tokens, count, pass};
 
 /// Both targets.
 pub const TARGETS: [Target; 2] = [Target::V1_41, Target::Main];
@@ -129,26 +127,10 @@ impl Stages {
     }
 }
 
-/// Measures the emitters whose names begin with `prefix`, on all processors.
+/// Measures the emitters whose names begin with `prefix`.
 pub fn measure(prefix: &str) -> Vec<EmitterResult> {
-    let emitters: Vec<String> = replay::emitters().into_iter().filter(|name| name.starts_with(prefix)).collect();
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(emitters.len());
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                let stages = Stages::new();
-                while let Some(name) = emitters.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = measure_emitter(name, &stages);
-                    results.lock().unwrap().push(result);
-                }
-            });
-        }
-    });
-    let mut results = results.into_inner().unwrap();
-    results.sort_by(|one, other| one.name.cmp(&other.name));
-    results
+    let stages = Stages::new();
+    replay::each_emitter(prefix, |name| measure_emitter(name, &stages))
 }
 
 fn measure_emitter(name: &str, stages: &Stages) -> EmitterResult {
@@ -160,41 +142,15 @@ fn measure_emitter(name: &str, stages: &Stages) -> EmitterResult {
             targets: std::array::from_fn(|target| measure_case(case, target, stages)),
         })
         .collect();
-    let order: Vec<usize> = (0..cases.len()).collect();
-    let reverse: Vec<usize> = (0..cases.len()).rev().collect();
     for (target, stage) in stages.replace.iter().enumerate() {
-        for (place, tokens) in count(&cases, &order, stage, false) {
-            results[place].targets[target].counted = tokens;
+        for (result, tokens) in results.iter_mut().zip(count(&cases, stage, Arrival::AsSent)) {
+            result.targets[target].counted = tokens;
         }
-        for (place, tokens) in count(&cases, &reverse, stage, true) {
-            results[place].targets[target].reversed = tokens;
+        for (result, tokens) in results.iter_mut().zip(count(&cases, stage, Arrival::Reversed)) {
+            result.targets[target].reversed = tokens;
         }
     }
     EmitterResult { name: name.to_owned(), cases: results }
-}
-
-/// What is counted for every case, when they arrive in this order.
-fn count(cases: &[Case], order: &[usize], genai: &Genai, reverse: bool) -> Vec<(usize, Tokens)> {
-    // A server's spans name parents in earlier cases: one ledger for its whole life.
-    let is_server = cases.iter().any(|case| case.name == "startup");
-    let mut counter = Counter::new();
-    let mut counts = Vec::new();
-    for place in order {
-        if !is_server {
-            counter = Counter::new();
-        }
-        let before = counter.total();
-        let mut requests: Vec<&Bytes> = cases[*place].requests.iter().collect();
-        if reverse {
-            requests.reverse();
-        }
-        for request in requests {
-            pass(request, genai, Some(&counter));
-        }
-        let after = counter.total();
-        counts.push((*place, (after.0 - before.0, after.1 - before.1)));
-    }
-    counts
 }
 
 /// A span and the name of its scope.

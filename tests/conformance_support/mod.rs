@@ -1,5 +1,5 @@
 //! How much of the corpus is right: what is measured, by judges that share nothing with the product.
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "helpers of tests may fail")]
+#![allow(dead_code, clippy::unwrap_used, unreachable_pub, reason = "every test file uses a part of it")]
 
 pub mod content;
 pub mod expected;

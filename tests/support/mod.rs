@@ -2,8 +2,6 @@
 //! decoded by prost, which is the oracle.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "every test file uses a part of it")]
 
-pub mod crafted;
-pub mod handmade;
 pub mod made;
 pub mod replay;
 pub mod translated;

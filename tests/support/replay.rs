@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -40,6 +41,25 @@ pub fn emitters() -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// What `work` makes of every emitter whose name begins with `prefix`, by name; done on all processors.
+pub fn each_emitter<T: Send>(prefix: &str, work: impl Fn(&str) -> T + Sync) -> Vec<T> {
+    let emitters: Vec<String> = emitters().into_iter().filter(|name| name.starts_with(prefix)).collect();
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(emitters.len());
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                while let Some(name) = emitters.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = work(name);
+                    results.lock().unwrap().insert(name, result);
+                }
+            });
+        }
+    });
+    results.into_inner().unwrap().into_values().collect()
 }
 
 /// The cases of an emitter: `startup`, the others by name, `shutdown`.
@@ -147,6 +167,81 @@ pub fn pass(body: &Bytes, genai: &Genai, counter: Option<&Counter>) -> Bytes {
         pass.commit();
     }
     out
+}
+
+/// How what an emitter sent arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// Request by request, in the order of the recording.
+    AsSent,
+    /// The same requests, the last one first.
+    Reversed,
+    /// Every span in a request of its own, the first to end first.
+    OneByOne,
+    /// The same, the last to end first.
+    OneByOneReversed,
+}
+
+/// What is counted for every case, in the order of `cases`, when they arrive in this way.
+pub fn count(cases: &[Case], genai: &Genai, arrival: Arrival) -> Vec<Tokens> {
+    // A server's spans name parents in earlier cases: one ledger for its whole life.
+    let is_server = cases.iter().any(|case| case.name == "startup");
+    let is_reversed = matches!(arrival, Arrival::Reversed | Arrival::OneByOneReversed);
+    let mut counter = Counter::new();
+    let mut one = |case: &Case| {
+        if !is_server {
+            counter = Counter::new();
+        }
+        let before = counter.total();
+        let mut requests = match arrival {
+            Arrival::AsSent | Arrival::Reversed => case.requests.clone(),
+            Arrival::OneByOne | Arrival::OneByOneReversed => one_by_one(&case.requests),
+        };
+        if is_reversed {
+            requests.reverse();
+        }
+        for request in &requests {
+            pass(request, genai, Some(&counter));
+        }
+        let after = counter.total();
+        (after.0 - before.0, after.1 - before.1)
+    };
+    if is_reversed {
+        let mut counts: Vec<Tokens> = cases.iter().rev().map(&mut one).collect();
+        counts.reverse();
+        counts
+    } else {
+        cases.iter().map(one).collect()
+    }
+}
+
+/// Every span of the requests in a request of its own, the first to end first.
+fn one_by_one(requests: &[Bytes]) -> Vec<Bytes> {
+    struct Only {
+        wanted: usize,
+        seen: usize,
+        end: u64,
+    }
+    impl Visitor for Only {
+        fn span(&mut self, span: &mut Span<'_>, _: &Origin<'_>) {
+            if self.seen == self.wanted {
+                self.end = span.end_time_unix_nano();
+            } else {
+                span.drop_span();
+            }
+            self.seen += 1;
+        }
+    }
+    let mut spans = Vec::new();
+    for request in requests {
+        for wanted in 0..traces::check(request).unwrap() {
+            let mut only = Only { wanted, seen: 0, end: 0 };
+            let body = traces::edit(request, &mut only).unwrap().body;
+            spans.push((only.end, body));
+        }
+    }
+    spans.sort_by_key(|(end, _)| *end);
+    spans.into_iter().map(|(_, body)| body).collect()
 }
 
 /// What the product says that it threw away for a reason, span by span: keys and names of events.

@@ -7,13 +7,11 @@ use bytes::Bytes;
 use dragoman::genai::settings::{Genai, Target};
 use dragoman::genai::translate::{NoBatch, Translation, Translator};
 use dragoman::otlp::traces::{self, Origin, Visitor};
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::{InstrumentationScope, KeyValue, any_value};
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
-use prost::Message;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
+use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Tree;
 
-use super::{attribute, cases, int, key_values, requests, spans, text};
+use super::{attribute, cases, int, requests, spans, text};
 
 /// A span before and after its translation; `None` for what it was found to be if it is no
 /// operation.
@@ -35,8 +33,14 @@ impl Visitor for Translating {
     }
 }
 
+/// A request translated, originals replaced.
 pub fn translate(body: &Bytes, target: Target) -> (Bytes, Vec<Option<Translation>>) {
-    let translator = Translator::new(&Genai { target, ..Genai::default() });
+    translate_with(body, &Genai { target, ..Genai::default() })
+}
+
+/// A request translated.
+pub fn translate_with(body: &Bytes, settings: &Genai) -> (Bytes, Vec<Option<Translation>>) {
+    let translator = Translator::new(settings);
     let tally = translator.tally();
     let mut visitor = Translating { translator, tally, found: Vec::new() };
     let outcome = traces::edit(body, &mut visitor).unwrap();
@@ -61,24 +65,6 @@ pub fn translated(case: &Path) -> Vec<Translated> {
         all.extend(spans.map(|((before, after), found)| Translated { before, after, found }));
     }
     all
-}
-
-/// A span made of a few attributes, translated; the second pass must change nothing.
-pub fn translated_span(scope: &str, version: &str, name: &str, attributes: &[(&str, any_value::Value)]) -> Span {
-    let attributes = key_values(attributes);
-    let span = Span { name: name.into(), kind: 3, attributes, ..Default::default() };
-    let scope = InstrumentationScope { name: scope.into(), version: version.into(), ..Default::default() };
-    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans: vec![span], ..Default::default() }];
-    let request =
-        ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { scope_spans, ..Default::default() }] };
-    let (once, _) = translate(&Bytes::from(request.encode_to_vec()), Target::V1_41);
-    assert_eq!(translate(&once, Target::V1_41).0, once, "a second pass changed something");
-    spans(&once).remove(0)
-}
-
-/// An attribute's text.
-pub fn string(text: &str) -> any_value::Value {
-    any_value::Value::StringValue(text.into())
 }
 
 /// `case.json`.
