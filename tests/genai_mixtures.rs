@@ -230,6 +230,14 @@ fn a_count_that_only_the_total_says_is_repaired_at_once() {
 }
 
 #[test]
+fn an_events_role_is_the_conventions_word() {
+    let case = Case::new("x").text("gen_ai.request.model", "m");
+    let case = case.event("gen_ai.developer.message", &[("content", "Be brief."), ("other", "x")]);
+    let done = settled(case, &replace());
+    assert_eq!(done.messages("gen_ai.input.messages")[0]["role"], json!("system"));
+}
+
+#[test]
 fn two_things_of_one_name_in_a_block_are_told_apart() {
     let of = |piece: &str| format!("llm.input_messages.0.message.contents.0.message_content.{piece}");
     let case =

@@ -51,6 +51,7 @@ fn is_valid(field: Field, kind: Type, value: &Value<'_>) -> bool {
         (Field::ServerAddress, Some(address)) => !address.contains("://"),
         // A router's prefix goes if it is the provider.
         (Field::ResponseModel, Some(model)) => !model.contains('/'),
+        (_, Some(word)) => !is_word_of_an_emitter(word),
         _ => true,
     };
     is_own_word && scalar != Scalar::Int(0) && is_of(kind, value) && written(&scalar, kind) == *value
