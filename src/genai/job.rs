@@ -282,7 +282,7 @@ impl<'t, 's> Job<'t, 's> {
         let about = About::Field(field);
         let current = work.rank == RANK_CURRENT;
         let number = self.claims.len();
-        let repaired = if self.python && is_any(field) { from_python(value) } else { None };
+        let repaired = if is_any(field) && self.may_be_python(field) { from_python(value) } else { None };
         let value = repaired.as_ref().unwrap_or(value);
         let host;
         let (value, port) = match address(field, value) {
@@ -338,6 +338,16 @@ impl<'t, 's> Job<'t, 's> {
             }
         };
         self.claim(&work, about, outcome, rule);
+    }
+
+    /// Whether a text may be Python's: under its own key, or once it stands under the current name.
+    fn may_be_python(&self, field: Field) -> bool {
+        let rank = |dialect| self.speakers.rank(self.index, dialect);
+        self.python
+            || (self.convention.name(field))
+                .and_then(|(attribute, _)| self.index.reader_of(attribute, rank))
+                .and_then(|dialect| self.index.table(dialect))
+                .is_some_and(|table| table.python)
     }
 
     fn written_type(&self, field: Field) -> Type {
