@@ -250,6 +250,13 @@ fn a_python_literal_is_read_as_under_the_current_name() {
 }
 
 #[test]
+fn a_model_that_a_dialects_own_rule_finds_opens_the_guard() {
+    let case = Case::new("x").text("gen_ai.output.type", "text").text("llm.model_name", "m");
+    let done = settled(case.int("eval_count", 42), &replace());
+    assert_eq!(done.json()["gen_ai.usage.output_tokens"], json!(42));
+}
+
+#[test]
 fn two_things_of_one_name_in_a_block_are_told_apart() {
     let of = |piece: &str| format!("llm.input_messages.0.message.contents.0.message_content.{piece}");
     let case =
