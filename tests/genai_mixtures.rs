@@ -232,6 +232,33 @@ fn a_count_that_only_the_total_says_is_repaired_at_once() {
 }
 
 #[test]
+fn an_events_role_is_the_conventions_word() {
+    let case = Case::new("x").text("gen_ai.request.model", "m");
+    let case = case.event("gen_ai.developer.message", &[("content", "Be brief."), ("other", "x")]);
+    let done = settled(case.clone(), &replace());
+    assert_eq!(done.messages("gen_ai.input.messages")[0]["role"], json!("system"));
+    let done = settled(case.event("gen_ai.choice", &[("content", "Hi"), ("role", "unknown")]), &keep());
+    assert_eq!(done.messages("gen_ai.output.messages")[0]["role"], json!("assistant"));
+}
+
+#[test]
+fn a_python_literal_is_read_as_under_the_current_name() {
+    let case = Case::new("x").resource("telemetry.sdk.name", "openlit");
+    let case = case.text("gen_ai.operation.name", "execute_tool").text("haystack.agent.step.tool.input", "{'a': None}");
+    for settings in all_settings() {
+        let done = settled(case.clone(), &settings);
+        assert_eq!(done.json()["gen_ai.tool.call.arguments"], json!(r#"{"a":null}"#));
+    }
+}
+
+#[test]
+fn a_model_that_a_dialects_own_rule_finds_opens_the_guard() {
+    let case = Case::new("x").text("gen_ai.output.type", "text").text("llm.model_name", "m");
+    let done = settled(case.int("eval_count", 42), &replace());
+    assert_eq!(done.json()["gen_ai.usage.output_tokens"], json!(42));
+}
+
+#[test]
 fn two_things_of_one_name_in_a_block_are_told_apart() {
     let of = |piece: &str| format!("llm.input_messages.0.message.contents.0.message_content.{piece}");
     let case =

@@ -420,7 +420,8 @@ pub(super) fn event_messages<'s>(
 ) -> Option<(Vec<Message<'s>>, bool)> {
     let (key, value) = rule.content.iter().find_map(|key| event.get(key).map(|value| (*key, value)))?;
     let text = |key: &str| event.get(key).and_then(text_of).and_then(present);
-    let role = content::role(text("role").unwrap_or_else(|| rule.role.to_owned().into()));
+    let role = text("role").filter(|role| !content::is_no_role(role));
+    let role = content::role(role.unwrap_or_else(|| rule.role.to_owned().into()));
     let mut messages = match text_of(value)? {
         _ if key == "tool_calls" => vec![Message { role: role.clone().into_owned().into(), ..Message::default() }],
         Cow::Borrowed(body) => messages_of_text(body, &role, python),

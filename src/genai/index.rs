@@ -396,6 +396,12 @@ impl Index {
         (!matches!(meaning.values, ValueMap::None)).then_some(&meaning.values)
     }
 
+    /// The dialect whose meaning of a field's current name counts.
+    pub(super) fn reader_of(&self, attribute: &str, rank: impl Fn(u8) -> u32) -> Option<u8> {
+        let meanings = &self.exact.get(attribute)?.meanings;
+        meanings.iter().map(|meaning| meaning.dialect).min_by_key(|dialect| rank(*dialect))
+    }
+
     /// Whether any dialect means something like this by a key.
     pub(super) fn says(&self, key: &str, wanted: impl Fn(Action) -> bool) -> bool {
         self.exact.get(key).is_some_and(|entry| entry.meanings.iter().any(|meaning| wanted(meaning.action)))

@@ -28,6 +28,17 @@ use super::usage;
 use super::values::{self, Mapped, ValueMap};
 use crate::otlp::value::Value;
 
+/// Whether bare keys count on a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// They do.
+    Open,
+    /// They do if a model is found before they are read.
+    Model,
+    /// They do not.
+    Closed,
+}
+
 /// One span's translation, up to the operation.
 pub(super) struct Job<'t, 's> {
     pub(super) index: &'t Index,
@@ -92,12 +103,12 @@ impl<'t, 's> Job<'t, 's> {
         }
     }
 
-    /// Reads everything. `guarded` says whether bare keys count on this span.
-    pub(super) fn read(&mut self, reading: &mut Reading<'_, 's>, guarded: bool) {
+    /// Reads everything.
+    pub(super) fn read(&mut self, reading: &mut Reading<'_, 's>, guard: Guard) {
         self.claims.append(&mut reading.claims);
         let is_late = |work: &Work<'_>| matches!(work.meaning.action, Action::ByOperation(_));
         for work in reading.work.iter().filter(|work| !is_late(work)) {
-            self.key(*work, guarded);
+            self.key(*work, guard);
         }
         reading.members.sort_by_key(|work| work.member.family);
         for group in reading.members.chunk_by(|a, b| a.member.family == b.member.family) {
@@ -108,7 +119,7 @@ impl<'t, 's> Job<'t, 's> {
         self.events(reading.recognised.winner);
         self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {
-            self.key(*work, guarded);
+            self.key(*work, guard);
         }
         for list in ListOf::ALL {
             self.resolve(list);
@@ -130,9 +141,17 @@ impl<'t, 's> Job<'t, 's> {
 
     // --- single keys ---------------------------------------------------------------------------
 
-    fn key(&mut self, work: Work<'_>, guarded: bool) {
+    fn key(&mut self, work: Work<'_>, guard: Guard) {
         let Some((_, value)) = self.source.attributes.get(work.attribute) else { return };
-        if work.meaning.guarded && !guarded {
+        let is_let_through = match guard {
+            Guard::Open => true,
+            // What an object holds, or a dialect's own rule finds, will stand there under a name of its own.
+            Guard::Model => {
+                [Field::RequestModel, Field::ResponseModel].iter().any(|field| self.operation.get(*field).is_some())
+            }
+            Guard::Closed => false,
+        };
+        if work.meaning.guarded && !is_let_through {
             let rule = "a bare key needs a model or its sibling on the same span, and no child with usage";
             self.claim(&work, About::Nothing, Outcome::Kept(Reason::Guarded), rule);
             return;
@@ -283,7 +302,7 @@ impl<'t, 's> Job<'t, 's> {
         let about = About::Field(field);
         let current = work.rank == RANK_CURRENT;
         let number = self.claims.len();
-        let repaired = if self.python && is_any(field) { from_python(value) } else { None };
+        let repaired = if is_any(field) && self.may_be_python(field) { from_python(value) } else { None };
         let value = repaired.as_ref().unwrap_or(value);
         let host;
         let (value, port) = match address(field, value) {
@@ -339,6 +358,16 @@ impl<'t, 's> Job<'t, 's> {
             }
         };
         self.claim(&work, about, outcome, rule);
+    }
+
+    /// Whether a text may be Python's: under its own key, or once it stands under the current name.
+    fn may_be_python(&self, field: Field) -> bool {
+        let rank = |dialect| self.speakers.rank(self.index, dialect);
+        self.python
+            || (self.convention.name(field))
+                .and_then(|(attribute, _)| self.index.reader_of(attribute, rank))
+                .and_then(|dialect| self.index.table(dialect))
+                .is_some_and(|table| table.python)
     }
 
     fn written_type(&self, field: Field) -> Type {

@@ -9,7 +9,7 @@ use super::convention::{self, Convention, Name, is_model_call};
 use super::dialect::{self, Action, Reason};
 use super::field::{Field, Type};
 use super::index::Index;
-use super::job::Job;
+use super::job::{Guard, Job};
 use super::operation::{Operation, Seen};
 use super::passes::{Fates, PASSES};
 use super::read::{About, Claim, From, Outcome, Reading, Recognised, Source, Standing};
@@ -229,12 +229,15 @@ impl Translator {
     ) -> Result<Read<'s>, Vec<Claim>> {
         let mut reading =
             Reading::new(&self.index, source, span.name(), origin, |field, key| self.is_name_of(field, key));
-        let guarded = reading.has_guarded() && self.guard(&reading, source, span, batch);
-        if !reading.starts && !guarded {
+        let guard = match reading.has_guarded() {
+            true => self.guard(&reading, source, span, batch),
+            false => Guard::Closed,
+        };
+        if !reading.starts && guard != Guard::Open {
             return Err(reading.claims);
         }
         let mut job = Job::new(&self.index, self.convention, source, span.name(), reading.standing.speakers);
-        job.read(&mut reading, guarded);
+        job.read(&mut reading, guard);
         // Quirks see it, for nothing may look otherwise to them once it stands under its name.
         job.infer_provider();
         if let Some(quirk) = reading.quirk(&self.index) {
@@ -287,7 +290,7 @@ impl Translator {
     /// A bare key counts with a model or its sibling, on a span that is not SERVER and none of whose
     /// children says usage (an estimate or a sum, then). A total or a usage object under a name that
     /// says what it is is a sibling: what follows from it will stand there as one.
-    fn guard(&self, reading: &Reading<'_, '_>, source: &Source<'_>, span: &Span<'_>, batch: &mut dyn Batch) -> bool {
+    fn guard(&self, reading: &Reading<'_, '_>, source: &Source<'_>, span: &Span<'_>, batch: &mut dyn Batch) -> Guard {
         let says = |wanted: &[Field]| {
             reading.work.iter().any(
                 |work| matches!(work.meaning.action, Action::Field(field) | Action::Copy(field) if wanted.contains(&field)),
@@ -300,9 +303,12 @@ impl Translator {
         let siblings = (input && output)
             || ((input || output) && known(|action| matches!(action, Action::Total)))
             || known(|action| matches!(action, Action::Usage));
-        span.kind() != Kind::Server
-            && (model || siblings)
-            && !span.span_id().is_some_and(|id| batch.children_have_usage(id))
+        match () {
+            () if span.kind() == Kind::Server => Guard::Closed,
+            () if span.span_id().is_some_and(|id| batch.children_have_usage(id)) => Guard::Closed,
+            () if model || siblings => Guard::Open,
+            () => Guard::Model,
+        }
     }
 
     pub(super) fn name(&self, field: Field, operation: Option<&str>) -> Option<(&'static str, Type)> {

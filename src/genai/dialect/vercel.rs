@@ -287,7 +287,8 @@ fn vector<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
 /// What the name of the function says of a call: whether it is streamed, and whether it answers with an
 /// object.
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
-    if operation.text(Field::OperationName) != Some("chat") {
+    // What nothing names may still be inferred to be a chat.
+    if operation.text(Field::OperationName).is_some_and(|name| name != "chat") || operation.named.is_some() {
         return;
     }
     let function = seen.get("ai.operationId").and_then(Value::as_str).unwrap_or(seen.name);
