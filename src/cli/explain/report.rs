@@ -28,6 +28,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::genai::dialect::Reason;
 use crate::genai::explain::{Added, Change, Explanation, KeyExplanation, json};
 use crate::genai::translate::Translator;
 use crate::otlp::id::{SpanId, TraceId};
@@ -40,6 +41,9 @@ use crate::processor::genai::WholeBatch;
 /// The rule of keys that nobody claimed. A dialect may know them all the same: of a chunk of a stream
 /// only its time is read.
 const FOREIGN: &str = "no dialect translates it; it passes as it came";
+
+/// The rule of events whose attributes mean what they would mean on the span.
+const LENDER: &str = "its attributes are read one by one, as the span's";
 
 /// Everything that is said of an input.
 #[derive(Debug, Serialize)]
@@ -166,19 +170,35 @@ impl Visitor for Each<'_> {
 /// Every attribute and event of the span as it came, once: what is known of it, or that it is foreign.
 fn every_key(span: &Span<'_>, known: Vec<KeyExplanation>) -> Vec<KeyExplanation> {
     let (events, attributes): (Vec<_>, Vec<_>) = known.into_iter().partition(|entry| entry.event);
+    let (lent, attributes): (Vec<_>, Vec<_>) = attributes.into_iter().partition(|entry| entry.on.is_some());
     // Known keys come in the span's order, so each list is walked beside the span.
     let (mut events, mut attributes) = (events.into_iter().peekable(), attributes.into_iter().peekable());
     let mut keys = Vec::new();
     for (key, value) in span.source_attributes() {
         keys.push(attributes.next_if(|entry| entry.key == key).unwrap_or_else(|| foreign(key, false, json(&value))));
     }
-    for event in all_events(span) {
-        let (name, before) = event;
-        keys.push(events.next_if(|entry| entry.key == name).unwrap_or_else(|| foreign(&name, true, before)));
+    // What stands on events comes before them.
+    keys.extend(lent);
+    for (name, before) in all_events(span) {
+        let known = events.next_if(|entry| entry.key == name);
+        keys.push(known.or_else(|| lender(&name, &before, &keys)).unwrap_or_else(|| foreign(&name, true, before)));
     }
     // Nothing that was said is lost, whatever order it came in.
     keys.extend(attributes.chain(events));
     keys
+}
+
+/// An event whose attributes were read as the span's own, each of which is told by itself.
+fn lender(name: &str, before: &Json, keys: &[KeyExplanation]) -> Option<KeyExplanation> {
+    let lent: Vec<_> = keys.iter().filter(|key| key.on.as_deref() == Some(name)).collect();
+    let dialect = lent.first()?.dialect;
+    let is_said = |key: &String| lent.iter().any(|lent| lent.key == *key && lent.outcome != "kept");
+    let (outcome, reason) = match before.as_object().is_some_and(|attributes| attributes.keys().all(is_said)) {
+        true => ("expressed", ""),
+        false => ("kept", Reason::SaysMore.name()),
+    };
+    let removed = lent.iter().all(|key| key.removed);
+    Some(KeyExplanation { dialect, outcome, reason, removed, rule: LENDER, ..foreign(name, true, before.clone()) })
 }
 
 /// The events of the span as it came, removed ones included.

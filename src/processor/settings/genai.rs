@@ -28,7 +28,7 @@ pub fn read(section: &mut Section<'_>) -> Genai {
         mappings: section.field("mappings").map(|field| mappings(&field, target)).unwrap_or_default(),
         native_metrics: section.choice("native_metrics", NATIVE_METRICS).unwrap_or_default(),
         provenance: section.boolean("provenance").unwrap_or_default(),
-        join_logs: section.section("join_logs").and_then(|mut section| join_logs(&mut section)),
+        join_logs: section.field("join_logs").and_then(|field| join_logs(&field)),
     };
     section.not_supported(&[
         ("sources", "leave it out: dialects are recognised span by span"),
@@ -39,9 +39,19 @@ pub fn read(section: &mut Section<'_>) -> Genai {
 }
 
 /// `None` if it is not enabled, which it is only by `enabled: true`.
-fn join_logs(section: &mut Section<'_>) -> Option<JoinLogs> {
+fn join_logs(field: &Field<'_>) -> Option<JoinLogs> {
+    if field.is_null() {
+        return None;
+    }
+    let mut section = field.section()?;
     let default = JoinLogs::default();
-    let enabled = section.boolean("enabled").unwrap_or(false);
+    let enabled = match section.field("enabled").filter(|field| !field.is_null()) {
+        Some(field) => field.boolean().unwrap_or(false),
+        None => {
+            field.warn("has no effect without enabled: true");
+            false
+        }
+    };
     let wait_duration = section.field("wait_duration").and_then(|field| {
         let wait = field.interval()?;
         if wait > MAX_WAIT {
