@@ -329,7 +329,7 @@ fn variables_of_a_prompt() {
         "chat (CLIENT)",
         "gen_ai.operation.name = chat",
         "gen_ai.prompt.name = greet",
-        "gen_ai.prompt.version = 3 (int)",
+        "gen_ai.prompt.version = 3",
         "traceloop.prompt.version = 3 (int)",
         "gen_ai.prompt.variable.name = Ada",
     ]);

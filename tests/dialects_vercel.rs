@@ -148,7 +148,7 @@ fn a_stream_of_version_6() {
         "chat (CLIENT)
   gen_ai.operation.name = chat
   gen_ai.request.stream = true (bool)
-  gen_ai.response.time_to_first_chunk = 0.0055
+  gen_ai.response.time_to_first_chunk = 0.0055 (double)
 "
     );
 }

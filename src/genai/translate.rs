@@ -249,6 +249,8 @@ impl Translator {
                 attributes: source.own_attributes(),
             };
             quirk(&mut job.operation, &seen);
+            // It may have found the model; a second pass would see that and say the provider then.
+            job.infer_provider();
         }
         job.infer_operation();
         job.repair_counts(reading.counts(&self.index));
