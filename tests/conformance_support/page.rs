@@ -37,7 +37,9 @@ with the beginning of a folder's name under `tests/corpus`.
 | exact, none, under, over | what is counted, in order of arrival and in reverse, beside what was billed | the ledger |
 | named | counts that differ because the telemetry does; below, with reasons | `tests/expected/usage.tsv` |
 
-A case is right if it is exact, named, or none where nothing is carried. By way of 1.41, two things
+A case is right if it is exact, named, or none where nothing is carried. What is carried and not
+exact is named: the search finds numbers too that only a wrapper says, or one of two reports that
+contradict each other. By way of 1.41, two things
 may stay that main says by leaving them out: `gen_ai.request.stream` = false, and the `finish_reason`
 of a message, which `gen_ai.response.finish_reasons` says as well.
 ";
