@@ -141,3 +141,16 @@ fn usage_keys_of_every_era_are_usage() {
         assert!(translator.says_usage(key), "{key}");
     }
 }
+
+/// A guardrail is no operation of the conventions: it stays what it is, and is named so.
+#[test]
+fn a_guardrail_is_named_as_what_it_is() {
+    use dragoman::genai::settings::Target;
+    let made = |scope: &str| {
+        let span = support::made::Made::new(scope, "guardrail").kind(1).text("guardrail_name", "pii");
+        (span.found(), support::made::lines(&span.to(Target::Main)))
+    };
+    let lines = vec!["INTERNAL guardrail".to_owned(), "guardrail_name = pii".to_owned()];
+    assert_eq!(made("litellm"), (Some("guardrail".to_owned()), lines.clone()));
+    assert_eq!(made("app"), (None, lines));
+}

@@ -2,6 +2,9 @@
 
 mod support;
 
+use dragoman::genai::settings::Target;
+use opentelemetry_proto::tonic::common::v1::any_value;
+use support::made::Made;
 use support::translated::{check_expected, check_promises, string, translated, translated_span};
 use support::{attribute, cases, corpus, text};
 
@@ -74,6 +77,7 @@ fn every_case_says_what_was_said() {
     check_expected("openllmetry.txt", EMITTERS);
 }
 
+/// The wrappers get the convention's names and keep their keys; a task has no name in the convention.
 #[test]
 fn the_wrappers_of_a_workflow_keep_their_keys() {
     for emitter in ["traceloop-sdk-0.49.6", "openllmetry-langchain-0.62.4", "traceloop-crewai-0.62.4"] {
@@ -81,9 +85,15 @@ fn the_wrappers_of_a_workflow_keep_their_keys() {
             for entry in span.before.attributes.iter().filter(|entry| entry.key.starts_with("traceloop.")) {
                 assert_eq!(attribute(&span.after.attributes, &entry.key), entry.value.as_ref(), "{}", entry.key);
             }
-            if text(&span.before.attributes, "traceloop.span.kind").is_some() {
-                assert_eq!((&span.before.name, span.before.kind), (&span.after.name, span.after.kind));
-            }
+            let said = |key: &str| text(&span.after.attributes, key).unwrap_or("-").to_owned();
+            let name = match text(&span.before.attributes, "traceloop.span.kind") {
+                Some("workflow") => format!("invoke_workflow {}", said("gen_ai.workflow.name")),
+                Some("agent") => format!("invoke_agent {}", said("gen_ai.agent.name")),
+                Some("tool") => format!("execute_tool {}", said("gen_ai.tool.name")),
+                Some(_) => span.before.name.clone(),
+                None => continue,
+            };
+            assert_eq!((&span.after.name, span.after.kind), (&name, span.before.kind));
         }
     }
 }
@@ -180,7 +190,7 @@ fn a_rerank_has_no_messages() {
 
 #[test]
 fn the_service_is_the_provider_where_the_client_is_not() {
-    let provider = |scope: &str, more: &[(&str, opentelemetry_proto::tonic::common::v1::any_value::Value)]| {
+    let provider = |scope: &str, more: &[(&str, any_value::Value)]| {
         let mut attributes = vec![("llm.request.type", string("chat")), ("gen_ai.request.model", string("m"))];
         attributes.extend(more.iter().cloned());
         let span = translated_span(scope, "0.30.0", "openai.chat", &attributes);
@@ -195,4 +205,143 @@ fn the_service_is_the_provider_where_the_client_is_not() {
     assert_eq!(provider(openai, &azure), "azure.ai.openai");
     let ollama = [("gen_ai.system", string("OpenAI")), ("gen_ai.openai.api_base", string("http://h:11434/v1/"))];
     assert_eq!(provider(openai, &ollama), "ollama");
+}
+
+/// What a workflow took and gave is messages only if it is.
+#[test]
+fn a_workflows_messages() {
+    let workflow = |input: &str| {
+        Made::new("traceloop.tracer", "joke.workflow")
+            .kind(1)
+            .text("traceloop.span.kind", "workflow")
+            .text("traceloop.workflow.name", "joke")
+            .text("traceloop.entity.input", input)
+    };
+    let call = r#"{"args": [], "kwargs": {"topic": "otel"}}"#;
+    workflow(call).check(&[
+        "INTERNAL invoke_workflow joke",
+        "gen_ai.operation.name = invoke_workflow",
+        "gen_ai.workflow.name = joke",
+        "traceloop.span.kind = workflow",
+        "traceloop.workflow.name = joke",
+        &format!("traceloop.entity.input = {call}"),
+    ]);
+    let span = workflow(r#"{"inputs":{"messages":[{"role":"user","content":"Hi"}]}}"#).to(Target::Main);
+    assert_eq!(
+        text(&span.attributes, "gen_ai.input.messages"),
+        Some(r#"[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#)
+    );
+}
+
+/// Documents, query and scores of a rerank, which stand there as messages.
+#[test]
+fn a_rerank_says_its_documents() {
+    let span = Made::new("opentelemetry.instrumentation.cohere", "cohere.rerank")
+        .text("llm.request.type", "rerank")
+        .text("gen_ai.system", "Cohere")
+        .text("gen_ai.request.model", "rerank-v3.5")
+        .text("gen_ai.prompt.0.role", "system")
+        .text("gen_ai.prompt.0.content", "Paris is in France.")
+        .text("gen_ai.prompt.1.role", "system")
+        .text("gen_ai.prompt.1.content", "Rome is in Italy.")
+        .text("gen_ai.prompt.2.role", "user")
+        .text("gen_ai.prompt.2.content", "Where is Rome?")
+        .text("gen_ai.completion.0.role", "assistant")
+        .text("gen_ai.completion.0.content", "Doc 1, Score: 0.9")
+        .to(Target::Main);
+    assert_eq!(text(&span.attributes, "gen_ai.retrieval.query.text"), Some("Where is Rome?"));
+    assert_eq!(
+        text(&span.attributes, "gen_ai.retrieval.documents"),
+        Some(r#"[{"content":"Paris is in France."},{"score":0.9,"content":"Rome is in Italy."}]"#)
+    );
+    assert_eq!(text(&span.attributes, "gen_ai.prompt.1.content"), Some("Rome is in Italy."));
+}
+
+/// LangChain's wrapper of 0.26 has no word for the messages of tools.
+#[test]
+fn an_unknown_role_is_a_tools() {
+    let span = Made::new("opentelemetry.instrumentation.langchain", "ChatOpenAI.chat")
+        .text("llm.request.type", "chat")
+        .text("gen_ai.prompt.0.role", "user")
+        .text("gen_ai.prompt.0.content", "Weather?")
+        .text("gen_ai.prompt.1.role", "assistant")
+        .text("gen_ai.prompt.1.content", "")
+        .text("gen_ai.prompt.2.role", "unknown")
+        .text("gen_ai.prompt.2.content", "18C")
+        .to(Target::Main);
+    assert_eq!(
+        text(&span.attributes, "gen_ai.input.messages"),
+        Some(
+            r#"[{"role":"user","parts":[{"type":"text","content":"Weather?"}]},{"role":"assistant","parts":[]},{"role":"tool","parts":[{"type":"tool_call_response","response":"18C"}]}]"#
+        )
+    );
+}
+
+/// Variables of a prompt have keys of their own, in the newer target too.
+#[test]
+fn variables_of_a_prompt() {
+    let made = || {
+        Made::new("opentelemetry.instrumentation.openai.v1", "openai.chat")
+            .text("llm.request.type", "chat")
+            .text("traceloop.prompt.key", "greet")
+            .int("traceloop.prompt.version", 3)
+            .text("traceloop.prompt.template_variables.name", "Ada")
+    };
+    made().check(&[
+        "CLIENT chat",
+        "gen_ai.operation.name = chat",
+        "gen_ai.prompt.name = greet",
+        "traceloop.prompt.version = 3",
+        "traceloop.prompt.template_variables.name = Ada",
+    ]);
+    made().check_main(&[
+        "CLIENT chat",
+        "gen_ai.operation.name = chat",
+        "gen_ai.prompt.name = greet",
+        "gen_ai.prompt.version = 3",
+        "traceloop.prompt.version = 3",
+        "gen_ai.prompt.variable.name = Ada",
+    ]);
+}
+
+/// A chunk's event says when a stream's first chunk came; the error of a call is told by its body.
+#[test]
+fn first_chunks_and_errors() {
+    let span = Made::new("opentelemetry.instrumentation.openai.v1", "openai.chat")
+        .text("llm.request.type", "chat")
+        .text("gen_ai.prompt.prompt_error", r#"{"error":{"type":"invalid_request_error","message":"no"}}"#)
+        .event("llm.content.completion.chunk", 125, &[])
+        .event("llm.content.completion.chunk", 130, &[])
+        .to(Target::V1_41);
+    let seconds = attribute(&span.attributes, "gen_ai.response.time_to_first_chunk").unwrap();
+    assert_eq!(seconds.value, Some(any_value::Value::DoubleValue(0.125)));
+    assert_eq!(text(&span.attributes, "error.type"), Some("invalid_request_error"));
+    assert_eq!(span.events.len(), 2);
+}
+
+/// Gateways write the same numbered keys under scopes of their own.
+#[test]
+fn a_gateways_indexed_prompts() {
+    let span = Made::new("tfy-llm-gateway", "ChatCompletion")
+        .text("gen_ai.system", "openai")
+        .text("gen_ai.request.model", "gpt-4o")
+        .text("gen_ai.prompt.0.role", "user")
+        .text("gen_ai.prompt.0.content", "Hi")
+        .text("gen_ai.completion.0.role", "assistant")
+        .text("gen_ai.completion.0.content", "Hello")
+        .text("gen_ai.completion.0.finish_reason", "stop")
+        .int("llm.usage.total_tokens", 3)
+        .int("gen_ai.usage.prompt_tokens", 2)
+        .int("gen_ai.usage.completion_tokens", 1);
+    span.check(&[
+        "CLIENT ChatCompletion",
+        "gen_ai.operation.name = chat",
+        "gen_ai.provider.name = openai",
+        "gen_ai.request.model = gpt-4o",
+        "gen_ai.response.finish_reasons = [stop]",
+        "gen_ai.usage.input_tokens = 2",
+        "gen_ai.usage.output_tokens = 1",
+        r#"gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#,
+        r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hello"}],"finish_reason":"stop"}]"#,
+    ]);
 }

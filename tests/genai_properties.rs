@@ -52,7 +52,13 @@ fn is_valid(field: Field, kind: Type, value: &Value<'_>) -> bool {
         // A router's prefix goes if it is the provider.
         (Field::ResponseModel, Some(model)) => !model.contains('/'),
         _ => true,
-    } && !scalar.as_str().is_some_and(is_word_of_an_emitter);
+    };
+    let words: Vec<&str> = match &scalar {
+        Scalar::Str(word) => vec![word],
+        Scalar::Strings(words) => words.iter().map(|word| &**word).collect(),
+        _ => Vec::new(),
+    };
+    let is_own_word = is_own_word && !words.into_iter().any(is_word_of_an_emitter);
     is_own_word && scalar != Scalar::Int(0) && is_of(kind, value) && written(&scalar, kind) == *value
 }
 

@@ -161,7 +161,8 @@ pub fn span(sort: Sort, index: u64) -> Span {
     Span {
         trace_id: trace_id.into(),
         span_id: span_id.into(),
-        parent_span_id: (index / 10 * 10 + 1).to_be_bytes().to_vec(),
+        // Ten spans a trace; an HTTP span is above all others.
+        parent_span_id: if index % 10 == 1 { Vec::new() } else { (index / 10 * 10 + 2).to_be_bytes().to_vec() },
         name: name.into(),
         kind,
         start_time_unix_nano: 1_760_000_000_000_000_000 + index,

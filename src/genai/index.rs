@@ -104,6 +104,8 @@ pub(super) struct Entry {
     pub(super) meanings: Vec<Meaning>,
     /// For whom it speaks, and how loudly.
     tells: Vec<(u8, u16)>,
+    /// What its prefixes say, looked up beforehand: a known key is not compared with them span by span.
+    prefix_tells: Vec<PrefixTell>,
 }
 
 impl Entry {
@@ -158,7 +160,10 @@ pub(super) struct Index {
     /// How many of them there are.
     told: u8,
     origin_tells: Vec<(Sign, u8, u16)>,
+    name_tells: Vec<(Sign, u8, u16)>,
     kept: Prefixes<(u8, Reason)>,
+    /// The dialect that the conventions' own names belong to.
+    otel: Option<u8>,
     /// Fields whose current names hold some emitter's own words.
     reworded: Vec<Field>,
     pub(super) events: Vec<(u8, EventRule)>,
@@ -196,6 +201,8 @@ impl Index {
             prefix_tells: Prefixes::default(),
             told: 0,
             origin_tells: Vec::new(),
+            name_tells: Vec::new(),
+            otel: None,
             kept: Prefixes::default(),
             reworded: Vec::new(),
             events: Vec::new(),
@@ -220,6 +227,9 @@ impl Index {
         for dialect in dialects {
             index.add_dialect(dialect);
         }
+        for (key, entry) in &mut index.exact {
+            entry.prefix_tells = index.prefix_tells.of(key).map(|(_, tell)| *tell).collect();
+        }
         index
     }
 
@@ -239,6 +249,7 @@ impl Index {
             _ => None,
         }));
         if dialect.name == super::dialect::otel::NAME {
+            self.otel = Some(number);
             convention::ALL.iter().for_each(|convention| self.add_convention(number, convention));
         }
         for family in dialect.families {
@@ -260,6 +271,9 @@ impl Index {
                     self.prefix_tells
                         .add(prefix, PrefixTell { place: self.told, dialect: number, weight: tell.weight });
                     self.told = self.told.saturating_add(1);
+                }
+                sign @ (Sign::SpanName(_) | Sign::SpanNamePrefix(_)) => {
+                    self.name_tells.push((sign, number, tell.weight));
                 }
                 sign => self.origin_tells.push((sign, number, tell.weight)),
             }
@@ -314,7 +328,7 @@ impl Index {
 
     /// Whether it is the dialect that the conventions' own names belong to.
     pub(super) fn is_otel(&self, dialect: u8) -> bool {
-        self.table(dialect).is_some_and(|table| table.name == super::dialect::otel::NAME)
+        self.otel == Some(dialect)
     }
 
     /// Whether one of the dialects that `speaks` is true of gives this name to its spans; see
@@ -335,8 +349,8 @@ impl Index {
 
     /// Whether a span with these keys and events may be an LLM operation; `false` is certain.
     #[inline]
-    pub(super) fn may_concern<'k>(&self, mut keys: impl Iterator<Item = &'k str>) -> bool {
-        keys.any(|key| self.first.may_know(key) && self.knows(key))
+    pub(super) fn may_concern<'k>(&self, mut keys: impl Iterator<Item = &'k [u8]>) -> bool {
+        keys.any(|key| self.first.may_know(key) && std::str::from_utf8(key).is_ok_and(|key| self.knows(key)))
     }
 
     /// Whether an event of this name carries content.
@@ -395,7 +409,22 @@ impl Index {
 
     /// What a key is.
     pub(super) fn find<'k>(&self, key: &'k str) -> Found<'_, 'k> {
-        if let Some(entry) = self.exact.get(key)
+        self.find_as(self.exact.get(key), key)
+    }
+
+    /// As [`Index::find`] and [`Index::score`], with one look.
+    pub(super) fn find_and_score<'k>(
+        &self,
+        key: &'k str,
+        scores: &mut [u32],
+        seen: &mut u128,
+    ) -> (Found<'_, 'k>, bool) {
+        let entry = self.exact.get(key);
+        (self.find_as(entry, key), self.score_as(entry, key, scores, seen))
+    }
+
+    fn find_as<'i, 'k>(&'i self, entry: Option<&'i Entry>, key: &'k str) -> Found<'i, 'k> {
+        if let Some(entry) = entry
             && !entry.meanings.is_empty()
         {
             return Found::Entry(entry);
@@ -432,27 +461,33 @@ impl Index {
     /// Adds what a key says for dialects, and returns whether it says anything. `seen` notes which
     /// prefixes spoke already, for each counts once.
     pub(super) fn score(&self, key: &str, scores: &mut [u32], seen: &mut u128) -> bool {
+        self.score_as(self.exact.get(key), key, scores, seen)
+    }
+
+    fn score_as(&self, entry: Option<&Entry>, key: &str, scores: &mut [u32], seen: &mut u128) -> bool {
         let mut tells = false;
-        if let Some(entry) = self.exact.get(key) {
-            tells = !entry.tells.is_empty();
-            for (dialect, weight) in &entry.tells {
-                add(scores, *dialect, u32::from(*weight));
-            }
-        }
-        for (_, tell) in self.prefix_tells.of(key) {
-            tells = true;
+        let mut by_prefix = |tell: &PrefixTell| {
             let bit = 1u128.checked_shl(u32::from(tell.place)).unwrap_or(0);
             if *seen & bit == 0 {
                 *seen |= bit;
                 add(scores, tell.dialect, u32::from(tell.weight));
             }
+            tells = true;
+        };
+        match entry {
+            Some(entry) => entry.prefix_tells.iter().for_each(by_prefix),
+            None => self.prefix_tells.of(key).for_each(|(_, tell)| by_prefix(tell)),
+        }
+        for (dialect, weight) in entry.map_or(&[][..], |entry| &entry.tells) {
+            tells = true;
+            add(scores, *dialect, u32::from(*weight));
         }
         tells
     }
 
     /// Adds what a scope and a resource say for dialects.
     pub(super) fn score_origin(&self, origin: &Origin<'_>, scores: &mut [u32]) -> Shown {
-        self.score_signs(|sign| shows(sign, origin), scores)
+        score_signs(&self.origin_tells, |sign| shows(sign, origin), scores)
     }
 
     /// As [`Index::score_origin`]: what a span's name says.
@@ -462,22 +497,22 @@ impl Index {
             Sign::SpanNamePrefix(prefix) => name.starts_with(prefix),
             _ => false,
         };
-        self.score_signs(shows, scores)
+        score_signs(&self.name_tells, shows, scores)
     }
+}
 
-    fn score_signs(&self, shows: impl Fn(Sign) -> bool, scores: &mut [u32]) -> Shown {
-        let mut shown = Shown::default();
-        let mut places = shown.0.iter_mut();
-        for (sign, dialect, weight) in &self.origin_tells {
-            if shows(*sign) {
-                add(scores, *dialect, u32::from(*weight));
-                if let Some(place) = places.next() {
-                    *place = Some((*dialect, *weight, *sign));
-                }
+fn score_signs(tells: &[(Sign, u8, u16)], shows: impl Fn(Sign) -> bool, scores: &mut [u32]) -> Shown {
+    let mut shown = Shown::default();
+    let mut places = shown.0.iter_mut();
+    for (sign, dialect, weight) in tells {
+        if shows(*sign) {
+            add(scores, *dialect, u32::from(*weight));
+            if let Some(place) = places.next() {
+                *place = Some((*dialect, *weight, *sign));
             }
         }
-        shown
     }
+    shown
 }
 
 /// Signs that a span's origin or name shows.

@@ -54,7 +54,7 @@ pub(super) struct Job<'t, 's> {
     pub(super) operation: Operation<'s>,
     pub(super) claims: Vec<Claim>,
     /// The claim that said each field.
-    pub(super) said_by: [Option<usize>; Field::ALL.len()],
+    pub(super) said_by: Box<[Option<usize>; Field::ALL.len()]>,
     /// Fields whose attribute holds a legal value that no [`Scalar`] can hold.
     opaque: [bool; Field::ALL.len()],
     totals: Vec<(usize, i64)>,
@@ -90,7 +90,7 @@ impl<'t, 's> Job<'t, 's> {
             part: false,
             operation: Operation::default(),
             claims: Vec::with_capacity(source.attributes.len() + source.events.len()),
-            said_by: [None; Field::ALL.len()],
+            said_by: Box::new([None; Field::ALL.len()]),
             opaque: [false; Field::ALL.len()],
             totals: Vec::new(),
             candidates: Vec::new(),
@@ -115,6 +115,7 @@ impl<'t, 's> Job<'t, 's> {
             self.family(group);
         }
         self.single_pieces();
+        self.variable_keys();
         self.events(reading.recognised.winner);
         self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {

@@ -96,7 +96,8 @@ impl<T> Content<T> {
 /// An operation. See the module's documentation.
 #[derive(Debug)]
 pub struct Operation<'a> {
-    facts: [Option<Scalar<'a>>; FIELDS],
+    /// Apart from the rest: they are kilobytes, and an operation is moved several times.
+    facts: Box<[Option<Scalar<'a>>; FIELDS]>,
     current: [bool; FIELDS],
     /// `gen_ai.input.messages`.
     pub input: Content<Vec<Message<'a>>>,
@@ -123,7 +124,7 @@ const FIELDS: usize = Field::ALL.len();
 impl Default for Operation<'_> {
     fn default() -> Self {
         Operation {
-            facts: [const { None }; FIELDS],
+            facts: Box::new([const { None }; FIELDS]),
             current: [false; FIELDS],
             input: Content::Absent,
             output: Content::Absent,
@@ -204,7 +205,7 @@ impl<'a> Operation<'a> {
 
     /// All fields that are said, in the order of [`Field::ALL`].
     pub fn facts(&self) -> impl Iterator<Item = (Field, &Scalar<'a>)> {
-        Field::ALL.iter().zip(&self.facts).filter_map(|(field, fact)| fact.as_ref().map(|fact| (*field, fact)))
+        Field::ALL.iter().zip(self.facts.iter()).filter_map(|(field, fact)| fact.as_ref().map(|fact| (*field, fact)))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Nothing is decided here about targets. A claim notes where something was said; what became of it
 //! is filled in by [`super::translate`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::dialect::{Counts, Dialect, Family, Quirk, Reason, Sign};
 use super::field::Field;
@@ -13,18 +13,20 @@ use crate::otlp::traces::Origin;
 use crate::otlp::value::Value;
 
 /// Everything of a span that translation reads, held so that the span itself may be edited. Of a key
-/// that stands there twice, which OTLP forbids, the first is read; where another says something else,
-/// both stay.
+/// that stands there twice, which OTLP forbids, the first is read; others that say the same share its
+/// fate, and if one says something else all of them stay.
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
+    /// Keys that stand there twice with different values, in order.
+    pub(super) contradicted: Vec<&'a str>,
     /// Only events that some dialect knows.
     pub(super) events: Vec<SourceEvent<'a>>,
     /// How many of the attributes are the span's own. The others stand on events that say what could
     /// stand on the span, and are read after them.
     own: usize,
-    /// Keys that stand there again with another value, in order.
-    contested: Vec<&'a str>,
+    /// The [`mark`]s of all attributes: most names of the target are not there yet.
+    marks: u64,
     /// When the span began.
     pub(super) start_time_unix_nano: u64,
 }
@@ -52,14 +54,14 @@ impl<'a> Source<'a> {
                 index: number,
                 name: event.name,
                 time_unix_nano: event.time_unix_nano,
-                attributes: event.attributes().map(|entry| (entry.key, entry.parse_value())).collect(),
+                attributes: event.attributes().map(|entry| (entry.key(), entry.parse_value())).collect(),
                 lent: 0..0,
             })
             .collect();
         let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().collect();
-        let contested = keep_first(&mut attributes);
+        let contradicted = keep_first(&mut attributes);
         let start_time_unix_nano = read.start_time_unix_nano();
-        let mut source = Source { attributes, events, own: 0, contested, start_time_unix_nano };
+        let mut source = Source { attributes, contradicted, events, own: 0, marks: 0, start_time_unix_nano };
         source.own = source.attributes.len();
         for event in &mut source.events {
             let start = source.attributes.len();
@@ -68,11 +70,21 @@ impl<'a> Source<'a> {
             }
             event.lent = start..source.attributes.len();
         }
+        source.marks = source.attributes.iter().fold(0, |marks, (key, _)| marks | mark(key));
         source
+    }
+
+    /// Whether there may be an attribute named `key`, the span's own or a lent one; `false` is certain.
+    #[inline]
+    pub(super) fn may_have(&self, key: &str) -> bool {
+        self.marks & mark(key) != 0
     }
 
     /// The value of the first of the span's attributes named `key`.
     pub(super) fn get(&self, key: &str) -> Option<&Value<'a>> {
+        if !self.may_have(key) {
+            return None;
+        }
         self.own_attributes().iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
@@ -89,50 +101,65 @@ impl<'a> Source<'a> {
         self.events.iter().find(|event| event.lent.contains(&attribute)).map(|event| event.name)
     }
 
-    /// Whether a key stands there again with another value: it must not go, for that would go with it.
-    pub(super) fn is_contested(&self, key: &str) -> bool {
-        self.contested.binary_search(&key).is_ok()
-    }
-
     /// Whether an attribute is the span's own.
     pub(super) fn is_own(&self, attribute: usize) -> bool {
         attribute < self.own
     }
 }
 
-/// Leaves the first attribute of each key, and returns the keys of those that said something else. Few
-/// are compared with each other, which is faster than hashing.
+/// Leaves the first attribute of each key, and returns the keys whose others say something else.
 fn keep_first<'a>(attributes: &mut Vec<(&'a str, Value<'a>)>) -> Vec<&'a str> {
-    if attributes.len() <= 32 {
-        let mut rest = attributes.as_slice();
-        let mut is_repeated = false;
-        while let [(key, _), later @ ..] = rest {
-            is_repeated |= later.iter().any(|(other, _)| other == key);
-            rest = later;
-        }
-        if !is_repeated {
-            return Vec::new();
-        }
+    if !may_repeat(attributes) {
+        return Vec::new();
     }
-    let mut first = HashMap::with_capacity_and_hasher(attributes.len(), foldhash::fast::RandomState::default());
-    let mut contested = BTreeSet::new();
-    for (key, value) in std::mem::take(attributes) {
-        let known = *first.entry(key).or_insert(attributes.len());
-        match attributes.get(known) {
-            Some((_, said)) if *said == value => {}
-            Some(_) => {
-                contested.insert(key);
+    let mut contradicted = Vec::new();
+    let mut seen: HashMap<&str, Value<'a>, foldhash::fast::RandomState> = HashMap::default();
+    attributes.retain(|(key, value)| match seen.get(key) {
+        Some(first) => {
+            if first != value {
+                contradicted.push(*key);
             }
-            None => attributes.push((key, value)),
+            false
         }
-    }
-    contested.into_iter().collect()
+        None => {
+            seen.insert(key, value.clone());
+            true
+        }
+    });
+    contradicted.sort_unstable();
+    contradicted.dedup();
+    contradicted
+}
+
+/// Whether a key may stand there twice; `false` is certain. A set of bits, for nearly no span repeats a
+/// key, and hashing them all would cost as much as looking them up.
+fn may_repeat(attributes: &[(&str, Value<'_>)]) -> bool {
+    let mut bits = [0u64; 64];
+    attributes.iter().any(|(key, _)| {
+        let key = key.as_bytes();
+        let end = key.last_chunk::<8>().map_or(0, |end| u64::from_le_bytes(*end));
+        let mixed = (end ^ (key.len() as u64) << 56).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (word, bit) = ((mixed >> 58) as usize, 1 << ((mixed >> 52) & 63));
+        let repeats = bits[word] & bit != 0;
+        bits[word] |= bit;
+        repeats
+    })
 }
 
 impl SourceEvent<'_> {
     pub(super) fn get(&self, key: &str) -> Option<&Value<'_>> {
         self.attributes.iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
+}
+
+/// One of 64 bits, by the key's length and its end.
+#[inline]
+fn mark(key: &str) -> u64 {
+    let end = match key.as_bytes() {
+        [.., middle, _, _, _, last] => usize::from(*last) * 7 + usize::from(*middle),
+        short => short.len(),
+    };
+    1 << ((key.len() * 5 + end) & 63)
 }
 
 /// Where something was said.
@@ -251,6 +278,9 @@ impl Speakers {
                 speakers.leader = Some(number);
             }
         }
+        if speakers.leader.is_none() {
+            return speakers;
+        }
         for (told, number) in numbered() {
             if (*told >= OWN || speakers.leader == Some(number)) && !index.is_otel(number) {
                 speakers.told |= 1 << number;
@@ -364,7 +394,7 @@ impl<'i> Reading<'i, '_> {
                 found.push(index.on_event(event, key).map_or(Found::Foreign, Found::OnEvent));
                 continue;
             }
-            let what = index.find(key);
+            let (what, speaks) = index.find_and_score(key, &mut tells, &mut seen);
             match what {
                 Found::Entry(entry) => {
                     for meaning in entry.meanings.iter().filter(|meaning| !meaning.own) {
@@ -378,7 +408,7 @@ impl<'i> Reading<'i, '_> {
                 }
                 Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => {}
             }
-            if index.score(key, &mut tells, &mut seen) {
+            if speaks {
                 telling.push(attribute);
             }
             found.push(what);

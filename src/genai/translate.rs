@@ -74,7 +74,7 @@ pub(super) struct Read<'s> {
     standing: Standing,
     pub(super) operation: Operation<'s>,
     pub(super) claims: Vec<Claim>,
-    pub(super) said_by: [Option<usize>; Field::ALL.len()],
+    pub(super) said_by: Box<[Option<usize>; Field::ALL.len()]>,
     /// The new name, if the span gets one.
     pub(super) name: Option<String>,
     pub(super) kind: Option<Kind>,
@@ -183,7 +183,8 @@ impl Translator {
     /// nanoseconds.
     #[inline]
     pub(super) fn may_concern(&self, span: &Span<'_>) -> bool {
-        self.index.may_concern(span.source_keys()) || span.events().any(|(_, event)| self.index.knows_event(event.name))
+        self.index.may_concern(span.source_key_bytes())
+            || span.events().any(|(_, event)| self.index.knows_event(event.name))
     }
 
     /// Whether it is a call for embeddings, which has no messages.

@@ -227,6 +227,8 @@ pub static LITELLM_CALL_TYPE: &Table = &[
     ("generate_content_stream", Some("generate_content")),
     ("agenerate_content_stream", Some("generate_content")),
     ("call_mcp_tool", Some("execute_tool")),
+    ("rerank", Some("rerank")),
+    ("arerank", Some("rerank")),
     ("vector_store_search", Some("retrieval")),
     ("avector_store_search", Some("retrieval")),
     ("chat", Some("chat")),
@@ -359,12 +361,12 @@ mod tests {
 
     #[test]
     fn words_are_compared_without_case_and_blanks() {
-        assert_eq!(look(&PROVIDER, " OpenAI "), Mapped::To("openai"));
-        assert_eq!(look(&PROVIDER, "vertex_ai-anthropic_models"), Mapped::To("gcp.vertex_ai"));
-        assert_eq!(look(&PROVIDER, "Langchain"), Mapped::Nothing);
-        assert_eq!(look(&PROVIDER, "in-house"), Mapped::Unknown);
-        assert_eq!(look(&LITELLM_CALL_TYPE, "completion"), Mapped::To("chat"));
-        assert_eq!(look(&OPERATION, "completion"), Mapped::To("text_completion"));
+        assert_eq!(look(PROVIDER, " OpenAI "), Mapped::To("openai"));
+        assert_eq!(look(PROVIDER, "vertex_ai-anthropic_models"), Mapped::To("gcp.vertex_ai"));
+        assert_eq!(look(PROVIDER, "Langchain"), Mapped::Nothing);
+        assert_eq!(look(PROVIDER, "in-house"), Mapped::Unknown);
+        assert_eq!(look(LITELLM_CALL_TYPE, "completion"), Mapped::To("chat"));
+        assert_eq!(look(OPERATION, "completion"), Mapped::To("text_completion"));
     }
 
     #[test]

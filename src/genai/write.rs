@@ -27,11 +27,11 @@ const MAX_PROVENANCE_KEYS: usize = 64;
 
 impl Translator {
     pub(super) fn write(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
+        keep_contradicted(&mut read.claims, source);
         self.write_fields(read, source, span);
         self.write_lists(read, source, span);
         self.write_variables(read, source, span);
         merge_parts(&mut read.claims);
-        self.keep_contested(read, source);
         if self.provenance {
             self.write_provenance(read, source, span);
         }
@@ -111,13 +111,14 @@ impl Translator {
         if claim.part || !source.is_own(number) {
             return None;
         }
-        let (key, existing) = source.attributes.get(number).filter(|(key, _)| !source.is_contested(key))?;
+        let (key, existing) = source.attributes.get(number)?;
         let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None)) && !self.is_name_of(field, key);
         (goes && existing == value).then_some(*key)
     }
 
     fn write_lists(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
-        let mut text = String::new();
+        // What was said is written once more, as a rule; growing step by step would copy it.
+        let mut text = String::with_capacity(span.source().len());
         let operation = &read.operation;
         if let Content::Read(messages) = &operation.input {
             write_messages(messages, false, &mut text);
@@ -190,24 +191,6 @@ impl Translator {
         let kept: Vec<Cow<'_, str>> = kept.take(MAX_PROVENANCE_KEYS).map(Cow::Borrowed).collect();
         if !kept.is_empty() {
             span.set(PROVENANCE_KEPT, written(&Scalar::Strings(kept), Type::Strings));
-        }
-    }
-
-    /// A key that stands there twice with different values stays, for the other one would go with it.
-    fn keep_contested(&self, read: &mut Read<'_>, source: &Source<'_>) {
-        let operation_name = read.operation.text(Field::OperationName);
-        for claim in &mut read.claims {
-            let is_own = matches!(claim.from, From::Attribute(number) if source.is_own(number));
-            let Some(key) = key_of(claim, source).filter(|key| is_own && source.is_contested(key)) else { continue };
-            let stays = match claim.outcome {
-                Outcome::Expressed(reason) => reason == Reason::Current,
-                Outcome::Discarded(_) => false,
-                Outcome::Kept(_) | Outcome::Open => true,
-            };
-            if !stays && !self.is_live(key, claim.about, &read.operation, operation_name) {
-                claim.outcome = Outcome::Kept(Reason::Conflict);
-                claim.rule = "it stands there twice with different values; both stay";
-            }
         }
     }
 
@@ -324,8 +307,26 @@ fn is_contested(claims: &[Claim], field: Field) -> bool {
     claims.iter().any(|claim| claim.about == About::Field(field) && claim.outcome == other)
 }
 
+/// What stands there twice, with different values, stays: the second is said nowhere else.
+fn keep_contradicted(claims: &mut [Claim], source: &Source<'_>) {
+    if source.contradicted.is_empty() {
+        return;
+    }
+    for claim in
+        claims.iter_mut().filter(|claim| matches!(claim.outcome, Outcome::Expressed(_) | Outcome::Discarded(_)))
+    {
+        if key_of(claim, source).is_some_and(|key| source.contradicted.binary_search(&key).is_ok()) {
+            claim.outcome = Outcome::Kept(Reason::Conflict);
+            claim.rule = "the key stands there twice and says two things; both stay";
+        }
+    }
+}
+
 /// The claim of the target's own attribute: it stands as it came, or it was written anew.
 fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came: bool) {
+    if !source.may_have(attribute) {
+        return;
+    }
     if !as_it_came {
         displaced(claims, source, attribute);
     }
@@ -343,6 +344,9 @@ fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came
 
 /// The claim of the target's own attribute, whose value was none and made way.
 fn displaced(claims: &mut [Claim], source: &Source<'_>, attribute: &str) {
+    if !source.may_have(attribute) {
+        return;
+    }
     let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
     if let Some(claim) = claim
         && let Outcome::Kept(reason) = claim.outcome

@@ -98,33 +98,33 @@ impl Call {
             content: 0,
         };
         let (mut asked, mut answered) = (0, 0);
-        for (key, value) in span.attributes() {
+        for (key, value) in span.attribute_bytes() {
             let text = || text(value.parse()).unwrap_or_default();
             let count = || value.parse().as_int().and_then(|count| u64::try_from(count).ok());
             match key {
-                "gen_ai.provider.name" => call.provider = text(),
-                "gen_ai.request.model" => call.request_model = text(),
-                "gen_ai.response.model" => call.response_model = text(),
-                "gen_ai.response.id" => call.response_id = text(),
-                "gen_ai.response.time_to_first_chunk" => {
+                b"gen_ai.provider.name" => call.provider = text(),
+                b"gen_ai.request.model" => call.request_model = text(),
+                b"gen_ai.response.model" => call.response_model = text(),
+                b"gen_ai.response.id" => call.response_id = text(),
+                b"gen_ai.response.time_to_first_chunk" => {
                     call.time_to_first_chunk = match value.parse() {
                         Value::Double(seconds) if seconds.is_finite() && seconds >= 0.0 => Some(seconds),
                         _ => None,
                     };
                 }
-                "gen_ai.usage.input_tokens" => call.usage.input = count(),
-                "gen_ai.usage.output_tokens" => call.usage.output = count(),
-                "gen_ai.usage.cache_read.input_tokens" => call.usage.cache_read = count(),
-                "gen_ai.usage.cache_creation.input_tokens" | "gen_ai.usage.cache_write.input_tokens" => {
+                b"gen_ai.usage.input_tokens" => call.usage.input = count(),
+                b"gen_ai.usage.output_tokens" => call.usage.output = count(),
+                b"gen_ai.usage.cache_read.input_tokens" => call.usage.cache_read = count(),
+                b"gen_ai.usage.cache_creation.input_tokens" | b"gen_ai.usage.cache_write.input_tokens" => {
                     call.usage.cache_write = count();
                 }
-                "gen_ai.usage.reasoning.output_tokens" => call.usage.reasoning = count(),
-                "dragoman.usage.estimated" => call.usage.estimated = value.parse() == Value::Bool(true),
-                "gen_ai.input.messages" => asked = content(value.as_bytes()),
-                "gen_ai.output.messages" => answered = content(value.as_bytes()),
-                "server.address" => call.server_address = text(),
-                "server.port" => call.server_port = count().and_then(|port| u16::try_from(port).ok()),
-                "error.type" => call.error_type = Some(text()).filter(|error| !error.is_empty()),
+                b"gen_ai.usage.reasoning.output_tokens" => call.usage.reasoning = count(),
+                b"dragoman.usage.estimated" => call.usage.estimated = value.parse() == Value::Bool(true),
+                b"gen_ai.input.messages" => asked = content(value.as_bytes()),
+                b"gen_ai.output.messages" => answered = content(value.as_bytes()),
+                b"server.address" => call.server_address = text(),
+                b"server.port" => call.server_port = count().and_then(|port| u16::try_from(port).ok()),
+                b"error.type" => call.error_type = Some(text()).filter(|error| !error.is_empty()),
                 _ => {}
             }
         }

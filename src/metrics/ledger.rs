@@ -22,7 +22,7 @@ use foldhash::quality::RandomState;
 use tokio::time::Instant;
 
 use self::family::Families;
-use self::memory::{Calls, Entry, Handle, Key, Links, Seconds};
+use self::memory::{Calls, Entry, Handle, Key, Link, Links, Seconds};
 use super::call::Call;
 use crate::otlp::span::{Kind, Span};
 use crate::otlp::{SpanId, TraceId};
@@ -141,6 +141,10 @@ pub struct Sightings {
     hasher: RandomState,
     links: Vec<Sighting>,
     calls: Vec<Call>,
+    /// The trace and the parent that were hashed last: the spans of a trace stand together, and so
+    /// do siblings.
+    last_trace: Option<(TraceId, Key)>,
+    last_parent: Option<((TraceId, SpanId), Key)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -163,9 +167,10 @@ impl Sightings {
     /// As [`Sightings::span`], for a span that was dropped before: it links all the same.
     pub fn link(&mut self, trace: Option<TraceId>, span: Option<SpanId>, parent: Option<SpanId>, remote: bool) {
         if let (Some(trace), Some(span)) = (trace, span) {
-            let parent = parent.map_or(0, |parent| key(&self.hasher, (trace, parent)));
-            let span = key(&self.hasher, (trace, span));
-            self.links.push(Sighting { trace: key(&self.hasher, trace), span, parent, remote });
+            let hasher = &self.hasher;
+            let parent = parent.map_or(0, |parent| cached(&mut self.last_parent, hasher, (trace, parent)));
+            let trace_key = cached(&mut self.last_trace, hasher, trace);
+            self.links.push(Sighting { trace: trace_key, span: key(hasher, (trace, span)), parent, remote });
         }
     }
 
@@ -194,6 +199,14 @@ const MAX_RELATIVES: usize = 32;
 /// Of the links that are remembered, the share that is kept for traces without a call so far.
 const PASSING_SHARE: usize = 8;
 
+/// As [`key`], of what was perhaps hashed just now.
+fn cached<T: Hash + Copy + PartialEq>(last: &mut Option<(T, Key)>, hasher: &RandomState, of: T) -> Key {
+    match last {
+        Some((same, key)) if *same == of => *key,
+        _ => last.insert((of, key(hasher, of))).1,
+    }
+}
+
 fn key(hasher: &RandomState, of: impl Hash) -> Key {
     hasher.hash_one(of).max(1)
 }
@@ -219,7 +232,13 @@ impl Ledger {
 
     /// Begins a request.
     pub fn sightings(&self) -> Sightings {
-        Sightings { hasher: self.hasher.clone(), links: Vec::new(), calls: Vec::new() }
+        Sightings {
+            hasher: self.hasher.clone(),
+            links: Vec::new(),
+            calls: Vec::new(),
+            last_trace: None,
+            last_parent: None,
+        }
     }
 
     /// A request was accepted: its calls are judged and counted.
@@ -395,11 +414,16 @@ impl Memory {
             links.insert(link.span, link.parent, link.remote, now);
         }
         // What passed before its trace had a call would soon be pushed out.
+        if self.passing.len() == 0 {
+            return;
+        }
         for (entry, _) in news.iter().filter(|(entry, _)| entry.trace != 0) {
-            for (span, _) in std::iter::once((entry.span, false)).chain(self.ancestry(entry.span).above) {
-                if let Some(link) = self.passing.get(span) {
-                    self.links.insert(span, link.parent, link.remote, now);
-                }
+            let passed: Vec<Link> = std::iter::once(entry.span)
+                .chain(self.above(entry.span).map(|(above, _)| above))
+                .filter_map(|span| self.passing.get(span))
+                .collect();
+            for link in passed {
+                self.links.insert(link.span, link.parent, link.remote, now);
             }
         }
     }
@@ -413,7 +437,7 @@ impl Memory {
     /// chunk of a stream, LiteLLM up to 1.53 reports an estimate under the same response id.
     fn order(&self, entry: &Entry, call: &Call) -> impl Ord + use<> {
         let known = self.calls.by_id(entry.id).is_some();
-        let depth = self.ancestry(entry.span).above.len();
+        let depth = self.above(entry.span).count();
         let silent = entry.tokens() == 0;
         let id = (call.trace_id, call.span_id);
         (!known, Reverse(depth), silent, Reverse(entry.start), Reverse(entry.end), id)
@@ -588,23 +612,44 @@ impl Memory {
     }
 
     fn ancestry(&self, span: Key) -> Ancestry {
-        let mut ancestry = Ancestry::default();
-        let mut at = span;
-        let mut remote = false;
-        while let Some(link) = self.links.get(at).or_else(|| self.passing.get(at)) {
-            if link.parent == 0 {
-                ancestry.complete = true;
-                break;
-            }
-            // Parents that go round in a circle end here, too.
-            if ancestry.above.len() >= MAX_DEPTH {
-                break;
-            }
-            remote |= link.remote;
-            at = link.parent;
-            ancestry.above.push((at, remote));
+        let mut above = self.above(span);
+        let list = above.by_ref().collect();
+        Ancestry { above: list, complete: above.complete }
+    }
+
+    fn above(&self, span: Key) -> Above<'_> {
+        Above { memory: self, at: span, remote: false, steps: 0, complete: false }
+    }
+}
+
+/// The way from a span towards its root.
+struct Above<'m> {
+    memory: &'m Memory,
+    at: Key,
+    remote: bool,
+    steps: usize,
+    /// Whether it ended at the root.
+    complete: bool,
+}
+
+impl Iterator for Above<'_> {
+    /// As in [`Ancestry::above`].
+    type Item = (Key, bool);
+
+    fn next(&mut self) -> Option<(Key, bool)> {
+        let link = self.memory.links.get(self.at).or_else(|| self.memory.passing.get(self.at))?;
+        if link.parent == 0 {
+            self.complete = true;
+            return None;
         }
-        ancestry
+        // Parents that go round in a circle end here, too; a span that is its own parent at once.
+        if self.steps >= MAX_DEPTH || link.parent == self.at {
+            return None;
+        }
+        self.steps += 1;
+        self.remote |= link.remote;
+        self.at = link.parent;
+        Some((self.at, self.remote))
     }
 }
 

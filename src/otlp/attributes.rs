@@ -28,6 +28,10 @@ pub(super) struct AttributeList<'a, const NUMBER: u32> {
     added: Vec<Option<Written>>,
     /// The fields of `Replaced` and added attributes.
     written: Vec<Written>,
+    /// The [`tag`] of the key at each place, as long as there is no index: most of what stages ask
+    /// for is not there, and eight tags are looked at for the price of one key. A tag may be out of
+    /// date where an attribute was removed.
+    tags: Tags,
     scratch: Vec<u8>,
     index: Option<Index>,
     /// Buffers for one edit, kept for their capacity.
@@ -84,7 +88,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     }
 
     /// Checks and takes up an attribute of the source.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(
         &mut self,
         field: &Field<'a>,
@@ -93,6 +97,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     ) -> Result<(), WireError> {
         let content = field.bytes(message, "attributes")?;
         let entry = KeyValue::check(content, depth)?;
+        self.tags.set(self.source.len(), entry.key_bytes());
         self.source.push(Attribute { entry, field: field.start..field.end, state: State::Kept });
         Ok(())
     }
@@ -110,7 +115,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         let mut index = Index::default();
         for place in 0..self.source.len() + self.added.len() {
             if let Some((key, _)) = self.at(place) {
-                index.entry(key.to_owned()).or_default().push_back(place);
+                index.entry(text(key).to_owned()).or_default().push_back(place);
             }
         }
         self.index = Some(index);
@@ -127,6 +132,10 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, RawValue<'_>)> {
+        self.iter_bytes().map(|(key, value)| (text(key), value))
+    }
+
+    pub(super) fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], RawValue<'_>)> {
         (0..self.source.len() + self.added.len()).filter_map(|place| self.at(place))
     }
 
@@ -136,29 +145,38 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     /// The attribute at a place as it stands now; `None` if it was removed.
     #[inline]
-    fn at(&self, place: usize) -> Option<(&str, RawValue<'_>)> {
+    fn at(&self, place: usize) -> Option<(&[u8], RawValue<'_>)> {
         let written = match self.source.get(place) {
             Some(attribute) => match attribute.state {
-                State::Kept => return Some((attribute.entry.key, attribute.entry.raw_value())),
+                State::Kept => return Some((attribute.entry.key_bytes(), attribute.entry.raw_value())),
                 State::Removed => return None,
                 State::Replaced(number) => self.written.get(number as usize)?,
             },
             None => self.added.get(place - self.source.len())?.as_ref()?,
         };
-        // Only whole strings are written to the scratch buffer, so this is always UTF-8.
-        let key = std::str::from_utf8(self.scratch.get(written.key.clone())?).unwrap_or_default();
+        let key = self.scratch.get(written.key.clone())?;
         let value = written.value.clone().and_then(|range| self.scratch.get(range)).unwrap_or_default();
         Some((key, RawValue::new(value)))
     }
 
     /// The place of the first attribute named `key`.
+    #[inline]
     fn position(&self, key: &str) -> Option<usize> {
         match &self.index {
             Some(index) => index.get(key)?.front().copied(),
-            None => {
-                let mut places = 0..self.source.len() + self.added.len();
-                places.find(|&place| self.at(place).is_some_and(|(name, _)| name == key))
+            None => self.position_from(key.as_bytes(), 0),
+        }
+    }
+
+    /// The first place from `first` on of an attribute named `key`, without the index.
+    fn position_from(&self, key: &[u8], mut first: usize) -> Option<usize> {
+        let (tag, end) = (tag(key), self.source.len() + self.added.len());
+        loop {
+            let place = self.tags.find(tag, first, end)?;
+            if self.at(place).is_some_and(|(name, _)| name == key) {
+                return Some(place);
             }
+            first = place + 1;
         }
     }
 
@@ -182,6 +200,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
             None => {
                 let written = self.write_new(key, value);
                 let place = self.source.len() + self.added.len();
+                self.tags.set(place, key.as_bytes());
                 self.added.push(Some(written));
                 match &mut self.index {
                     Some(index) => index.entry(key.to_owned()).or_default().push_back(place),
@@ -202,12 +221,11 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
                 found
             }
             None => {
-                let mut found = false;
-                for place in 0..self.source.len() + self.added.len() {
-                    if self.at(place).is_some_and(|(name, _)| name == key) {
-                        self.take_out(place);
-                        found = true;
-                    }
+                let mut next = self.position(key);
+                let found = next.is_some();
+                while let Some(place) = next {
+                    self.take_out(place);
+                    next = self.position_from(key.as_bytes(), place + 1);
                 }
                 found
             }
@@ -258,6 +276,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     fn replace(&mut self, place: usize, key: &str, value: NewValue) {
         let sources = self.source.len();
+        self.tags.set(place, key.as_bytes());
         let base = self.source.get(place).map(|attribute| attribute.entry.source()).unwrap_or_default();
         let written = self.write(key, value, base);
         if let Some(attribute) = self.source.get_mut(place) {
@@ -352,7 +371,8 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         }
         for content in contents {
             let entry = KeyValue::parse_checked(content);
-            let written = self.write(entry.key, NewValue::AsItIs, content);
+            let written = self.write(entry.key(), NewValue::AsItIs, content);
+            self.tags.set(self.source.len() + self.added.len(), entry.key_bytes());
             self.added.push(Some(written));
         }
         self.index = None;
@@ -400,7 +420,10 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     /// Takes every change back.
     pub(super) fn restore(&mut self) {
-        self.source.iter_mut().for_each(|attribute| attribute.state = State::Kept);
+        for (place, attribute) in self.source.iter_mut().enumerate() {
+            attribute.state = State::Kept;
+            self.tags.set(place, attribute.entry.key_bytes());
+        }
         self.added.clear();
         self.written.clear();
         self.scratch.clear();
@@ -411,6 +434,63 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     fn field(&self, written: &Written) -> &[u8] {
         self.scratch.get(written.field.clone()).unwrap_or_default()
     }
+}
+
+/// See [`AttributeList::tags`].
+#[derive(Debug)]
+struct Tags([u8; INDEXED_ABOVE]);
+
+impl Default for Tags {
+    fn default() -> Self {
+        Tags([0; INDEXED_ABOVE])
+    }
+}
+
+impl Tags {
+    #[inline]
+    fn set(&mut self, place: usize, key: &[u8]) {
+        if let Some(slot) = self.0.get_mut(place) {
+            *slot = tag(key);
+        }
+    }
+
+    /// The first place from `first` on and before `end` that may have this tag. Eight at a time, by the
+    /// classic test for a zero byte, which may mark a byte behind a true hit as well.
+    #[inline]
+    fn find(&self, tag: u8, first: usize, end: usize) -> Option<usize> {
+        const WIDTH: usize = size_of::<u64>();
+        const ONES: u64 = u64::from_ne_bytes([0x01; WIDTH]);
+        const HIGHS: u64 = u64::from_ne_bytes([0x80; WIDTH]);
+        let (words, _) = self.0.as_chunks::<WIDTH>();
+        let mut start = first - first % WIDTH;
+        let mut wanted = u64::MAX << (8 * (first % WIDTH));
+        for word in words.get(start / WIDTH..end.div_ceil(WIDTH))? {
+            let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(tag));
+            let same = differs.wrapping_sub(ONES) & !differs & HIGHS & wanted;
+            if same != 0 {
+                let place = start + (same.trailing_zeros() / 8) as usize;
+                return (place < end).then_some(place);
+            }
+            start += WIDTH;
+            wanted = u64::MAX;
+        }
+        None
+    }
+}
+
+/// What tells most keys of a span apart: their lengths and ends.
+#[inline]
+fn tag(key: &[u8]) -> u8 {
+    let (last, middle) = match key {
+        [.., middle, _, _, _, last] => (*last, *middle),
+        _ => (key.last().copied().unwrap_or_default(), 0),
+    };
+    (key.len() as u8).wrapping_mul(37) ^ last.wrapping_mul(11) ^ middle
+}
+
+/// A key as text; only whole strings get here.
+fn text(key: &[u8]) -> &str {
+    std::str::from_utf8(key).unwrap_or_default()
 }
 
 fn encoded(value: &Value<'_>) -> Vec<u8> {

@@ -171,14 +171,14 @@ impl<'a> Attributes<'a> {
     pub fn get(&self, key: &str) -> Option<Value<'_>> {
         let entry = match &self.index {
             Some(index) => self.entries.get(*index.get(key)?),
-            None => self.entries.iter().find(|entry| entry.key == key),
+            None => self.entries.iter().find(|entry| entry.key_bytes() == key.as_bytes()),
         };
         entry.map(|entry| Value::parse(&entry.value))
     }
 
     /// All attributes, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, Value<'_>)> {
-        self.entries.iter().map(|entry| (entry.key, Value::parse(&entry.value)))
+        self.entries.iter().map(|entry| (entry.key(), Value::parse(&entry.value)))
     }
 
     fn clear(&mut self) {
@@ -190,7 +190,7 @@ impl<'a> Attributes<'a> {
     fn settle(&mut self) {
         if self.entries.len() > INDEXED_ABOVE {
             let entries = self.entries.iter().enumerate().rev();
-            self.index = Some(entries.map(|(position, entry)| (entry.key, position)).collect());
+            self.index = Some(entries.map(|(position, entry)| (entry.key(), position)).collect());
         }
     }
 }
@@ -315,6 +315,7 @@ impl<'a, I: Item<'a>> Walk<'_, 'a, I> {
             origin.schema_url = schema_url;
         }
         origin.scope_attributes.settle();
+        self.items.records.reserve(self.shape.fields.len() - first);
         for index in first..self.shape.fields.len() {
             let field = self.shape.fields[index].clone();
             let source = delimited_content(self.body, field)?;
@@ -324,6 +325,10 @@ impl<'a, I: Item<'a>> Walk<'_, 'a, I> {
             // A dropped item is written too: the last word on dropping is spoken after the walk.
             if self.item.is_edited() {
                 let arena = &mut self.items.arena;
+                if arena.is_empty() {
+                    // It grows by copying otherwise, again and again where much is changed.
+                    arena.reserve(self.body.len() / 4);
+                }
                 let start = arena.len();
                 self.item.write(arena);
                 let end = arena.len();
@@ -439,7 +444,10 @@ fn write<R: Record>(body: &[u8], shape: &Shape, items: &Items<R>) -> Bytes {
     let resource_lengths: Vec<Option<usize>> =
         shape.resources.iter().map(|resource| resource_length(resource, shape, &scope_lengths)).collect();
 
-    let mut out = Vec::with_capacity(body.len() + items.arena.len());
+    // To the byte: the request may wait in queues for long.
+    let before: usize = shape.resources.iter().map(|resource| resource.field.len()).sum();
+    let after: usize = resource_lengths.iter().flatten().map(|length| delimited_len(1, *length)).sum();
+    let mut out = Vec::with_capacity(body.len().saturating_sub(before).saturating_add(after));
     let mut copied = 0;
     for (resource, length) in shape.resources.iter().zip(&resource_lengths) {
         out.extend_from_slice(&body[copied..resource.field.start]);

@@ -1,11 +1,12 @@
 //! Trace and span ids.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 macro_rules! id {
-    ($name:ident, $length:literal, $what:literal) => {
+    ($name:ident, $length:literal, $what:literal, $write:ident($number:ident)) => {
         #[doc = concat!("The ", $what, " id: ", stringify!($length), " bytes, not all zero.")]
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(pub [u8; $length]);
 
         impl $name {
@@ -14,6 +15,14 @@ macro_rules! id {
             pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
                 let bytes = <[u8; $length]>::try_from(bytes).ok()?;
                 (bytes != [0; $length]).then_some($name(bytes))
+            }
+        }
+
+        // One number: a hasher takes bytes in a slower way, and the ids of every span are hashed.
+        impl Hash for $name {
+            #[inline]
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                state.$write($number::from_ne_bytes(self.0));
             }
         }
 
@@ -31,5 +40,5 @@ macro_rules! id {
     };
 }
 
-id!(TraceId, 16, "trace");
-id!(SpanId, 8, "span");
+id!(TraceId, 16, "trace", write_u128(u128));
+id!(SpanId, 8, "span", write_u64(u64));

@@ -28,7 +28,7 @@ use std::ops::Range;
 use super::attributes::{self, AttributeList};
 use super::id::{SpanId, TraceId};
 use super::patch::Patch;
-use super::value::{RawValue, Value, check_any_value, fields};
+use super::value::{KeyValue, RawValue, Value, check_any_value, fields};
 use super::wire::{DEPTH, Payload, Reader, WireError, put_bytes};
 
 /// The number of `LogRecord.attributes`.
@@ -201,7 +201,7 @@ impl<'a> LogRecord<'a> {
 
     /// The keys of the attributes as they came.
     pub fn source_keys(&self) -> impl Iterator<Item = &'a str> {
-        self.attributes.source().map(|entry| entry.key)
+        self.attributes.source().map(KeyValue::key)
     }
 
     /// The record's encoded content as it came.

@@ -141,7 +141,7 @@ impl<'a> Event<'a> {
 
     /// The value of the first attribute named `key`.
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
-        self.attributes().find(|entry| entry.key == key).map(|entry| entry.parse_value())
+        self.attributes().find(|entry| entry.key_bytes() == key.as_bytes()).map(|entry| entry.parse_value())
     }
 }
 
@@ -343,15 +343,26 @@ impl<'a> Span<'a> {
         self.attributes.iter()
     }
 
+    /// As [`Span::attributes`], for keys that are only compared.
+    pub(crate) fn attribute_bytes(&self) -> impl Iterator<Item = (&[u8], RawValue<'_>)> {
+        self.attributes.iter_bytes()
+    }
+
     /// The attributes as they came, whatever was changed since. The borrow is the request's, so
     /// that what a dialect reads here may be held while the span is edited.
     pub fn source_attributes(&self) -> impl Iterator<Item = (&'a str, Value<'a>)> {
-        self.attributes.source().map(|entry| (entry.key, entry.parse_value()))
+        self.attributes.source().map(|entry| (entry.key(), entry.parse_value()))
     }
 
     /// The keys of the attributes as they came. Cheaper than [`Span::source_attributes`].
     pub fn source_keys(&self) -> impl Iterator<Item = &'a str> {
-        self.attributes.source().map(|entry| entry.key)
+        self.attributes.source().map(KeyValue::key)
+    }
+
+    /// As [`Span::source_keys`], to be compared: as text they would be looked through once more.
+    #[inline]
+    pub(crate) fn source_key_bytes(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.attributes.source().map(KeyValue::key_bytes)
     }
 
     /// The events that were not removed, each with its index for [`Span::remove_event`].

@@ -208,11 +208,12 @@ impl KvList<'_> {
         fields(&self.0).filter_map(|field| match (field.number, field.payload) {
             (1, Payload::Bytes(entry)) => {
                 let entry = KeyValue::parse_checked(entry);
+                let key = entry.key();
                 let value = match entry.value {
                     Cow::Borrowed(bytes) => Value::parse(bytes),
                     Cow::Owned(bytes) => Value::parse_owned(&bytes),
                 };
-                Some((entry.key, value))
+                Some((key, value))
             }
             _ => None,
         })
@@ -244,8 +245,9 @@ pub(crate) fn fields<'a>(bytes: &'a [u8]) -> impl Iterator<Item = Field<'a>> {
 /// A borrowed `KeyValue`: the key, and the encoded content of its `AnyValue`.
 #[derive(Debug, Clone)]
 pub struct KeyValue<'a> {
-    /// The attribute's key.
-    pub key: &'a str,
+    /// The attribute's key, which was checked to be text. Kept as bytes, because most keys are only
+    /// compared, and a second look at them as text would cost as much as the first.
+    key: &'a [u8],
     /// The encoded `AnyValue`; owned only when it came in several pieces.
     pub value: Cow<'a, [u8]>,
     source: &'a [u8],
@@ -289,7 +291,7 @@ impl<'a> KeyValue<'a> {
     ///
     /// # Errors
     /// Whatever prost would refuse.
-    #[inline]
+    #[inline(always)]
     pub fn check(bytes: &'a [u8], depth: Option<u32>) -> Result<KeyValue<'a>, WireError> {
         match KeyValue::check_usual(bytes) {
             Some(entry) if depth > Some(0) => Ok(entry),
@@ -300,7 +302,7 @@ impl<'a> KeyValue<'a> {
     /// A key, then a scalar value, each in its shortest form, as every SDK writes them: some twenty
     /// times a span, so that this is where a request's check spends its time. `None` for anything
     /// else, right or wrong.
-    #[inline]
+    #[inline(always)]
     fn check_usual(bytes: &'a [u8]) -> Option<KeyValue<'a>> {
         let [0x0a, length @ 0..0x80, rest @ ..] = bytes else { return None };
         let (key, rest) = rest.split_at_checked(usize::from(*length))?;
@@ -309,27 +311,30 @@ impl<'a> KeyValue<'a> {
         let mut long = "";
         let is_right = match value {
             [0x0a, text @ ..] => match whole(text)? {
-                text if text.len() < LONG_TEXT => text.is_ascii() || std::str::from_utf8(text).is_ok(),
+                // What stands between key and text is below 0x80 as well, if the text is short.
+                text if text.len() < 0x80 => bytes.is_ascii() || (is_text(key) && is_text(text)),
+                text if text.len() < LONG_TEXT => is_text(key) && is_text(text),
                 text => {
                     long = std::str::from_utf8(text).ok()?;
-                    true
+                    is_text(key)
                 }
             },
-            [0x10, 0 | 1] => true,
-            [0x18, number @ .., 0..0x80] => number.len() < 9 && number.iter().all(|byte| *byte >= 0x80),
-            [0x21, double @ ..] => double.len() == 8,
+            [0x10, 0 | 1] => is_text(key),
+            [0x18, number @ .., 0..0x80] => number.len() < 9 && number.iter().all(|byte| *byte >= 0x80) && is_text(key),
+            [0x21, double @ ..] => double.len() == 8 && is_text(key),
             _ => false,
         };
-        let key = std::str::from_utf8(key).ok()?;
         is_right.then_some(KeyValue { key, value: Cow::Borrowed(value), source: bytes, text: long })
     }
 
+    #[cold]
+    #[inline(never)]
     fn check_any(bytes: &'a [u8], depth: Option<u32>) -> Result<KeyValue<'a>, WireError> {
         let mut reader = Reader::at_depth(bytes, depth)?;
-        let mut entry = KeyValue { key: "", value: Cow::Borrowed(&[]), source: bytes, text: "" };
+        let mut entry = KeyValue { key: &[], value: Cow::Borrowed(&[]), source: bytes, text: "" };
         while let Some(field) = reader.next()? {
             match field.number {
-                1 => entry.key = field.string("KeyValue", "key")?,
+                1 => entry.key = field.string("KeyValue", "key")?.as_bytes(),
                 2 => {
                     let value = field.bytes("KeyValue", "value")?;
                     check_any_value(value, reader.below())?;
@@ -344,10 +349,10 @@ impl<'a> KeyValue<'a> {
 
     /// Reads a `KeyValue` that was checked before.
     pub(crate) fn parse_checked(bytes: &'a [u8]) -> KeyValue<'a> {
-        let mut entry = KeyValue { key: "", value: Cow::Borrowed(&[]), source: bytes, text: "" };
+        let mut entry = KeyValue { key: &[], value: Cow::Borrowed(&[]), source: bytes, text: "" };
         for field in fields(bytes) {
             match (field.number, field.payload) {
-                (1, Payload::Bytes(key)) => entry.key = std::str::from_utf8(key).unwrap_or_default(),
+                (1, Payload::Bytes(key)) => entry.key = key,
                 (2, Payload::Bytes(value)) => entry.add_value(value),
                 _ => {}
             }
@@ -361,6 +366,17 @@ impl<'a> KeyValue<'a> {
             Cow::Borrowed(&[]) => Cow::Borrowed(bytes),
             first => concat(first, bytes),
         };
+    }
+
+    /// The attribute's key.
+    pub fn key(&self) -> &'a str {
+        std::str::from_utf8(self.key).unwrap_or_default()
+    }
+
+    /// The attribute's key, to be compared.
+    #[inline]
+    pub(crate) fn key_bytes(&self) -> &'a [u8] {
+        self.key
     }
 
     /// The value, to be parsed when asked for.
@@ -381,6 +397,12 @@ impl<'a> KeyValue<'a> {
     pub(super) fn source(&self) -> &'a [u8] {
         self.source
     }
+}
+
+/// Whether a short text is valid UTF-8, which is ASCII almost always.
+#[inline]
+fn is_text(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
 }
 
 /// The content of a length-delimited field whose length is of one to three bytes and takes up all

@@ -398,7 +398,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 /// A value that emitters write under such a key, out of so few that several keys agree.
 fn fit(key: &str, choice: Index, seed: u64) -> Option<Value> {
-    if seed % 4 != 0
+    if !seed.is_multiple_of(4)
         && let Some(hints) = HINTS.get(key).filter(|hints| !hints.is_empty())
     {
         let value = match *choice.get(hints) {
@@ -430,7 +430,7 @@ fn object(rules: &[Rule], choice: Index, seed: u64) -> Value {
     let mut object = json!({});
     for (place, rule) in rules.iter().enumerate() {
         let seed = seed.rotate_left(place as u32 * 3 % 61);
-        if rule.key.is_empty() || rule.key == "*" || seed % 3 != 0 {
+        if rule.key.is_empty() || rule.key == "*" || !seed.is_multiple_of(3) {
             continue;
         }
         let value = rule.values.map(|table| json!(choice.get(table).0)).or_else(|| fit_name(rule.key, choice));
@@ -449,7 +449,7 @@ fn object(rules: &[Rule], choice: Index, seed: u64) -> Value {
         }
         *at = value;
     }
-    if seed % 5 == 0 {
+    if seed.is_multiple_of(5) {
         object["unheard_of"] = json!(1);
     }
     object
@@ -486,12 +486,12 @@ fn fit_name(key: &str, choice: Index) -> Option<Value> {
 /// A word of the tables.
 fn table_word() -> impl Strategy<Value = Value> {
     let tables: [&values::Table; 6] = [
-        &values::PROVIDER,
-        &values::OPERATION,
-        &values::LITELLM_CALL_TYPE,
-        &values::TRACELOOP_KIND,
-        &values::OUTPUT_TYPE,
-        &values::FINISH_REASON,
+        values::PROVIDER,
+        values::OPERATION,
+        values::LITELLM_CALL_TYPE,
+        values::TRACELOOP_KIND,
+        values::OUTPUT_TYPE,
+        values::FINISH_REASON,
     ];
     let words: Vec<&str> = tables.iter().flat_map(|table| table.iter().map(|(word, _)| *word)).collect();
     select(words).prop_map(|word| json!(word))
@@ -527,10 +527,10 @@ pub fn case() -> impl Strategy<Value = Case> {
     let kind = select(vec![SpanKind::Internal, SpanKind::Client, SpanKind::Server, SpanKind::Unspecified]);
     let entry = || (any::<Index>(), any::<Index>(), value(), any::<Option<(Index, u64)>>());
     let event = (any::<Index>(), prop::collection::vec(entry(), 0..4)).prop_map(|(event, entries)| {
-        let (name, keys) = event.get(&*EVENTS);
+        let (name, keys) = event.get(&EVENTS);
         let entries = entries.into_iter().map(|(subject, key, value, fitting)| {
             let key = match keys.is_empty() {
-                true => key.get(&subject.get(&*SUBJECTS).keys).clone(),
+                true => key.get(&subject.get(&SUBJECTS).keys).clone(),
                 false => key.get(keys).to_string(),
             };
             let value = fitting.and_then(|(choice, seed)| fit(&key, choice, seed)).unwrap_or(value);

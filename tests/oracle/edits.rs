@@ -194,7 +194,7 @@ impl Reference {
         assert_eq!(span.events().count(), self.events.iter().flatten().count());
         for ((_, event), expected) in span.events().zip(self.events.iter().flatten()) {
             assert_eq!((event.name, event.time_unix_nano), (expected.name.as_str(), expected.time_unix_nano));
-            let keys = event.attributes().map(|entry| entry.key).collect::<Vec<_>>();
+            let keys = event.attributes().map(|entry| entry.key()).collect::<Vec<_>>();
             assert_eq!(keys, expected.attributes.iter().map(|entry| entry.key.as_str()).collect::<Vec<_>>());
             for entry in &expected.attributes {
                 let first = expected.attributes.iter().find(|other| other.key == entry.key).unwrap();

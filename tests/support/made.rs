@@ -16,7 +16,7 @@ use super::{key_values, spans};
 /// When made spans begin.
 pub const START: u64 = 1_700_000_000_000_000_000;
 
-/// A span made by hand: CLIENT, of no scope, unless said otherwise.
+/// A span made by hand: CLIENT unless said otherwise, in a scope of version 0.40.0.
 pub struct Made {
     scope: String,
     resource: Vec<KeyValue>,
@@ -69,17 +69,27 @@ impl Made {
         self
     }
 
+    /// What operation the span is found to be.
+    pub fn found(&self) -> Option<String> {
+        let (_, found) = translate(&self.request(), Target::Main);
+        found.into_iter().next().flatten().map(|found| found.operation)
+    }
+
     /// The span after its translation; a second pass must change nothing.
     pub fn to(&self, target: Target) -> Span {
-        let scope = InstrumentationScope { name: self.scope.clone(), version: "1.0.0".into(), ..Default::default() };
+        let (once, _) = translate(&self.request(), target);
+        assert_eq!(translate(&once, target).0, once, "{}: a second pass changed something", self.span.name);
+        spans(&once).remove(0)
+    }
+
+    fn request(&self) -> Bytes {
+        let scope = InstrumentationScope { name: self.scope.clone(), version: "0.40.0".into(), ..Default::default() };
         let scope_spans = ScopeSpans { scope: Some(scope), spans: vec![self.span.clone()], ..Default::default() };
         let resource = Resource { attributes: self.resource.clone(), ..Default::default() };
         let resource_spans =
             ResourceSpans { resource: Some(resource), scope_spans: vec![scope_spans], ..Default::default() };
         let request = ExportTraceServiceRequest { resource_spans: vec![resource_spans] };
-        let (once, _) = translate(&Bytes::from(request.encode_to_vec()), target);
-        assert_eq!(translate(&once, target).0, once, "{}: a second pass changed something", self.span.name);
-        spans(&once).remove(0)
+        Bytes::from(request.encode_to_vec())
     }
 
     /// Compares all that the span says in 1.41 with `expected`, in any order.

@@ -187,7 +187,7 @@ fn all_events(span: &Span<'_>) -> Vec<(String, Json)> {
         Ok(()) => {
             let events = source.events().map(|(_, event)| {
                 let attributes =
-                    event.attributes().map(|entry| (entry.key.to_owned(), json(&Value::parse(&entry.value))));
+                    event.attributes().map(|entry| (entry.key().to_owned(), json(&Value::parse(&entry.value))));
                 (event.name.to_owned(), Json::Object(attributes.collect()))
             });
             events.collect()

@@ -16,7 +16,7 @@ pub static BRAINTRUST: Dialect = Dialect {
         Rule::mapped("braintrust.span_attributes.type", Field::OperationName, &TYPE),
         Rule::new("braintrust.metadata", Action::Members(METADATA)),
         Rule::field("braintrust.metadata.model", Field::RequestModel),
-        Rule::mapped("braintrust.metadata.provider", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("braintrust.metadata.provider", Field::ProviderName, values::PROVIDER),
         Rule::new("braintrust.metrics", Action::Members(METRICS)),
         Rule::field("braintrust.metrics.prompt_tokens", Field::UsageInputTokens),
         Rule::field("braintrust.metrics.completion_tokens", Field::UsageOutputTokens),
@@ -74,7 +74,7 @@ const SPAN: &[Rule] = &[Rule::mapped("type", Field::OperationName, &TYPE)];
 
 const METADATA: &[Rule] = &[
     Rule::field("model", Field::RequestModel),
-    Rule::mapped("provider", Field::ProviderName, &values::PROVIDER),
+    Rule::mapped("provider", Field::ProviderName, values::PROVIDER),
     Rule::field("temperature", Field::RequestTemperature),
     Rule::field("top_p", Field::RequestTopP),
     Rule::field("max_tokens", Field::RequestMaxTokens),

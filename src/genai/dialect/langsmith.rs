@@ -25,8 +25,8 @@ pub static LANGSMITH: Dialect = Dialect {
         Rule { corrects: true, ..Rule::mapped("langsmith.span.kind", Field::OperationName, &KIND) },
         Rule::mapped("gen_ai.operation.name", Field::OperationName, &KIND),
         // Told by the integration; `gen_ai.system` is a guess from the model's name.
-        Rule::mapped("langsmith.metadata.ls_provider", Field::ProviderName, &values::PROVIDER),
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("langsmith.metadata.ls_provider", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::field("langsmith.metadata.ls_model_name", Field::RequestModel),
         Rule::field("langsmith.metadata.ls_temperature", Field::RequestTemperature),
         Rule::field("langsmith.metadata.ls_max_tokens", Field::RequestMaxTokens),

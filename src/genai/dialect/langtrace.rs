@@ -35,11 +35,11 @@ pub static LANGTRACE: Dialect = Dialect {
         Rule::mapped("gen_ai.operation.name", Field::OperationName, &OPERATION),
         Rule::mapped("llm.api", Field::OperationName, &PATH),
         Rule::own("url.path", Action::Read(path)),
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
-        Rule::mapped("llm.vendor", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("llm.vendor", Field::ProviderName, values::PROVIDER),
         // The client library, or a database; a call's provider where nothing better says it.
         Rule {
-            values: Some(&values::PROVIDER),
+            values: Some(values::PROVIDER),
             ..Rule::new(
                 "langtrace.service.name",
                 Action::ByOperation(&[

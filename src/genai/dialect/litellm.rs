@@ -31,10 +31,14 @@ pub static LITELLM: Dialect = Dialect {
         Tell::span_name("raw_gen_ai_request", 20),
     ],
     keys: &[
-        Rule::mapped("gen_ai.operation.name", Field::OperationName, &values::LITELLM_CALL_TYPE),
-        Rule::mapped("llm.request.type", Field::OperationName, &values::LITELLM_CALL_TYPE),
-        Rule::mapped("gen_ai.provider.name", Field::ProviderName, &values::PROVIDER),
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.operation.name", Field::OperationName, values::LITELLM_CALL_TYPE),
+        Rule::mapped("llm.request.type", Field::OperationName, values::LITELLM_CALL_TYPE),
+        Rule {
+            values: Some(values::LITELLM_CALL_TYPE),
+            ..Rule::own("llm_request_type", Action::Copy(Field::OperationName))
+        },
+        Rule::mapped("gen_ai.provider.name", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::field("llm.is_streaming", Field::RequestStream),
         Rule::new("litellm.request.streaming", Action::Copy(Field::RequestStream)),
         Rule::field("gen_ai.usage.prompt_tokens", Field::UsageInputTokens),
@@ -47,7 +51,7 @@ pub static LITELLM: Dialect = Dialect {
         // LiteLLM's Langtrace callback, whose key lies: it holds the request's stop sequences.
         Rule::field("gen_ai.response_id", Field::ResponseId),
         Rule::field("gen_ai.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
-        Rule::mapped("langtrace.service.name", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("langtrace.service.name", Field::ProviderName, values::PROVIDER),
         Rule::field("llm.response.stop_reason", Field::RequestStopSequences),
         Rule::keep("llm.user", Reason::NoHome),
         Rule::keep("gen_ai.request.id", Reason::NoHome),
@@ -57,7 +61,8 @@ pub static LITELLM: Dialect = Dialect {
         Rule::keep("error.message", Reason::NoHome),
         Rule::keep("error.stack_trace", Reason::NoHome),
         Rule::keep("error.llm_provider", Reason::NoHome),
-        Rule::keep("guardrail_name", Reason::NoHome),
+        // A guardrail is no operation of the conventions; it is named as what it is.
+        Rule::own("guardrail_name", Action::Marks),
         Rule::keep("guardrail_mode", Reason::NoHome),
         Rule::keep("guardrail_response", Reason::NoHome),
         Rule::keep("masked_entity_count", Reason::NoHome),
@@ -131,6 +136,9 @@ const TOOL: &[(&str, Piece)] =
 
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     strip_slug(operation, seen);
+    if operation.get(Field::OperationName).is_none() && seen.get("guardrail_name").is_some() {
+        operation.named = Some("guardrail".to_owned());
+    }
     // Releases before `llm.request.type` write embeddings as calls without an answer.
     let is_said = ["llm.request.type", "gen_ai.operation.name"].iter().any(|key| seen.get(key).is_some());
     let is_embedding = !is_said
@@ -238,6 +246,7 @@ mod tests {
             "error.stack_trace",
             "error.llm_provider",
             "guardrail_name",
+            "llm_request_type",
             "guardrail_mode",
             "guardrail_response",
             "masked_entity_count",

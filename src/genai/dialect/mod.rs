@@ -14,7 +14,7 @@
 //!     tells: &[Tell::scope("acme.tracer", 100), Tell::key_prefix("acme.", 20)],
 //!     // One key, one meaning. Of two keys for one field the first in the table is preferred.
 //!     keys: &[
-//!         Rule::mapped("acme.vendor", Field::ProviderName, &values::PROVIDER),
+//!         Rule::mapped("acme.vendor", Field::ProviderName, values::PROVIDER),
 //!         Rule::field("acme.model", Field::RequestModel),
 //!         Rule::field("acme.tokens.in", Field::UsageInputTokens),
 //!         Rule::new("acme.tokens.all", Action::Total),
@@ -157,6 +157,8 @@ pub struct Dialect {
     /// Prefixes of keys that stay as they are, each with why. They do not make a span an LLM
     /// operation.
     pub kept: &'static [(&'static str, Reason)],
+    /// Prefixes of keys that each hold one variable of a prompt template, under its name.
+    pub variables: &'static [&'static str],
     /// Names that the emitter itself gives to its spans of GenAI operations. Only such a name is
     /// replaced by the convention's, and only such a span gets the convention's kind in place of
     /// INTERNAL.
@@ -206,6 +208,7 @@ impl Dialect {
             families: &[],
             events: &[],
             kept: &[],
+            variables: &[],
             span_names: &[],
             python: false,
             json: false,

@@ -8,10 +8,10 @@
 
 use std::borrow::Cow;
 
-use super::{Action, Dialect, Family, List, Piece, Reason, Rule, Sign, SpanName, Tell, Verdict};
-use crate::genai::content::json;
+use super::{Action, Dialect, EventRule, Family, List, Piece, Reason, Rule, Sign, SpanName, Tell, Verdict};
+use crate::genai::content::{self, json};
 use crate::genai::field::Field;
-use crate::genai::message::{Message, Part};
+use crate::genai::message::{Document, Json, Message, Part};
 use crate::genai::operation::{Content, Operation, Scalar, Seen};
 use crate::genai::values;
 use crate::otlp::value::Value;
@@ -32,15 +32,15 @@ pub static OPENLLMETRY: Dialect = Dialect {
     keys: &[
         // 0.48 and later, package by package: current names with words of its own.
         Rule::mapped("gen_ai.operation.name", Field::OperationName, &OPERATION),
-        Rule::mapped("gen_ai.provider.name", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.provider.name", Field::ProviderName, values::PROVIDER),
         // All eras.
         Rule::mapped("llm.request.type", Field::OperationName, &OPERATION),
         Rule {
-            values: Some(&values::TRACELOOP_KIND),
+            values: Some(values::TRACELOOP_KIND),
             ..Rule::new("traceloop.span.kind", Action::Copy(Field::OperationName))
         },
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
-        Rule::mapped("llm.vendor", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("llm.vendor", Field::ProviderName, values::PROVIDER),
         Rule::field("llm.request.model", Field::RequestModel),
         Rule::field("llm.response.model", Field::ResponseModel),
         Rule::field("gen_ai.response.0.id", Field::ResponseId),
@@ -95,7 +95,7 @@ pub static OPENLLMETRY: Dialect = Dialect {
         Rule::keep("gen_ai.openai.api_type", Reason::NoHome),
         // Beside the families, without a number.
         Rule::keep("gen_ai.prompt.prompt_filter_results", Reason::NoHome),
-        Rule::keep("gen_ai.prompt.prompt_error", Reason::NoHome),
+        Rule::new("gen_ai.prompt.prompt_error", Action::Read(prompt_error)),
         Rule::keep("gen_ai.completion.content_filter_results", Reason::NoHome),
         Rule::keep("gen_ai.workflow.nodes", Reason::NoHome),
         Rule::keep("gen_ai.workflow.edges", Reason::NoHome),
@@ -130,8 +130,16 @@ pub static OPENLLMETRY: Dialect = Dialect {
             unindexed: &[],
         },
     ],
+    events: &[EventRule::chunk("llm.content.completion.chunk"), EventRule::chunk("gen_ai.content.completion.chunk")],
+    variables: &["traceloop.prompt.template_variables."],
     kept: &[
-        ("traceloop.", Reason::NoHome),
+        ("traceloop.entity.", Reason::NoHome),
+        ("traceloop.workflow.", Reason::NoHome),
+        ("traceloop.span.", Reason::NoHome),
+        ("traceloop.association.", Reason::NoHome),
+        ("traceloop.correlation.", Reason::NoHome),
+        ("traceloop.prompt.", Reason::NoHome),
+        ("traceloop.", Reason::Unknown),
         ("gen_ai.task.", Reason::NoHome),
         ("llm.watsonx.", Reason::NoHome),
         ("crewai.", Reason::NoHome),
@@ -144,6 +152,10 @@ pub static OPENLLMETRY: Dialect = Dialect {
         SpanName::Suffix(".embeddings"),
         SpanName::Suffix(".response"),
         SpanName::Suffix(".converse"),
+        // The wrappers of the SDK; a task is no operation of the conventions.
+        SpanName::Suffix(".workflow"),
+        SpanName::Suffix(".agent"),
+        SpanName::Suffix(".tool"),
         SpanName::Prefix("cohere."),
         // `tools/list.mcp`, `initialize.mcp`
         SpanName::Suffix(".mcp"),
@@ -192,8 +204,20 @@ fn structured_output<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Ve
     Verdict::Kept(Reason::SaysMore)
 }
 
+/// The body of an error that ended the call, where nothing else says its kind.
+fn prompt_error<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
+    let node = value.as_str().and_then(json::parse);
+    let error = node.map(|node| node.get("error").filter(|error| error.is_object()).unwrap_or(node));
+    let kind = error.and_then(|error| ["type", "code"].into_iter().find_map(|name| error.get(name)?.as_str()));
+    if let Some(kind) = kind.filter(|kind| !kind.is_empty()) {
+        operation.offer(Field::ErrorType, Scalar::Str(kind.into_owned().into()));
+    }
+    Verdict::Kept(Reason::SaysMore)
+}
+
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     if operation.text(Field::OperationName) == Some("rerank") {
+        rerank(operation);
         // The documents stand there as system prompts, the scores as completions.
         operation.input = Content::Absent;
         operation.output = Content::Absent;
@@ -201,6 +225,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     provider(operation, seen);
     endpoint(operation, seen);
     messages(operation, seen);
+    kind(operation, seen);
     if seen.scope_name.starts_with("opentelemetry.instrumentation.mcp") {
         mcp(operation, seen);
     }
@@ -277,12 +302,62 @@ fn endpoint(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
     }
 }
 
+/// What stands for documents, query and scores: documents as system prompts, the query as the last
+/// user's, `Doc 0, Score: 0.9` as an answer for each.
+fn rerank(operation: &mut Operation<'_>) {
+    let said = |messages: Option<&Vec<Message<'_>>>, role: &str| -> Vec<String> {
+        let of_role = messages.into_iter().flatten().filter(|message| message.role == role);
+        let text = |part: &Part<'_>| match part {
+            Part::Text(text) => Some(text.to_string()),
+            _ => None,
+        };
+        of_role.flat_map(|message| message.parts.iter().filter_map(text)).collect()
+    };
+    let (input, output) = (operation.input.read(), operation.output.read());
+    let query = said(input, "user").pop();
+    let scores: Vec<(usize, String)> = said(output, "assistant")
+        .iter()
+        .filter_map(|answer| {
+            let (index, score) = answer.strip_prefix("Doc ")?.split_once(", Score: ")?;
+            score.parse::<f64>().ok().filter(|score| score.is_finite())?;
+            Some((index.parse().ok()?, score.to_owned()))
+        })
+        .collect();
+    let documents: Vec<Document<'_>> = said(input, "system")
+        .into_iter()
+        .enumerate()
+        .map(|(index, text)| Document {
+            score: scores.iter().find(|(of, _)| *of == index).map(|(_, score)| Json(score.clone().into())),
+            content: Some(content::json_string(&text)),
+            ..Document::default()
+        })
+        .collect();
+    if let Some(query) = query {
+        operation.offer(Field::RetrievalQueryText, Scalar::Str(query.into()));
+    }
+    if !documents.is_empty() && operation.documents.is_absent() {
+        operation.documents = Content::Read(documents);
+    }
+}
+
+/// The packages of the current names call chains, tasks and crews agents; the kind of the wrapper knows
+/// better.
+fn kind(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
+    if operation.text(Field::OperationName) != Some("invoke_agent") {
+        return;
+    }
+    let word = match seen.get("traceloop.span.kind").and_then(Value::as_str) {
+        Some("workflow") => "invoke_workflow",
+        // As its own package for LangChain calls it.
+        Some("task") => "execute_task",
+        None if seen.get("crewai.crew.id").is_some() => "invoke_workflow",
+        _ => return,
+    };
+    operation.set(Field::OperationName, Scalar::Str(word.into()));
+}
+
 fn messages<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     let Some(output) = operation.output.read_mut() else { return };
-    for message in output.iter_mut().filter(|message| message.role == "unknown") {
-        // LangChain's wrapper, of streams.
-        message.role = "assistant".into();
-    }
     let each_item = seen.scope_name.contains("openai_agents");
     let mut joined: Vec<Message<'a>> = Vec::with_capacity(output.len());
     for mut message in output.drain(..) {
@@ -319,32 +394,70 @@ fn is_thinking(message: &Message<'_>) -> bool {
 /// The wrappers of workflows, agents and tools. Every span below a workflow has its name; only the
 /// workflow itself is one.
 fn wrapper<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
-    let text = |key: &str| -> Option<Scalar<'a>> {
-        match seen.get(key)? {
-            Value::Str(text) if !text.is_empty() => Some(Scalar::Str(Cow::clone(text))),
-            _ => None,
-        }
-    };
+    let is_workflow = operation.text(Field::OperationName) == Some("invoke_workflow");
+    let kind = seen.get("traceloop.span.kind").and_then(Value::as_str).unwrap_or_default();
     let mut offer = |field, key: &str| {
-        if let Some(value) = text(key) {
-            operation.offer(field, value);
+        if let Some(Value::Str(text)) = seen.get(key).filter(|value| value.as_str() != Some("")) {
+            let text = match field {
+                Field::ToolCallArguments | Field::ToolCallResult => Cow::clone(text),
+                _ => entity(text, kind, seen.name).to_owned().into(),
+            };
+            operation.offer(field, Scalar::Str(text));
         }
     };
-    match seen.get("traceloop.span.kind").and_then(Value::as_str) {
-        Some("workflow") => {
+    match kind {
+        "workflow" => {
             offer(Field::WorkflowName, "traceloop.workflow.name");
             offer(Field::WorkflowName, "traceloop.entity.name");
+            exchanged(operation, seen);
         }
-        Some("agent") => offer(Field::AgentName, "traceloop.entity.name"),
-        Some("tool") => {
+        "agent" => {
+            offer(Field::AgentName, "traceloop.entity.name");
+            exchanged(operation, seen);
+        }
+        "tool" => {
             offer(Field::ToolName, "traceloop.entity.name");
+            offer(Field::ToolCallArguments, "mcp.request.argument");
             offer(Field::ToolCallArguments, "traceloop.entity.input");
+            offer(Field::ToolCallResult, "mcp.response.value");
             offer(Field::ToolCallResult, "traceloop.entity.output");
         }
+        // The package for CrewAI says it on the crew's span only.
+        "" if is_workflow => offer(Field::WorkflowName, "crewai.crew.name"),
         _ => {}
     }
-    // The package for CrewAI says it on the crew's span only.
-    offer(Field::WorkflowName, "crewai.crew.name");
+}
+
+/// An entity's own name. Old releases write its kind behind it (`RunnableSequence.langchain.workflow`) or the
+/// way to it before it (`weather_agent.get_weather`, on the span `get_weather.tool`).
+fn entity<'n>(name: &'n str, kind: &str, span_name: &str) -> &'n str {
+    let without_kind = |name: &'n str| name.strip_suffix(kind).and_then(|name| name.strip_suffix('.'));
+    let name = without_kind(name).map_or(name, |name| name.strip_suffix(".langchain").unwrap_or(name));
+    let own = span_name.strip_suffix(kind).and_then(|own| own.strip_suffix('.')).unwrap_or_default();
+    let at = name.len().checked_sub(own.len()).filter(|_| !own.is_empty());
+    match at.and_then(|at| name.split_at_checked(at)) {
+        Some((way, last)) if last == own && way.ends_with('.') => last,
+        _ => name,
+    }
+}
+
+/// What a workflow or an agent took and gave, if that is messages.
+fn exchanged<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    let messages = |key: &str, role: &str| {
+        let text = seen.get(key).and_then(Value::as_str)?;
+        let messages = content::messages_from_json(text, role, false)?;
+        Some(messages.into_iter().map(Message::into_owned).collect::<Vec<_>>()).filter(|messages| !messages.is_empty())
+    };
+    if operation.input.is_absent()
+        && let Some(messages) = messages("traceloop.entity.input", "user")
+    {
+        operation.input = Content::Read(messages);
+    }
+    if operation.output.is_absent()
+        && let Some(messages) = messages("traceloop.entity.output", "assistant")
+    {
+        operation.output = Content::Read(messages);
+    }
 }
 
 #[cfg(test)]
@@ -353,6 +466,25 @@ mod tests {
 
     /// The keys of the fact table, a concrete one for each of its rows. Two rows have none: the event of a
     /// streamed chunk, which stays, and CrewAI's dump of a whole object under `llm.`, kept as unknown.
+    #[test]
+    fn an_entity_has_a_name_of_its_own() {
+        let names = [
+            ("joke", "workflow", "joke.workflow", "joke"),
+            (
+                "RunnableSequence.langchain.workflow",
+                "workflow",
+                "RunnableSequence.langchain.workflow",
+                "RunnableSequence",
+            ),
+            ("weather_agent.get_weather", "tool", "get_weather.tool", "get_weather"),
+            ("search.v2", "tool", "execute_tool search.v2", "search.v2"),
+            ("é.é", "tool", "é.tool", "é"),
+        ];
+        for (name, kind, span_name, expected) in names {
+            assert_eq!(super::entity(name, kind, span_name), expected, "{name}");
+        }
+    }
+
     #[test]
     fn every_key_of_the_table_is_known() {
         let keys = [

@@ -31,17 +31,17 @@ pub static OTEL: Dialect = Dialect {
         Rule::new("gen_ai.completion", Action::Output),
         // 1.30.0, 1.31.0
         Rule::field("gen_ai.openai.request.seed", Field::RequestSeed),
-        Rule::mapped("gen_ai.openai.request.response_format", Field::OutputType, &values::OUTPUT_TYPE),
+        Rule::mapped("gen_ai.openai.request.response_format", Field::OutputType, values::OUTPUT_TYPE),
         // 1.35.0
         Rule::field("az.namespace", Field::AzureResourceProviderNamespace),
         Rule::field("az.service_request_id", Field::AzureServiceRequestId),
         // 1.37.0
-        Rule::mapped("gen_ai.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::field("gen_ai.openai.request.service_tier", Field::OpenaiRequestServiceTier),
         Rule::field("gen_ai.openai.response.service_tier", Field::OpenaiResponseServiceTier),
         Rule::field("gen_ai.openai.response.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
         // The draft of March 2024.
-        Rule::mapped("gen_ai.llm.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("gen_ai.llm.system", Field::ProviderName, values::PROVIDER),
         Rule::field("gen_ai.llm.request.model", Field::RequestModel),
         Rule::field("gen_ai.llm.request.max_tokens", Field::RequestMaxTokens),
         Rule::field("gen_ai.llm.request.temperature", Field::RequestTemperature),
@@ -54,7 +54,7 @@ pub static OTEL: Dialect = Dialect {
         Rule::new("gen_ai.llm.prompt", Action::Input),
         Rule::new("gen_ai.llm.completion", Action::Output),
         // The draft of January 2024.
-        Rule::mapped("llm.system", Field::ProviderName, &values::PROVIDER),
+        Rule::mapped("llm.system", Field::ProviderName, values::PROVIDER),
         Rule::field("llm.request.model", Field::RequestModel),
         Rule::field("llm.request.max_tokens", Field::RequestMaxTokens),
         Rule::field("llm.temperature", Field::RequestTemperature),
@@ -72,7 +72,7 @@ pub static OTEL: Dialect = Dialect {
         Rule::field("llm.openai.presence_penalty", Field::RequestPresencePenalty),
         Rule::field("llm.openai.frequency_penalty", Field::RequestFrequencyPenalty),
         Rule::field("llm.openai.seed", Field::RequestSeed),
-        Rule::mapped("llm.openai.response_format", Field::OutputType, &values::OUTPUT_TYPE),
+        Rule::mapped("llm.openai.response_format", Field::OutputType, values::OUTPUT_TYPE),
         Rule::field("llm.openai.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
         // Forms of the cache and reasoning counts that were proposed and are in the wild.
         Rule::field("gen_ai.usage.cache_read_input_tokens", Field::UsageCacheReadInputTokens),

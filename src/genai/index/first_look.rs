@@ -3,7 +3,7 @@
 //! Two sets of bits, one for whole keys and one for how keys begin; what it costs does not depend on
 //! how many were added. A false yes costs one lookup in the index.
 
-/// Bits of each set: some 600 keys leave a foreign one a chance of 4 in 100.
+/// Words of each set: some 900 keys, two bits each, leave a foreign one a chance of 1 in 80.
 const WORDS: usize = 256;
 
 /// See the module's documentation.
@@ -34,14 +34,13 @@ impl FirstLook {
     }
 
     #[inline]
-    pub(super) fn may_know(&self, key: &str) -> bool {
-        let key = key.as_bytes();
-        of_start(key).is_some_and(|(word, bit)| self.prefixes[word] & bit != 0)
-            || of_key(key).is_some_and(|(word, bit)| self.keys[word] & bit != 0)
+    pub(super) fn may_know(&self, key: &[u8]) -> bool {
+        of_start(key).is_some_and(|(word, bit)| self.prefixes[word] & bit == bit)
+            || of_key(key).is_some_and(|(word, bit)| self.keys[word] & bit == bit)
     }
 }
 
-/// The bit of a key: its length, and eight bytes of its end, where keys of one family differ.
+/// The word of a key and its bits there: its length, and eight bytes of its end, where keys of one family differ.
 #[inline]
 fn of_key(key: &[u8]) -> Option<(usize, u64)> {
     let end = match key.last_chunk::<8>() {
@@ -61,8 +60,8 @@ fn of_start(key: &[u8]) -> Option<(usize, u64)> {
 #[inline]
 fn bit(of: u64) -> (usize, u64) {
     let mixed = of.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    // The high bits are the mixed ones: 8 for the word, 6 for the bit.
-    ((mixed >> 56) as usize % WORDS, 1 << ((mixed >> 50) & 63))
+    // The high bits are the mixed ones: 8 for the word, 6 for each of two bits in it.
+    ((mixed >> 56) as usize % WORDS, 1 << ((mixed >> 50) & 63) | 1 << ((mixed >> 44) & 63))
 }
 
 #[cfg(test)]
@@ -75,9 +74,9 @@ mod tests {
         let keys = ["n", "model", "gen_ai.system", "gen_ai.usage.prompt_tokens"];
         keys.iter().for_each(|key| first.add_key(key));
         first.add_prefix("llm.input_messages.");
-        assert!(keys.iter().all(|key| first.may_know(key)));
-        assert!(first.may_know("llm.input_messages.12.message.role"));
+        assert!(keys.iter().all(|key| first.may_know(key.as_bytes())));
+        assert!(first.may_know(b"llm.input_messages.12.message.role"));
         let foreign = ["http.route", "url.full", "server.address", "db.statement", "", "x", "network.peer.port"];
-        assert_eq!(foreign.iter().filter(|key| first.may_know(key)).count(), 0);
+        assert_eq!(foreign.iter().filter(|key| first.may_know(key.as_bytes())).count(), 0);
     }
 }

@@ -120,6 +120,30 @@ impl<'s> Job<'_, 's> {
             .is_some_and(|text| text == node.text() || node.as_str().is_some_and(|inner| text == inner))
     }
 
+    /// Variables that have keys of their own, where the target has words for them.
+    pub(super) fn variable_keys(&mut self) {
+        let table = self.speakers.leader(self.index);
+        let Some(prefixes) = table.map(|table| table.variables).filter(|_| self.convention.prompt_variables) else {
+            return;
+        };
+        let source = self.source;
+        for (number, (key, value)) in source.own_attributes().iter().enumerate() {
+            let name = prefixes.iter().find_map(|prefix| key.strip_prefix(prefix)).filter(|name| !name.is_empty());
+            let (Some(name), Some(value)) = (name, value.as_str()) else { continue };
+            if self.operation.variables.len() >= MAX_VARIABLES {
+                return;
+            }
+            let claim = self.claims.iter_mut().find(|claim| claim.from == From::Attribute(number));
+            if let Some(claim) = claim {
+                self.foreign = true;
+                self.operation.variables.push((name.to_owned(), value.to_owned()));
+                claim.about = About::Variables;
+                claim.outcome = Outcome::Expressed(Reason::None);
+                claim.rule = "an attribute for each variable";
+            }
+        }
+    }
+
     pub(super) fn variables(&mut self, work: Work<'_>, value: &Value<'s>) {
         let text = text_of(value, self.python);
         let object = text.as_deref().and_then(json::parse).and_then(object);
