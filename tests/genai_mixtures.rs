@@ -259,6 +259,14 @@ fn a_model_that_a_dialects_own_rule_finds_opens_the_guard() {
 }
 
 #[test]
+fn what_depends_on_the_operation_is_read_beside_the_name_that_a_quirk_gives_it() {
+    let case = Case::new("Embedding Creation with m").scope("logfire.openai").text("gen_ai.request.model", "m");
+    let done = settled(case.text("langfuse.observation.input", "Hi"), &replace());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("embeddings"));
+    assert_eq!(done.messages("gen_ai.input.messages")[0]["role"], json!("user"));
+}
+
+#[test]
 fn two_things_of_one_name_in_a_block_are_told_apart() {
     let of = |piece: &str| format!("llm.input_messages.0.message.contents.0.message_content.{piece}");
     let case =
