@@ -267,6 +267,16 @@ fn what_depends_on_the_operation_is_read_beside_the_name_that_a_quirk_gives_it()
 }
 
 #[test]
+fn what_a_later_pass_discards_is_told() {
+    let case = Case::new("x").text("mastra.span.type", "model_generation").text("langsmith.span.kind", "chain");
+    settled(case.clone(), &replace());
+    let told = explain(&case.request(), &replace()).unwrap();
+    assert_eq!((told.keys[0].key.as_str(), told.keys[0].outcome), ("mastra.span.type", "discarded"));
+    let case = Case::new("x").text("mastra.span.type", "odd").text("langsmith.span.kind", "chain");
+    assert_eq!(settled(case, &replace()).json()["gen_ai.operation.name"], json!("odd"));
+}
+
+#[test]
 fn two_things_of_one_name_in_a_block_are_told_apart() {
     let of = |piece: &str| format!("llm.input_messages.0.message.contents.0.message_content.{piece}");
     let case =
