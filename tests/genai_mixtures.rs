@@ -259,6 +259,24 @@ fn a_model_that_a_dialects_own_rule_finds_opens_the_guard() {
 }
 
 #[test]
+fn what_depends_on_the_operation_is_read_beside_the_name_that_a_quirk_gives_it() {
+    let case = Case::new("Embedding Creation with m").scope("logfire.openai").text("gen_ai.request.model", "m");
+    let done = settled(case.text("langfuse.observation.input", "Hi"), &replace());
+    assert_eq!(done.json()["gen_ai.operation.name"], json!("embeddings"));
+    assert_eq!(done.messages("gen_ai.input.messages")[0]["role"], json!("user"));
+}
+
+#[test]
+fn what_a_later_pass_discards_is_told() {
+    let case = Case::new("x").text("mastra.span.type", "model_generation").text("langsmith.span.kind", "chain");
+    settled(case.clone(), &replace());
+    let told = explain(&case.request(), &replace()).unwrap();
+    assert_eq!((told.keys[0].key.as_str(), told.keys[0].outcome), ("mastra.span.type", "discarded"));
+    let case = Case::new("x").text("mastra.span.type", "odd").text("langsmith.span.kind", "chain");
+    assert_eq!(settled(case, &replace()).json()["gen_ai.operation.name"], json!("odd"));
+}
+
+#[test]
 fn two_things_of_one_name_in_a_block_are_told_apart() {
     let of = |piece: &str| format!("llm.input_messages.0.message.contents.0.message_content.{piece}");
     let case =

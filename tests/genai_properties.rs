@@ -50,14 +50,15 @@ fn is_valid(field: Field, kind: Type, value: &Value<'_>) -> bool {
         // An URL is no address: its host is.
         (Field::ServerAddress, Some(address)) => !address.contains("://"),
         // A router's prefix goes if it is the provider.
-        (Field::ResponseModel, Some(model)) => !model.contains('/') && !is_word_of_an_emitter(model),
-        // `chat` is no model to Azure AI Inference.
-        (_, Some(word)) => !is_word_of_an_emitter(word),
-        (_, None) => match &scalar {
-            Scalar::Strings(words) => !words.iter().any(|word| is_word_of_an_emitter(word)),
-            _ => true,
-        },
+        (Field::ResponseModel, Some(model)) => !model.contains('/'),
+        _ => true,
     };
+    let words: Vec<&str> = match &scalar {
+        Scalar::Str(word) => vec![word],
+        Scalar::Strings(words) => words.iter().map(|word| &**word).collect(),
+        _ => Vec::new(),
+    };
+    let is_own_word = is_own_word && !words.into_iter().any(is_word_of_an_emitter);
     is_own_word && scalar != Scalar::Int(0) && is_of(kind, value) && written(&scalar, kind) == *value
 }
 

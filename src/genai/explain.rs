@@ -88,6 +88,8 @@ pub struct Added {
 impl Explanation {
     /// What a later pass made of keys that were kept.
     fn update(&mut self, later: Explanation) {
+        let is_lost = |key: &&KeyExplanation| key.outcome == "discarded" && key.removed;
+        let lost: Vec<KeyExplanation> = later.keys.iter().filter(is_lost).cloned().collect();
         for key in later.keys.into_iter().filter(|key| key.outcome != "kept") {
             let is_same = |known: &&mut KeyExplanation| {
                 known.outcome == "kept"
@@ -96,6 +98,15 @@ impl Explanation {
             };
             if let Some(known) = self.keys.iter_mut().find(is_same) {
                 *known = key;
+            }
+        }
+        // What an earlier pass wrote, a later one may have discarded, once another emitter leads.
+        for gone in lost {
+            let is_said_there =
+                |known: &&mut KeyExplanation| known.outcome == "expressed" && known.to == Some(&gone.key);
+            for known in self.keys.iter_mut().filter(is_said_there) {
+                (known.outcome, known.reason, known.rule) = (gone.outcome, gone.reason, gone.rule);
+                (known.to, known.after) = (None, None);
             }
         }
         self.added.extend(later.added);

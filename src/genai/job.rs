@@ -68,6 +68,8 @@ pub(super) struct Job<'t, 's> {
     reasons: Vec<(usize, Cow<'s, str>)>,
     /// A prompt that was one text and not a list of messages.
     user_text: bool,
+    /// The operation's name beside which keys were read that mean something only beside one.
+    read_beside: Option<Option<String>>,
     /// Whether anything was said that is not yet in the target's words.
     pub(super) foreign: bool,
 }
@@ -99,6 +101,7 @@ impl<'t, 's> Job<'t, 's> {
             other_candidates: Vec::new(),
             reasons: Vec::new(),
             user_text: false,
+            read_beside: None,
             foreign: false,
         }
     }
@@ -119,12 +122,19 @@ impl<'t, 's> Job<'t, 's> {
         self.events(reading.recognised.winner);
         self.first_chunk();
         for work in reading.work.iter().filter(|work| is_late(work)) {
+            self.read_beside = Some(self.operation.text(Field::OperationName).map(str::to_owned));
             self.key(*work, guard);
         }
         for list in ListOf::ALL {
             self.resolve(list);
         }
         self.finish_reasons();
+    }
+
+    /// Whether a key was read beside another name of the operation than the one that will stand there: a
+    /// quirk had the last word, and the key may mean something else beside it.
+    pub(super) fn is_renamed(&self) -> bool {
+        self.read_beside.as_ref().is_some_and(|name| name.as_deref() != self.operation.text(Field::OperationName))
     }
 
     fn claim(&mut self, work: &Work<'_>, about: About, outcome: Outcome, rule: &'static str) -> usize {

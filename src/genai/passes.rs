@@ -2,7 +2,8 @@
 //!
 //! Where several emitters spoke on a span, the keys by which one was known may be gone once they
 //! are translated, and what was kept then means something else: a reader behind this one would
-//! translate the span once more. So it is read again here. Spans of one emitter are read once
+//! translate the span once more. The same holds where a quirk names the operation after keys were read
+//! that mean something only beside its name. So it is read again here. Spans of one emitter are read once
 //! (see [`Standing::is_unsettled`](super::read::Standing::is_unsettled)).
 
 use std::collections::HashMap;

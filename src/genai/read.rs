@@ -18,7 +18,7 @@ use crate::otlp::value::Value;
 #[derive(Debug)]
 pub(super) struct Source<'a> {
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
-    /// Keys that stand there twice with different values.
+    /// Keys that stand there twice with different values, in order.
     pub(super) contradicted: Vec<&'a str>,
     /// Only events that some dialect knows.
     pub(super) events: Vec<SourceEvent<'a>>,
@@ -126,6 +126,8 @@ fn keep_first<'a>(attributes: &mut Vec<(&'a str, Value<'a>)>) -> Vec<&'a str> {
             true
         }
     });
+    contradicted.sort_unstable();
+    contradicted.dedup();
     contradicted
 }
 

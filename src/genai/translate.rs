@@ -72,6 +72,8 @@ pub struct Translator {
 pub(super) struct Read<'s> {
     pub(super) recognised: Recognised,
     standing: Standing,
+    /// See [`Job::is_renamed`].
+    renamed: bool,
     pub(super) operation: Operation<'s>,
     pub(super) claims: Vec<Claim>,
     pub(super) said_by: Box<[Option<usize>; Field::ALL.len()]>,
@@ -176,7 +178,7 @@ impl Translator {
         span: &Span<'_>,
         origin: &Origin<'_>,
     ) -> bool {
-        read.standing.is_unsettled(&self.index, source, span, origin)
+        read.renamed || read.standing.is_unsettled(&self.index, source, span, origin)
     }
 
     /// Whether a span may be an LLM operation; `false` is certain and costs some tens of
@@ -281,6 +283,7 @@ impl Translator {
         Ok(Read {
             recognised: reading.recognised,
             standing: reading.standing,
+            renamed: job.is_renamed(),
             operation: job.operation,
             claims: job.claims,
             said_by: job.said_by,

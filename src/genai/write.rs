@@ -315,7 +315,7 @@ fn keep_contradicted(claims: &mut [Claim], source: &Source<'_>) {
     for claim in
         claims.iter_mut().filter(|claim| matches!(claim.outcome, Outcome::Expressed(_) | Outcome::Discarded(_)))
     {
-        if key_of(claim, source).is_some_and(|key| source.contradicted.contains(&key)) {
+        if key_of(claim, source).is_some_and(|key| source.contradicted.binary_search(&key).is_ok()) {
             claim.outcome = Outcome::Kept(Reason::Conflict);
             claim.rule = "the key stands there twice and says two things; both stay";
         }

@@ -141,7 +141,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
 /// The exporter calls the run of a prompt a chat.
 fn kind(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
     let kind = seen.get("langsmith.span.kind").and_then(Value::as_str).unwrap_or_default();
-    if matches!(kind, "chain" | "prompt" | "parser") && operation.get(Field::OperationName).is_some() {
+    if matches!(kind, "chain" | "prompt" | "parser") && operation.text(Field::OperationName) == Some("chat") {
         operation.clear(Field::OperationName);
         operation.named = Some(kind.to_owned());
         operation.input = Content::Absent;

@@ -2,7 +2,7 @@
 //! written once, afterwards, by copying what nobody changed.
 //!
 //! What a metric is and how it is changed is in [`metric`], one of its data points in [`point`]; what
-//! stands around metrics is [`super::envelope`]'s. Data points are what is counted.
+//! stands around metrics is `otlp/envelope.rs`'s. Data points are what is counted.
 
 pub mod metric;
 pub mod point;
