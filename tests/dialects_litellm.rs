@@ -128,7 +128,7 @@ fn attributes_on_a_span_of_the_application_do_not_rename_it() {
     }
 }
 
-/// The table of `research/dialects-1.md`, section 5: a translator built of it knows each key.
+/// LiteLLM's keys: a translator built of the table knows each.
 #[test]
 fn usage_keys_of_every_era_are_usage() {
     let translator = Translator::new(&Genai::default());

@@ -1,5 +1,5 @@
 //! Every known way in which usage is said more than once, or wrongly: what is counted of it must be what
-//! the provider billed (`research/dialects-1.md`, section 11; `research/dialects-2.md`, sections 4 and 5).
+//! the provider billed.
 //!
 //! A trap is shown by a recording where there is one. Beside the sum a test says which rule of the
 //! ledger had to hold, so that none passes because the emitter changed its mind.

@@ -1,5 +1,5 @@
 //! `health_check`: whether the program takes telemetry, as the Collector's extension of that name
-//! says it (research/collector.md, section 2.2).
+//! says it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

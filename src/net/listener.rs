@@ -23,7 +23,7 @@ use super::accept::accept;
 use super::watch::{Expired, Watch, Watched};
 
 /// What the peer can make us hold is bounded: a stream's window, a connection's window, a head.
-/// Larger windows brought nothing on loopback (research/rust-peers.md, section 3.4).
+/// Larger windows brought nothing on loopback.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
 const HEAD_BYTES: usize = 64 << 10;

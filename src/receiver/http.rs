@@ -107,7 +107,7 @@ struct Route {
 
 impl Route {
     /// LiteLLM before 1.80, given the base URL that `OTEL_EXPORTER_OTLP_ENDPOINT` is, posts its traces
-    /// to `/` (research/corpus-a.md); so `/` is taken for traces if that is what the body holds.
+    /// to `/`; so `/` is taken for traces if that is what the body holds.
     fn of(path: &str) -> Option<Route> {
         match path {
             "/" => Some(Route { signal: Signal::Traces, guessed: true }),

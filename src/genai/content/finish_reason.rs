@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use crate::genai::values::{self, FINISH_REASON, Mapped};
 
 /// The message schema's word for a provider's, any other word as it is, and `""` for a word that
-/// says nothing (`research/dialects-1.md`, section 3.8).
+/// says nothing.
 pub fn message_finish_reason(reason: Cow<'_, str>) -> Cow<'_, str> {
     match values::look(FINISH_REASON, &reason) {
         Mapped::To(word) => Cow::Borrowed(word),

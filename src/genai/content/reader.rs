@@ -29,8 +29,7 @@ const COMPARED: usize = 64;
 /// How deep a text is followed.
 #[derive(Clone, Copy)]
 pub(super) struct Budget {
-    /// JSON text in JSON text in JSON text is unwrapped, deeper is not (`research/dialects-2.md`,
-    /// section 3).
+    /// JSON text in JSON text in JSON text is unwrapped, deeper is not.
     quotes: usize,
     /// Lists in lists, bodies in bodies.
     nests: usize,

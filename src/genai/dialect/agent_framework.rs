@@ -1,5 +1,4 @@
-//! Microsoft Agent Framework, Python and .NET, and `Microsoft.Extensions.AI` below it
-//! (`research/dialects-2.md`, section 6.7).
+//! Microsoft Agent Framework, Python and .NET, and `Microsoft.Extensions.AI` below it.
 //!
 //! Nearly current. The usage and the model of a run stand on its `invoke_agent` span again, finish
 //! reasons are the text of a JSON list, and a tool call without an id has the id `unknown`. Its names of

@@ -1,5 +1,5 @@
 //! Spans that the Anthropic SDK (from 2.x) and Anthropic's platform write by themselves, without any
-//! instrumentation: current names, and a few of its own (`research/dialects-2.md`, section 6.15).
+//! instrumentation: current names, and a few of its own.
 //!
 //! What a sampler took away is not made up again: a span without an operation stays without one, for
 //! it stands beside the span of whoever put the sampler there.

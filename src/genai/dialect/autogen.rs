@@ -1,4 +1,4 @@
-//! AutoGen (`research/dialects-2.md`, section 6.7).
+//! AutoGen.
 //!
 //! Its agents and tools are spans in current names, but for the provider, where AutoGen names itself;
 //! the calls of models are the provider's instrumentation's. The runtime's own spans (`autogen send`,

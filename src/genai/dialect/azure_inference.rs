@@ -1,5 +1,4 @@
-//! Azure AI Inference, the client for models in Azure AI Foundry and on GitHub
-//! (`research/dialects-2.md`, section 6.7).
+//! Azure AI Inference, the client for models in Azure AI Foundry and on GitHub.
 //!
 //! Messages are span events, read as official OpenTelemetry's. Where the client does not know the model
 //! it writes `chat`, and where it does not know why a generation ended, `none`. Its neighbour for agents

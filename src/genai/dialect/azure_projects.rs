@@ -1,4 +1,4 @@
-//! Azure AI Projects (Foundry) and its agents (`research/dialects-2.md`, section 6.7).
+//! Azure AI Projects (Foundry) and its agents.
 //!
 //! Temperature and the like are texts, some parameters have names of their own. Threads, messages and
 //! run steps are the objects of a REST interface: their spans keep their words, for no target has any;

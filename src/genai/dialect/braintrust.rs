@@ -1,5 +1,5 @@
-//! Braintrust's OpenTelemetry attributes: what a span took, gave and counted, each as one JSON text
-//! (`research/dialects-2.md`, section 6.16). Messages stand on spans of type `llm` only.
+//! Braintrust's OpenTelemetry attributes: what a span took, gave and counted, each as one JSON text.
+//! Messages stand on spans of type `llm` only.
 
 use super::{Action, Dialect, List, Reason, Rule, Tell};
 use crate::genai::field::Field;

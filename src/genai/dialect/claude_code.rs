@@ -1,4 +1,4 @@
-//! Claude Code's own spans (`research/dialects-2.md`, section 6.15).
+//! Claude Code's own spans.
 //!
 //! Bare words, which mean this only here. The input leaves the cache out. A tool's call has a span of its
 //! own (`claude_code.tool`) and, below it, others for asking the user and for running it, which no target

@@ -1,4 +1,4 @@
-//! OpenAI's Codex (`research/dialects-2.md`, section 6.15).
+//! OpenAI's Codex.
 //!
 //! It exports its whole tracing tree under one scope, so that only the spans of a turn and of a call are
 //! operations. A turn has the sum of its calls, under names of its own, which stay.

@@ -1,7 +1,6 @@
-//! CrewAI's own telemetry, where it leaks into an application's provider (`research/dialects-2.md`,
-//! section 6.11). It is meant for the vendor, in bare words that mean nothing to the conventions; only the
-//! span of a whole run says what a target has words for. What most people use is OpenInference or
-//! OpenLLMetry.
+//! CrewAI's own telemetry, where it leaks into an application's provider. It is meant for the vendor, in
+//! bare words that mean nothing to the conventions; only the span of a whole run says what a target has
+//! words for. What most people use is OpenInference or OpenLLMetry.
 
 use super::{Action, Dialect, Reason, Rule, SpanName, Tell};
 use crate::genai::field::Field;

@@ -1,4 +1,4 @@
-//! Gemini CLI (`research/dialects-2.md`, section 6.15): current names with words of its own for operations,
+//! Gemini CLI: current names with words of its own for operations,
 //! and messages in Gemini's shape.
 
 use super::{Action, Counts, Dialect, Reason, Rule, SpanName, Tell};

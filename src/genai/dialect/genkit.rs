@@ -1,4 +1,4 @@
-//! Google's Genkit (`research/dialects-2.md`, section 6.16).
+//! Google's Genkit.
 //!
 //! Every span is an action of some type, with its input and output as JSON of Genkit's own shapes; the
 //! model's usage is in its output only. The name of a model begins with its plugin's.

@@ -1,4 +1,4 @@
-//! GitHub Copilot's CLI and SDK (`research/dialects-2.md`, section 6.15): current names, and a few of its
+//! GitHub Copilot's CLI and SDK: current names, and a few of its
 //! own, which stay. An agent's span has the exact sum of its calls.
 
 use super::{Counts, Dialect, Reason, Rule, Tell};

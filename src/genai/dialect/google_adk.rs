@@ -1,4 +1,4 @@
-//! Google's Agent Development Kit, Python and Java (`research/dialects-2.md`, section 6.9).
+//! Google's Agent Development Kit, Python and Java.
 //!
 //! The framework stood where the provider should, and stands there no more. Early releases hold whole
 //! requests and answers of Gemini as JSON; cached tokens and thoughts are said there only, and their output

@@ -1,5 +1,4 @@
-//! Keys that people write by hand: `prompt_tokens`, `llm.tokens.input`, `usage`
-//! (`research/dialects-1.md`, section 10).
+//! Keys that people write by hand: `prompt_tokens`, `llm.tokens.input`, `usage`.
 //!
 //! No scope helps. Of bare keys public code has pre-call estimates, sums of a whole session and
 //! counts of characters; they count only under the guard of [`Rule::guarded`].

@@ -1,4 +1,4 @@
-//! Haystack 2 and 3, by its own tracer (`research/dialects-2.md`, section 6.11).
+//! Haystack 2 and 3, by its own tracer.
 //!
 //! The application names the scope, so the keys decide. Every component of a pipeline has the same span;
 //! the name of its class says which operation it is, if any, and whose service it calls. Messages and

@@ -1,4 +1,4 @@
-//! Inference servers: vLLM and SGLang (`research/dialects-2.md`, section 6.14).
+//! Inference servers: vLLM and SGLang.
 //!
 //! One SERVER span a request, in old names, without an operation and most often without a model. It is
 //! the other side of a call that a client reports: no operation is made up for it, so that its tokens are

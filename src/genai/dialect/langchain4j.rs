@@ -1,4 +1,4 @@
-//! LangChain4j's own observations, by Micrometer (`research/dialects-2.md`, section 6.8): current names with
+//! LangChain4j's own observations, by Micrometer: current names with
 //! every value as text, the provider under both names, and no usage, which is a metric only.
 
 use super::{Dialect, Rule, SpanName, Tell};

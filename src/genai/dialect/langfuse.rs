@@ -1,5 +1,5 @@
 //! The Langfuse SDKs from version 3 on, which are built on OpenTelemetry, and whoever writes Langfuse's
-//! attributes for its server (`research/dialects-2.md`, section 6.5).
+//! attributes for its server.
 //!
 //! An observation's type says what it is; what it took and gave is JSON or a text. Token counts are
 //! buckets that exclude each other: `input` leaves out what `cache_read_input_tokens` and the like say,

@@ -1,5 +1,5 @@
 //! LangSmith's OpenTelemetry export, of LangChain runs and of functions and clients that were wrapped
-//! with it (`research/dialects-2.md`, section 6.3).
+//! with it.
 //!
 //! A run's kind says what it is; the operation that the exporter writes beside it is wrong for
 //! retrievers, prompts and chains. Inputs and outputs of a run stand whole under `gen_ai.prompt` and

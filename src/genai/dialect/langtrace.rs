@@ -1,4 +1,4 @@
-//! Langtrace, Python and TypeScript (`research/dialects-1.md`, section 7; the project has been quiet
+//! Langtrace, Python and TypeScript (the project has been quiet
 //! since May 2025).
 //!
 //! | releases (Python) | what is peculiar |

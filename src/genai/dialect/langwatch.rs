@@ -1,4 +1,4 @@
-//! LangWatch's SDKs (`research/dialects-2.md`, section 6.12).
+//! LangWatch's SDKs.
 //!
 //! Values stand in typed envelopes, `{"type": "chat_messages", "value": [...]}`, or bare. Token counts may
 //! be estimates, which `tokensEstimated` says.

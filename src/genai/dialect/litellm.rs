@@ -1,5 +1,5 @@
 //! LiteLLM, as a library and as a proxy, from 1.40 (June 2024) to the second OpenTelemetry mode of
-//! 2026 (`research/dialects-1.md`, section 5).
+//! 2026.
 //!
 //! One release speaks two vocabularies: up to 1.68 the keys of prompts, completions and functions
 //! are the literal text of a Python enum (`SpanAttributes.LLM_PROMPTS.0.role`) on Python 3.11 and

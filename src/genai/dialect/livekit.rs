@@ -1,4 +1,4 @@
-//! LiveKit Agents (`research/dialects-2.md`, section 6.16): voice agents whose spans have `lk.` keys beside
+//! LiveKit Agents: voice agents whose spans have `lk.` keys beside
 //! a part of the current names and the events of older conventions.
 //!
 //! A turn of the conversation, the node around a call and speech itself say messages and call no model: a

@@ -1,4 +1,4 @@
-//! LlamaIndex' own package (`research/dialects-2.md`, section 6.11). What most people use is OpenInference or
+//! LlamaIndex' own package. What most people use is OpenInference or
 //! OpenLLMetry; this one writes its events' members as they are, in no words of any convention. They stay,
 //! and its spans keep their names. With its option for current names it writes those.
 

@@ -1,4 +1,4 @@
-//! Llama Stack, and OGX as it is called since 0.8 (`research/dialects-1.md`, section 8).
+//! Llama Stack, and OGX as it is called since 0.8.
 //!
 //! Three eras. Up to 0.3 a tracer of its own wrote every method call as a span `{Class}.{method}` with
 //! the same keys (`__autotraced__`, `__args__`, `output`, in Python's words), so that only the span's

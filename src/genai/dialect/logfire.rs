@@ -1,4 +1,4 @@
-//! Logfire's own integrations of OpenAI, Anthropic and others (`research/dialects-2.md`, section 6.6).
+//! Logfire's own integrations of OpenAI, Anthropic and others.
 //!
 //! Requests and answers stand in `request_data` and `response_data`, whole in early releases; current
 //! names stand beside them since. Names of spans are templates that nobody filled in

@@ -1,4 +1,4 @@
-//! Mastra's OpenTelemetry exporters (`research/dialects-2.md`, section 6.16).
+//! Mastra's OpenTelemetry exporters.
 //!
 //! Nearly the current names, beside `mastra.span.type`, which says what a span is: the raw type stands under
 //! `gen_ai.operation.name` too where no current word was found. One `model_generation` covers all steps

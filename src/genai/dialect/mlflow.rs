@@ -1,4 +1,4 @@
-//! MLflow's tracing over OTLP, autologged or by hand (`research/dialects-2.md`, section 6.4).
+//! MLflow's tracing over OTLP, autologged or by hand.
 //!
 //! Every value is JSON text, a plain word too (`"\"LLM\""`). The span's type says which operation it is,
 //! and with that what its inputs and outputs are: bodies of the provider's API, a tool's arguments and

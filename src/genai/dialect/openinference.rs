@@ -1,4 +1,4 @@
-//! OpenInference by Arize: Python, JavaScript and Java (`research/dialects-2.md`, section 6.1).
+//! OpenInference by Arize: Python, JavaScript and Java.
 //!
 //! Everything stands in flattened keys, and most of it once more as a raw request and answer in
 //! `input.value` and `output.value`, of which the meaning depends on the kind of the span. Only the raw

@@ -1,4 +1,4 @@
-//! OpenLIT, Python and TypeScript (`research/dialects-1.md`, section 6).
+//! OpenLIT, Python and TypeScript.
 //!
 //! | releases (Python) | what is peculiar |
 //! |---|---|

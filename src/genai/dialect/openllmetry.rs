@@ -1,6 +1,5 @@
 //! OpenLLMetry by Traceloop, Python and JavaScript, from 0.16 (`llm.*`) over 0.17 to 0.53
-//! (`gen_ai.prompt.N.*`) to the packages that speak the current names
-//! (`research/dialects-1.md`, section 4).
+//! (`gen_ai.prompt.N.*`) to the packages that speak the current names.
 //!
 //! The scope's name is no proof: the official packages share some of them. OpenLLMetry's scopes have
 //! a version 0.x and no schema URL. The wrappers of workflows, tasks, agents and tools

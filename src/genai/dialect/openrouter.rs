@@ -1,5 +1,4 @@
-//! OpenRouter's broadcast of the calls that went through it: current names, and a few of its own
-//! (`research/dialects-2.md`, section 6.16).
+//! OpenRouter's broadcast of the calls that went through it: current names, and a few of its own.
 
 use super::{Dialect, Reason, Rule, Tell};
 

@@ -1,4 +1,4 @@
-//! Pydantic AI in all formats of its instrumentation, 1 to 6 (`research/dialects-2.md`, section 6.6).
+//! Pydantic AI in all formats of its instrumentation, 1 to 6.
 //!
 //! One scope, `pydantic-ai`, for all of them, so the keys decide. Format 1 writes lists of message
 //! events, later ones parts; agents hold the whole history in one list and the answer apart. Agents

@@ -1,4 +1,4 @@
-//! Semantic Kernel, .NET and Python (`research/dialects-2.md`, section 6.7).
+//! Semantic Kernel, .NET and Python.
 //!
 //! Its first keys were drafts' (`gen_ai.response.prompt_tokens`), its finish reason stands under a
 //! singular key: .NET writes the list of an enumeration's names into one text (`[Stop]`), Python the

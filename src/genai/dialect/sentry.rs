@@ -1,4 +1,4 @@
-//! Sentry's attributes of calls of models (`research/dialects-2.md`, section 6.16): `ai.` until 2025, then
+//! Sentry's attributes of calls of models: `ai.` until 2025, then
 //! names of its own under `gen_ai.`. They are deprecated one by one in favour of the current names.
 //!
 //! Sentry's JavaScript SDK writes the oldest beside the AI SDK's keys on one span, so nothing here may

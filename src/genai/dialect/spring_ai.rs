@@ -1,4 +1,4 @@
-//! Spring AI, by Micrometer (`research/dialects-2.md`, section 6.8).
+//! Spring AI, by Micrometer.
 //!
 //! Every value is text, numbers too, and `none` stands where there is none. Chat clients, advisors, tools
 //! and vector stores have spans of one operation, `framework`; `spring.ai.kind` says which it is. Prompts

@@ -1,4 +1,4 @@
-//! Strands Agents (`research/dialects-2.md`, section 6.10).
+//! Strands Agents.
 //!
 //! The framework stands where the provider should; both spellings of usage stand beside each other, with
 //! a total; what was said stands on events, in Bedrock's blocks, and what a tool was asked and answered as

@@ -1,4 +1,4 @@
-//! Vercel's AI SDK, versions 3 to 7 (`research/dialects-2.md`, section 6.2).
+//! Vercel's AI SDK, versions 3 to 7.
 //!
 //! Until version 6, and in 7 on request, everything is under `ai.`, in the scope `ai` or in that of the
 //! application's own tracer: a span around the whole (`ai.generateText`) and one for each call of a model

@@ -1,5 +1,5 @@
 //! How tokens are counted: the conventions' input includes cached tokens, their output includes
-//! reasoning. Who counts otherwise is repaired (`research/dialects-2.md`, section 4).
+//! reasoning. Who counts otherwise is repaired.
 //!
 //! A repair notes the reported number on the span, under a name of ours: nothing is lost by it, and a
 //! second pass knows that it was done.
@@ -134,7 +134,7 @@ impl Counts {
     }
 }
 
-/// How a provider itself counts (`research/dialects-2.md`, section 4).
+/// How a provider itself counts.
 fn of_provider(provider: &str) -> Counts {
     match provider {
         "anthropic" | "aws.bedrock" => Counts { input_excludes_cache: Some(true), ..Counts::INCLUSIVE },

@@ -1,4 +1,4 @@
-//! The published part types, well made or nearly so (`research/genai-semconv.md`, section 4).
+//! The published part types, well made or nearly so.
 
 use std::borrow::Cow;
 
