@@ -90,6 +90,23 @@ fn a_litellm_span_is_told_key_by_key() {
     assert!(!text.contains('\u{1b}'), "colors without a terminal");
 }
 
+/// A guardrail is none of the conventions' operations: it is not said to speak their words.
+#[test]
+fn what_no_target_has_words_for_is_told_so() {
+    let case = corpus().join("llama-stack-0.4.4/shield");
+    let shields = requests_of(&case).iter().map(|file| said(&explain(&[path_text(file)]))).collect::<String>();
+    let told = shields.split("run_shield").nth(1).unwrap();
+    let told = told.split("  kept:").next().unwrap();
+    assert!(told.contains("no target has words for what it is"), "{told}");
+}
+
+fn requests_of(case: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(case).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.to_string_lossy().ends_with(".traces.pb"));
+    files.sort();
+    files
+}
+
 #[test]
 fn every_form_of_a_recording_says_the_same() {
     let file = codegemma();

@@ -160,7 +160,10 @@ fn headline(out: &mut String, span: &SpanReport, target: &str, paint: Paint) {
                 paint,
             );
             if !span.changed {
-                let line = "it speaks the target's words: it passes byte for byte";
+                let line = match span.keys.iter().any(|key| key.outcome == "expressed") {
+                    true => "it speaks the target's words: it passes byte for byte",
+                    false => "no target has words for what it is: it passes byte for byte",
+                };
                 writeln!(out, "{:INDENT$}{}", "", paint.good(line)).ok();
             }
         }
