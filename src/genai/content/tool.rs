@@ -126,10 +126,6 @@ fn read<'a>(node: Node<'a>, tools: &mut Vec<ToolDefinition<'a>>) -> Option<()> {
         }
         rest.absorb(Rest::of(inner));
     }
-    if rest.get("function").is_some_and(|function| function.as_str().is_some()) {
-        // Haystack's: where the code is. Under its own name it would be taken for OpenAI's wrapper.
-        rest.rename("function", "callable");
-    }
     let name = rest.take_str("name");
     let description = rest.take_str("description").filter(|text| !text.is_empty());
     let parameters = PARAMETERS
