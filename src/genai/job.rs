@@ -3,7 +3,7 @@
 //! Facts are offered in the order of their rank; lists come as candidates, of which the first that
 //! holds anything is taken and the others are compared with it. Here are single keys and facts; the
 //! lists are in [`lists`], objects with members in [`members`], how tokens are counted in [`counts`],
-//! and what nothing says and the rest tells in [`infer`]. Writing is in [`super::translate`].
+//! and what nothing says and the rest tells in [`infer`]. Writing is in [`super::write`].
 
 mod counts;
 mod infer;

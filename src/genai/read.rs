@@ -1,7 +1,7 @@
 //! From a span to claims: which attribute says what, in whose dialect.
 //!
 //! Nothing is decided here about targets. A claim notes where something was said; what became of it
-//! is filled in by [`super::translate`].
+//! is filled in by [`super::job`] and [`super::write`].
 
 use std::collections::HashMap;
 

@@ -9,7 +9,8 @@ use crate::genai::convention::is_model_call;
 use crate::genai::dialect::{Counts, Reason};
 use crate::genai::field::Field;
 use crate::genai::operation::Scalar;
-use crate::genai::read::{About, From, Outcome};
+use crate::genai::read::{About, Outcome};
+use crate::genai::translate::key_of;
 
 impl Job<'_, '_> {
     /// Repairs the counts of a span of which `counts` is known, one that only the total says among them.
@@ -30,42 +31,16 @@ impl Job<'_, '_> {
         let (input, output) = (self.count(Field::UsageInputTokens), self.count(Field::UsageOutputTokens));
         let reasoning = self.count(Field::UsageReasoningOutputTokens).unwrap_or(0);
         let total = self.count(Field::UsageTotalTokens);
-        let sum = |parts: [u64; 3]| parts.into_iter().fold(0, u64::saturating_add);
-        let other = output.unwrap_or(0);
-        if let Some(input) = input
-            && self.operation.get(Field::UsageReportedInputTokens).is_none()
-            && excludes(
-                input,
-                cached,
-                |added| total.map(|total| total == sum([input, other, added])),
-                counts.input_excludes_cache,
-            )
-        {
-            let repair = Repair {
-                field: Field::UsageInputTokens,
-                reported: Field::UsageReportedInputTokens,
-                reason: Reason::InputWithoutCache,
-                rule: "cached tokens were not part of the input; they are now",
-            };
-            self.repair(repair, input, cached);
-        }
-        let other = input.unwrap_or(0);
-        if let Some(output) = output
-            && self.operation.get(Field::UsageReportedOutputTokens).is_none()
-            && excludes(
-                output,
-                reasoning,
-                |added| total.map(|total| total == sum([output, other, added])),
-                counts.output_excludes_reasoning,
-            )
-        {
-            let repair = Repair {
-                field: Field::UsageOutputTokens,
-                reported: Field::UsageReportedOutputTokens,
-                reason: Reason::OutputWithoutReasoning,
-                rule: "reasoning tokens were not part of the output; they are now",
-            };
-            self.repair(repair, output, reasoning);
+        let sides = [
+            (&INPUT, input, output, cached, counts.input_excludes_cache),
+            (&OUTPUT, output, input, reasoning, counts.output_excludes_reasoning),
+        ];
+        for (repair, whole, other, part, known) in sides {
+            let Some(whole) = whole.filter(|_| self.operation.get(repair.reported).is_none()) else { continue };
+            let sum = whole.saturating_add(other.unwrap_or(0));
+            if excludes(whole, part, |added| total.map(|total| total == sum.saturating_add(added)), known) {
+                self.repair(repair, whole, part);
+            }
         }
     }
 
@@ -91,11 +66,7 @@ impl Job<'_, '_> {
                 if claim.about != About::Field(field) || !matches!(claim.outcome, Outcome::Expressed(_)) {
                     continue;
                 }
-                let key = match claim.from {
-                    From::Attribute(number) => self.source.attributes.get(number).map(|(key, _)| *key),
-                    From::Event(_) => None,
-                };
-                claim.outcome = match key == attribute {
+                claim.outcome = match key_of(claim, self.source) == attribute {
                     true => Outcome::Kept(Reason::ZeroUsage),
                     false => Outcome::Discarded(Reason::ZeroUsage),
                 };
@@ -114,7 +85,7 @@ impl Job<'_, '_> {
         }
     }
 
-    fn repair(&mut self, repair: Repair, reported: u64, missing: u64) {
+    fn repair(&mut self, repair: &Repair, reported: u64, missing: u64) {
         let Ok(whole) = i64::try_from(reported.saturating_add(missing)) else { return };
         let Ok(reported) = i64::try_from(reported) else { return };
         self.operation.set(repair.field, Scalar::Int(whole));
@@ -151,6 +122,20 @@ struct Repair {
     reason: Reason,
     rule: &'static str,
 }
+
+const INPUT: Repair = Repair {
+    field: Field::UsageInputTokens,
+    reported: Field::UsageReportedInputTokens,
+    reason: Reason::InputWithoutCache,
+    rule: "cached tokens were not part of the input; they are now",
+};
+
+const OUTPUT: Repair = Repair {
+    field: Field::UsageOutputTokens,
+    reported: Field::UsageReportedOutputTokens,
+    reason: Reason::OutputWithoutReasoning,
+    rule: "reasoning tokens were not part of the output; they are now",
+};
 
 /// Whether `part` is not in `whole`: proved by its size, then by the total, then by what is known of the
 /// emitter. `is_total` says whether the total is the sum with so much added, if there is a total.
