@@ -11,7 +11,7 @@ mod notice;
 pub mod observe;
 pub mod otlp;
 pub mod prometheus;
-mod queue;
+pub mod queue;
 mod retry;
 pub mod settings;
 pub(crate) mod text;
