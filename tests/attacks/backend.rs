@@ -138,7 +138,7 @@ fn words_of_a_backend_do_not_speak_in_the_log() {
         head(&mut stream);
         drop(stream.write_all(&answer));
     });
-    let mut target = exporting("otlp_http", address, "trace");
+    let mut target = exporting("otlp_http", address, "debug");
     export(&target);
     let log = target.dragoman.process.log();
     target.dragoman.process.terminate();

@@ -180,14 +180,15 @@ fn values_are_nested_to_the_cap_and_no_further_wherever_they_stand() {
     target.assert_serves();
 }
 
-/// What no schema knows is passed over, but not without end.
+/// What no schema knows must be passed over, and is, without a stack that grows with it. Groups have
+/// prost's cap.
 #[test]
-fn unknown_fields_are_nested_to_a_cap() {
+fn unknown_fields_as_deep_as_they_like_are_passed_over() {
     let target = start();
     for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("[{\"a\":", "}]")] {
-        for (depth, status) in [(20, 200), (10_000, 400), (400_000, 400)] {
+        for depth in [20, 10_000, 400_000] {
             let text = format!("{{\"new\":{}0{}}}", open.repeat(depth), close.repeat(depth));
-            assert_eq!(target.post("/v1/logs", "application/json", &[], text.as_bytes()).status, status, "{open}");
+            assert_eq!(target.post("/v1/logs", "application/json", &[], text.as_bytes()).status, 200, "{open}");
             // Not even closed.
             let text = format!("{{\"new\":{}", open.repeat(depth));
             assert_eq!(target.post("/v1/logs", "application/json", &[], text.as_bytes()).status, 400, "{open}");
@@ -228,14 +229,14 @@ fn content_in_strings_may_be_as_deep_as_it_likes() {
         "hidden_params",
     ];
     let contents = [
-        "[".repeat(500_000),
-        format!("{}{}", "[".repeat(200_000), "]".repeat(200_000)),
-        "{\"content\":".repeat(50_000),
-        format!("{}1{}", "{\"content\":[".repeat(30_000), "]}".repeat(30_000)),
-        "{'content': [".repeat(50_000),
-        format!("{}1{}", "[{'a': (".repeat(30_000), ")}]".repeat(30_000)),
-        "\"\\\"".repeat(100_000),
-        "[\"[\\\"[".repeat(50_000),
+        "[".repeat(110_000),
+        format!("{}{}", "[".repeat(70_000), "]".repeat(70_000)),
+        "{\"content\":".repeat(10_000),
+        format!("{}1{}", "{\"content\":[".repeat(10_000), "]}".repeat(10_000)),
+        "{'content': [".repeat(10_000),
+        format!("{}1{}", "[{'a': (".repeat(10_000), ")}]".repeat(10_000)),
+        "\"\\\"".repeat(50_000),
+        "[\"[\\\"[".repeat(10_000),
     ];
     for content in contents {
         let body = crate::text::span(&keys.map(|key| (key, content.as_str())), "litellm");

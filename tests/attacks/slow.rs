@@ -50,13 +50,11 @@ fn a_body_that_trickles_is_refused() {
     let heads = [format!("{HEAD}Content-Length: 100000\r\n\r\n"), format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n")];
     std::thread::scope(|scope| {
         for head in heads {
-            let stream = target.connect(target.dragoman.http);
+            let mut stream = target.connect(target.dragoman.http);
             let mut answer = stream.try_clone().unwrap();
-            let chunked = head.contains("chunked");
-            scope.spawn(move || {
-                let body = if chunked { &b"1\r\nx\r\n"[..] } else { b"x" };
-                trickle(stream, head.into_bytes().into_iter().chain(body.iter().copied().cycle()));
-            });
+            stream.write_all(head.as_bytes()).unwrap();
+            let body = if head.contains("chunked") { &b"1\r\nx\r\n"[..] } else { b"x" };
+            scope.spawn(move || trickle(stream, body.iter().copied().cycle()));
             let answer = String::from_utf8_lossy(&rest(&mut answer)).into_owned();
             assert!(answer.starts_with("HTTP/1.1 503 ") || answer.is_empty(), "{answer}");
         }
