@@ -15,6 +15,7 @@ pub(crate) mod metrics;
 #[path = "../support/raw.rs"]
 mod raw;
 pub(crate) mod records;
+pub(crate) mod segments;
 pub(crate) mod target;
 
 use dragoman::otlp::check::{check, count};
