@@ -9,6 +9,7 @@ pub(crate) mod edits;
 pub(crate) mod engine;
 pub(crate) mod generate;
 pub(crate) mod metrics;
+pub(crate) mod parts;
 pub(crate) mod records;
 pub(crate) mod target;
 
