@@ -1,8 +1,12 @@
-//! From a queue to a backend: consumers that take a batch, attempt it until its fate is known, and
+//! From a queue to a backend: consumers that take what waits, attempt it until its fate is known, and
 //! account for every item of it.
 //!
-//! How a request is sent is a [`Call`]; when the next attempt is, is decided in [`super::retry`].
-//! There is one lane for each signal, so that a backend that takes no metrics holds up no traces.
+//! What goes out together is decided in [`merge`]; a request that is larger than the backend takes is
+//! cut, and every part has a fate of its own. How a request is sent is a [`Call`]; when the next
+//! attempt is, is decided in [`super::retry`]. There is one lane for each signal, so that a backend
+//! that takes no metrics holds up no traces.
+
+mod merge;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,15 +21,16 @@ use tracing::{info, warn};
 use super::client::Taken;
 use super::compress::{Message, compress};
 use super::notice::Notice;
-use super::observe::{Loss, Observer, QueueState};
-use super::queue::{Backlog, Entry, Memory, Next, NoRoom};
+use super::observe::{Cause, Loss, Observer, QueueState};
+use super::queue::{Backlog, Entry, Memory, NoRoom};
 use super::retry::{Backoff, Failure};
-use super::settings::{Compression, Queue, Retry};
+use super::settings::{self, Compression, Queue, Retry};
 use super::text;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
-use crate::pipeline::account::OpenItems;
+use crate::otlp::split::{Limits, Split};
 use crate::pipeline::{Batch, Boxed, Permit, Receipt};
+use merge::{Gatherer, Group, Share};
 
 /// What a client must not send more than, before compression (OTLP 1.11).
 const LARGEST_REQUEST: usize = 64 << 20;
@@ -52,6 +57,10 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) retry: Retry,
     pub(crate) queue: Queue,
+    /// Of this signal.
+    pub(crate) batch: Option<settings::Batch>,
+    /// Bytes of one request at most.
+    pub(crate) max_request_size: usize,
 }
 
 /// The queue of one signal and those who empty it.
@@ -64,6 +73,9 @@ struct Shared {
     signal: Signal,
     settings: Settings,
     backlog: Box<dyn Backlog>,
+    gatherer: Gatherer,
+    /// What no request is to exceed.
+    limits: Limits,
     call: Box<dyn Call>,
     observer: Arc<dyn Observer>,
     /// When the shutdown's deadline is; `None` until it begins.
@@ -78,7 +90,7 @@ struct Shared {
     warnings: Notice,
 }
 
-/// What became of a batch.
+/// What became of a request.
 enum Fate {
     Taken(Taken),
     Lost(Loss, String),
@@ -92,10 +104,16 @@ impl Lane {
             true => Memory::new(settings.queue.bytes),
             false => Memory::unqueued(settings.queue.bytes, consumers),
         };
+        // Without a queue nothing waits.
+        let batch = settings.batch.filter(|_| settings.queue.enabled);
+        let most = batch.map_or(Limits::NONE, |batch| batch.max_size);
+        let limits = Limits { bytes: most.bytes.min(settings.max_request_size).min(LARGEST_REQUEST), ..most };
         let shared = Arc::new(Shared {
             signal,
             settings,
             backlog: Box::new(backlog),
+            gatherer: Gatherer::new(batch, limits),
+            limits,
             call,
             observer,
             stopping: watch::Sender::new(None),
@@ -225,15 +243,9 @@ impl Drop for Room<'_> {
 }
 
 async fn consume(shared: Arc<Shared>) {
-    while let Some(Next { body, open, slot }) = shared.backlog.take().await {
-        let fate = tokio::select! {
-            // First, so that what is left at the deadline is not attempted.
-            biased;
-            () = shared.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
-            fate = shared.attempts(&body) => fate,
-        };
-        shared.account(open, fate);
-        shared.backlog.settle(slot);
+    while let Some(mut group) = shared.gatherer.next(&*shared.backlog, shared.stopping.subscribe()).await {
+        shared.deliver(&mut group).await;
+        group.into_slots().into_iter().for_each(|slot| shared.backlog.settle(slot));
     }
 }
 
@@ -251,7 +263,44 @@ impl Shared {
         }
     }
 
-    /// Attempts one batch until its fate is known.
+    /// Sends a group, in as many requests as it takes, and accounts for every item.
+    async fn deliver(&self, group: &mut Group) {
+        let body = group.body();
+        if group.is_within(self.limits) {
+            let share = group.take_rest();
+            self.observer.request(self.signal, share.items(), group.cause);
+            let fate = self.fate(&body).await;
+            return self.account(share, fate);
+        }
+        let mut parts = Split::new(self.signal, &body, self.limits);
+        loop {
+            let part = match parts.next() {
+                Ok(Some(part)) => part,
+                // Whatever were left now would not have been in the request.
+                Ok(None) => return,
+                Err(error) => {
+                    let fate = Fate::Lost(Loss::TooLarge, format!("{} bytes cannot be cut: {error}", body.len()));
+                    return self.account(group.take_rest(), fate);
+                }
+            };
+            self.observer.request(self.signal, part.items, Cause::Cut);
+            match self.fate(&part.body).await {
+                fate @ Fate::Lost(Loss::Shutdown, _) => return self.account(group.take_rest(), fate),
+                fate => self.account(group.take(part.items), fate),
+            }
+        }
+    }
+
+    /// Attempts one request until its fate is known, or the shutdown's deadline comes.
+    async fn fate(&self, body: &Bytes) -> Fate {
+        tokio::select! {
+            // First, so that what is left at the deadline is not attempted.
+            biased;
+            () = self.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
+            fate = self.attempts(body) => fate,
+        }
+    }
+
     async fn attempts(&self, body: &Bytes) -> Fate {
         if body.len() > LARGEST_REQUEST {
             let error = format!("{} bytes are more than OTLP allows, {LARGEST_REQUEST}", body.len());
@@ -324,9 +373,9 @@ impl Shared {
         }
     }
 
-    /// Reports every item of a batch exactly once.
-    fn account(&self, mut open: OpenItems, fate: Fate) {
-        let items = open.items();
+    /// Reports every item of a request exactly once.
+    fn account(&self, share: Share, fate: Fate) {
+        let items = share.items();
         let (name, signal, endpoint) = (&self.settings.name, self.signal, self.call.endpoint());
         match fate {
             Fate::Taken(Taken { rejected, message }) => {
@@ -334,8 +383,7 @@ impl Shared {
                     info!("exporter {name}: {endpoint} takes {signal} again");
                 }
                 let rejected = rejected.min(items);
-                open.split(rejected).lost(Loss::PartialSuccess.label());
-                open.exported();
+                share.exported(rejected, Loss::PartialSuccess.label());
                 if items > rejected {
                     self.observer.sent(signal, items - rejected);
                 }
@@ -352,12 +400,12 @@ impl Shared {
                 }
             }
             Fate::Lost(Loss::Shutdown, _) => {
-                open.lost(Loss::Shutdown.label());
+                share.lost(Loss::Shutdown.label());
                 self.unsent.fetch_add(items as u64, Ordering::Relaxed);
                 self.observer.failed(signal, items, Loss::Shutdown);
             }
             Fate::Lost(loss, error) => {
-                open.lost(loss.label());
+                share.lost(loss.label());
                 self.observer.failed(signal, items, loss);
                 if let Some(held_back) = self.losses.due() {
                     let (unit, loss) = (signal.items(), loss.label());
