@@ -313,9 +313,9 @@ fn batches() {
         ),
         [
             "9:22: exporters.otlp/x.sending_queue.batch: max_size is smaller than min_size (10); expected at least as much, or 0 for no limit",
-            "9:58: exporters.otlp/x.sending_queue.batch.flush_timeout: found \"0s\"; expected a duration longer than zero with its unit, such as 200ms, 5s or 1m30s",
-            "9:80: exporters.otlp/x.sending_queue.batch.sizer: \"requests\" is not how a batch is measured; items or bytes",
-            "9:103: exporters.otlp/x.sending_queue.batch.partition.metadata_keys: is not supported; leave it out: requests are put together whatever headers they came with",
+            "9:73: exporters.otlp/x.sending_queue.batch.flush_timeout: found \"0s\"; expected a duration longer than zero with its unit, such as 200ms, 5s or 1m30s",
+            "9:84: exporters.otlp/x.sending_queue.batch.sizer: \"requests\" is not how a batch is measured; items or bytes",
+            "9:107: exporters.otlp/x.sending_queue.batch.partition.metadata_keys: is not supported; leave it out: requests are put together whatever headers they came with",
         ]
     );
     assert_eq!(

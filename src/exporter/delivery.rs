@@ -140,7 +140,12 @@ impl Lane {
         };
         match room {
             Ok(()) => Ok(Box::new(Room { shared: &self.shared, reserved: Some(bytes) })),
-            Err(no_room) => Err(refusal(&self.shared.settings.name, self.shared.signal, bytes, no_room)),
+            Err(no_room) => {
+                if matches!(no_room, NoRoom::Full { .. }) {
+                    self.shared.gatherer.queue_is_full();
+                }
+                Err(refusal(&self.shared.settings.name, self.shared.signal, bytes, no_room))
+            }
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Cause {
     Size,
     /// The time to wait for others was over.
     Timeout,
+    /// The queue has no room for what would have been waited for.
+    QueueFull,
     /// The program stops, and nothing is waited for.
     Stopping,
     /// It is a part of a request that was too large.
@@ -36,7 +38,8 @@ pub enum Cause {
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Cause; 5] = [Cause::AsReceived, Cause::Size, Cause::Timeout, Cause::Stopping, Cause::Cut];
+    pub const ALL: [Cause; 6] =
+        [Cause::AsReceived, Cause::Size, Cause::Timeout, Cause::QueueFull, Cause::Stopping, Cause::Cut];
 
     /// The value of the `cause` label in self-metrics.
     pub const fn label(self) -> &'static str {
@@ -44,6 +47,7 @@ impl Cause {
             Cause::AsReceived => "as_received",
             Cause::Size => "size",
             Cause::Timeout => "timeout",
+            Cause::QueueFull => "queue_full",
             Cause::Stopping => "stopping",
             Cause::Cut => "cut",
         }

@@ -89,11 +89,15 @@ async fn what_waits_for_more_fills_the_queue_and_what_it_has_no_room_for_is_not_
         acknowledged += 10;
     };
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"), "{refused:?}");
-    assert_eq!(leg(&rig.books().await, Signal::Traces), (0, 0, acknowledged));
     assert!(acknowledged >= 50, "{acknowledged}");
-    // Nothing is waited for when the program stops.
-    rig.stop().await;
+    // Nobody waits for more where there is no room for more.
     assert_eq!(check(Signal::Traces, &backend.next().await.body), Ok(acknowledged as usize));
+    let books = rig.books_when(|books| leg(books, Signal::Traces) == (acknowledged, 0, 0)).await;
+    assert_eq!(books.sum("dragoman_exporter_requests_total", &["cause=\"queue_full\""]), 1);
+    rig.must_take(Way::Protobuf, Signal::Traces, large(10)).await;
+    // Nor when the program stops.
+    rig.stop().await;
+    assert_eq!(check(Signal::Traces, &backend.next().await.body), Ok(10));
 }
 
 #[tokio::test]

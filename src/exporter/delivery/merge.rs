@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::Instant;
 
 use crate::exporter::observe::Cause;
@@ -25,6 +25,8 @@ pub(super) struct Gatherer {
     /// One consumer gathers at a time: two would share out what could have gone out together. Here
     /// stands the entry that was too much for the group before, with the time when it was taken.
     left_over: Mutex<Option<(Next, Instant)>>,
+    /// Ends the waiting of the one who gathers.
+    full: Notify,
 }
 
 /// Entries that go out together.
@@ -42,7 +44,12 @@ pub(super) struct Group {
 impl Gatherer {
     /// `limits` are those of one request.
     pub(super) fn new(batch: Option<Batch>, limits: Limits) -> Self {
-        Gatherer { batch, limits, left_over: Mutex::new(None) }
+        Gatherer { batch, limits, left_over: Mutex::new(None), full: Notify::new() }
+    }
+
+    /// A request was refused because the queue is full: what is gathered goes out now.
+    pub(super) fn queue_is_full(&self) {
+        self.full.notify_waiters();
     }
 
     /// The next group; `None` when the queue is closed and nothing more will come. From the moment
@@ -72,6 +79,10 @@ impl Gatherer {
                     stops = begun;
                     until = Instant::now();
                     continue;
+                }
+                () = self.full.notified() => {
+                    group.cause = Cause::QueueFull;
+                    break;
                 }
                 () = tokio::time::sleep_until(until) => {
                     group.cause = if stops { Cause::Stopping } else { Cause::Timeout };
