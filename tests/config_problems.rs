@@ -293,7 +293,6 @@ fn what_has_no_effect_is_said() {
     assert_eq!(
         warnings_of(&base),
         [
-            "9:5: warning: exporters.otlp/x.keepalive: has no effect here: a broken connection is opened again",
             "11:22: warning: exporters.otlp/x.sending_queue.queue_size: is in bytes here, not in requests; write sizer: bytes beside it if that is meant",
             "11:58: warning: exporters.otlp/x.sending_queue.batch: has no effect: without a queue (enabled: false) nothing waits",
             "12:3: warning: exporters.debug: is used by no pipeline and does not run",
