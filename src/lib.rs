@@ -8,6 +8,7 @@
 pub mod bounded;
 pub mod cli;
 pub mod config;
+pub mod defect;
 pub mod exporter;
 pub mod extension;
 pub mod genai;

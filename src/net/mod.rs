@@ -11,4 +11,4 @@ mod watch;
 
 pub use bind::{BindError, bind};
 pub use get::Get;
-pub use listener::{Drained, Handler, Limits, serve};
+pub use listener::{Drained, Handler, Limits, Service, serve};
