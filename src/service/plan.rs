@@ -18,7 +18,7 @@ use crate::receiver::settings as receiver;
 pub use super::settings::{HealthCheck, Telemetry};
 
 /// A checked configuration. Only what a pipeline or `service.extensions` uses is in it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The receivers.
     pub receivers: Vec<(Id, receiver::Settings)>,
@@ -35,7 +35,7 @@ pub struct Plan {
 }
 
 /// `service.pipelines.<id>`. Neither `receivers` nor `exporters` is empty.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PipelinePlan {
     /// Its id.
     pub id: PipelineId,
@@ -51,7 +51,7 @@ pub struct PipelinePlan {
 }
 
 /// One processor in its place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StagePlan {
     /// Its id.
     pub id: Id,
@@ -78,7 +78,7 @@ pub enum Output {
 }
 
 /// A processor's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ProcessorSettings {
     /// `memory_limiter`.
     MemoryLimiter(processor::MemoryLimiter),
@@ -89,14 +89,14 @@ pub enum ProcessorSettings {
 }
 
 /// A connector's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ConnectorSettings {
     /// `genai_metrics`.
     GenaiMetrics(processor::GenaiMetrics),
 }
 
 /// An exporter's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "a plan has a handful, and they are read once")]
 pub enum ExporterSettings {
     /// `otlp_grpc` and `otlp_http`.
@@ -108,7 +108,7 @@ pub enum ExporterSettings {
 }
 
 /// An extension's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ExtensionSettings {
     /// `health_check`.
     HealthCheck(HealthCheck),

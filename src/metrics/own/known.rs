@@ -190,6 +190,12 @@ pub fn join_lost_items(own: &Registry) -> Counters {
     own.counters("dragoman_join_lost_items_total", help, &["processor", "otel_signal", "reason"])
 }
 
+/// `dragoman_task_deaths_total{task}`.
+pub fn task_deaths(own: &Registry) -> Counters {
+    let help = "Parts of the program that ended by a defect; the program ends after the first";
+    own.counters("dragoman_task_deaths_total", help, &["task"])
+}
+
 /// What went through a pipeline.
 #[derive(Debug, Clone)]
 pub struct Pipeline {
