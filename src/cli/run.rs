@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -54,7 +55,7 @@ async fn serve(plan: Plan) -> ExitCode {
         tracing::error!("dragoman does not start: the system lets it handle no signals");
         return ExitCode::from(EXIT_CONFIGURATION);
     };
-    let running = match start(plan, DRAIN, &|| Box::new(std::io::stdout())).await {
+    let running = match start(plan, DRAIN, Arc::new(|| Box::new(std::io::stdout()))).await {
         Ok(running) => running,
         Err(error) => return refuse(&error),
     };

@@ -32,7 +32,7 @@ const PREFIX: usize = 5;
 
 /// The handler of the gRPC listener.
 #[derive(Debug)]
-pub(super) struct Grpc {
+pub struct Grpc {
     pub(super) intake: Intake,
     pub(super) settings: settings::Grpc,
 }

@@ -16,12 +16,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::{Request, Response};
+use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use self::grpc::Grpc;
+pub use self::http::Http;
 use crate::net::{self, BindError, Drained, Handler, Limits};
 use crate::pipeline::Consumer;
 pub use intake::{Intake, JsonDecoder, Observer, Transport};
+pub use reply::Reply;
 use settings::{Connection, Settings};
 
 /// HTTP/2 requests at a time on one connection of the HTTP listener, which has no setting for it.
@@ -51,6 +56,56 @@ impl Receiver {
     }
 }
 
+/// One protocol of a receiver: where it is to listen, who answers there, and within which bounds.
+#[derive(Debug)]
+pub struct Port {
+    /// The protocol.
+    pub transport: Transport,
+    /// `host:port`, as it was configured.
+    pub endpoint: String,
+    /// Who answers.
+    pub answers: Answers,
+    /// Of its connections.
+    pub limits: Limits,
+}
+
+/// What answers the requests of one protocol, for [`crate::net::serve`].
+#[derive(Debug)]
+pub enum Answers {
+    /// OTLP/gRPC.
+    Grpc(Grpc),
+    /// OTLP/HTTP.
+    Http(Http),
+}
+
+impl Handler for Answers {
+    type Body = Reply;
+
+    async fn handle(&self, request: Request<Incoming>) -> Response<Reply> {
+        match self {
+            Answers::Grpc(grpc) => grpc.handle(request).await,
+            Answers::Http(http) => http.handle(request).await,
+        }
+    }
+}
+
+/// The ports of a receiver with these settings. At the end, requests in flight have `drain` to finish.
+pub fn ports(settings: &Settings, intake: &Intake, drain: Duration) -> Vec<Port> {
+    let grpc = settings.grpc.as_ref().map(|grpc| Port {
+        transport: Transport::Grpc,
+        endpoint: grpc.endpoint.clone(),
+        limits: limits(&grpc.connection, grpc.max_concurrent_streams, drain),
+        answers: Answers::Grpc(Grpc { intake: intake.clone(), settings: grpc.clone() }),
+    });
+    let http = settings.http.as_ref().map(|http| Port {
+        transport: Transport::Http,
+        endpoint: http.endpoint.clone(),
+        limits: limits(&http.connection, HTTP_MAX_CONCURRENT_STREAMS, drain),
+        answers: Answers::Http(Http { intake: intake.clone(), settings: http.clone() }),
+    });
+    grpc.into_iter().chain(http).collect()
+}
+
 /// A receiver whose ports are taken and that accepts nothing yet.
 #[derive(Debug)]
 pub struct Bound {
@@ -74,13 +129,13 @@ impl Bound {
         let grpc = async {
             let Some((listener, settings)) = self.grpc else { return Drained::All };
             let limits = limits(&settings.connection, settings.max_concurrent_streams, drain);
-            let handler = grpc::Grpc { intake: intake.clone(), settings };
+            let handler = Grpc { intake: intake.clone(), settings };
             listen(listener, handler, limits, &shutdown).await
         };
         let http = async {
             let Some((listener, settings)) = self.http else { return Drained::All };
             let limits = limits(&settings.connection, HTTP_MAX_CONCURRENT_STREAMS, drain);
-            let handler = http::Http { intake: intake.clone(), settings };
+            let handler = Http { intake: intake.clone(), settings };
             listen(listener, handler, limits, &shutdown).await
         };
         match tokio::join!(grpc, http) {

@@ -18,7 +18,7 @@ use crate::receiver::settings as receiver;
 pub use super::settings::{HealthCheck, Telemetry};
 
 /// A checked configuration. Only what a pipeline or `service.extensions` uses is in it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// The receivers.
     pub receivers: Vec<(Id, receiver::Settings)>,

@@ -43,7 +43,7 @@ impl<S: Counts> Default for Counted<S> {
 }
 
 impl<S: Counts> Counted<S> {
-    /// Shows the counts of a stage from now on, also after it is gone.
+    /// Shows the counts of a stage from now on, also after it is gone. A stage may be added again.
     pub(super) fn add(&self, processor: &str, stage: &Arc<S>) {
         let mut counting = self.counting();
         // What is held here only sees no batch anymore, and its counts are final.
@@ -55,7 +55,9 @@ impl<S: Counts> Counted<S> {
             }
             is_used
         });
-        stages.push((processor.into(), Arc::clone(stage)));
+        if !stages.iter().any(|(_, known)| Arc::ptr_eq(known, stage)) {
+            stages.push((processor.into(), Arc::clone(stage)));
+        }
     }
 
     fn totals(&self) -> S::Totals {
@@ -81,10 +83,7 @@ impl<S: Counts> Source for Counted<S> {
 /// By dialect, outcome and reason.
 type Outcomes = BTreeMap<(&'static str, &'static str, &'static str), u64>;
 
-fn add_outcomes(
-    totals: &mut Outcomes,
-    counts: impl Iterator<Item = (&'static str, &'static str, &'static str, u64)>,
-) {
+fn add_outcomes(totals: &mut Outcomes, counts: impl Iterator<Item = (&'static str, &'static str, &'static str, u64)>) {
     for (dialect, outcome, reason, count) in counts {
         *totals.entry((dialect, outcome, reason)).or_default() += count;
     }

@@ -1,52 +1,56 @@
 //! A plan becomes a running program: exporters first, then pipelines, then every port is bound,
-//! and only when all of that went well is anything accepted.
+//! and only when all of that went well is anything accepted. A running program can take another plan
+//! ([`Running::reload`]) in the same order, beside what runs.
 
-use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use thiserror::Error;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::connector::{Connector, Push};
-use super::observers::{Drops, ExporterBooks, GenaiKeys, OwnMetricPoints, PipelineBooks, ReceiverBooks};
-use super::pages;
-use super::plan::{
-    ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelinePlan, Plan, ProcessorSettings,
-    StagePlan,
-};
-use super::rooms::Rooms;
-use crate::exporter::debug::DebugExporter;
-use crate::exporter::otlp::OtlpExporter;
-use crate::exporter::prometheus::Prometheus;
-use crate::extension::health::Health;
-use crate::genai::settings::{NativeMetrics, Target};
+use super::doors::{Answers, Doors, Group, Wanted};
+use super::exporters::Kind;
+pub use super::ground::DebugOutput;
+use super::ground::Ground;
+use super::house::House;
+use super::observers::ReceiverBooks;
+use super::pages::Page;
+use super::plan::{ExporterSettings, ExtensionSettings, Id, Input, Plan};
+use super::stop::Leaving;
 use crate::metrics::exposition;
-use crate::metrics::native::Derived;
-use crate::metrics::own::process::Process;
 use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
 use crate::net::{self, Limits};
+use crate::otlp::answer::Refusal;
 use crate::otlp::{Signal, json};
-use crate::pipeline::account::Accounts;
-use crate::pipeline::run::{Admission, Fanout, Pipeline, Sink, Step};
-use crate::pipeline::{Exporter, Stage};
-use crate::processor::drop::DropSpans;
-use crate::processor::genai::Genai;
-use crate::processor::memory_limiter::MemoryLimiter;
-use crate::processor::own_metrics::OwnMetrics;
-use crate::receiver::{Intake, Receiver};
+use crate::pipeline::run::Fanout;
+use crate::pipeline::{Boxed, Consumer};
+use crate::receiver::{self, Intake, Transport};
 
-/// Why the program does not start. Nothing was accepted.
+/// Why the program does not start, or does not take another configuration. Nothing was accepted, or
+/// changed.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// A port could not be bound.
     #[error(transparent)]
     Bind(#[from] net::BindError),
+    /// A port could not be bound while this program listens there at another address.
+    #[error(
+        "{error}; it may be this program's own {setting}, on {endpoint} until now: to listen on one port at another \
+         address, restart the program"
+    )]
+    Overlap {
+        /// The system's answer.
+        error: net::BindError,
+        /// Where this program listens.
+        endpoint: String,
+        /// What of it does.
+        setting: String,
+    },
     /// An exporter cannot work with its settings.
     #[error("exporters.{id}: {source}")]
     Exporter {
@@ -66,7 +70,7 @@ pub enum StartError {
 }
 
 /// A listener that runs, for the log and for tests.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// `OTLP gRPC`, `OTLP HTTP`, `Prometheus`, `health` or `self-metrics`.
     pub what: &'static str,
@@ -78,20 +82,49 @@ pub struct Address {
 
 /// The program while it runs.
 pub struct Running {
-    pub(super) addresses: Vec<Address>,
-    pub(super) health: Health,
-    /// Ends intake.
-    pub(super) intake: CancellationToken,
-    pub(super) receivers: Vec<JoinHandle<net::Drained>>,
-    /// Ends connectors and background work, after intake.
-    pub(super) background: CancellationToken,
-    pub(super) connectors: Vec<JoinHandle<()>>,
-    pub(super) pipelines: Vec<Arc<Pipeline>>,
-    pub(super) rooms: Rooms,
-    pub(super) otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
-    pub(super) debug: Vec<Arc<DebugExporter>>,
-    /// Ends the pages, last.
-    pub(super) pages: CancellationToken,
+    pub(super) ground: Ground,
+    plan: Plan,
+    pub(super) house: House,
+    pub(super) doors: Doors,
+    addresses: Vec<Address>,
+    /// How long requests in flight get where a listener is closed.
+    drain: Duration,
+    /// Houses that are being left. Each says how many items were lost with it.
+    pub(super) leaving: JoinSet<u64>,
+    reloads: known::Reloads,
+}
+
+/// What became of a configuration that was read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// It is in force.
+    Applied,
+    /// It is the one that was in force already.
+    Unchanged,
+}
+
+/// Starts `plan`. `drain` is how long requests in flight get at the end; `output` makes what a
+/// debug exporter writes to.
+///
+/// # Errors
+/// [`StartError`], before anything was accepted.
+pub async fn start(plan: Plan, drain: Duration, output: DebugOutput) -> Result<Running, StartError> {
+    let ground = Ground::new(output);
+    let mut running = Running {
+        reloads: known::Reloads::new(&ground.own),
+        ground,
+        plan: Plan::default(),
+        house: House::default(),
+        doors: Doors::default(),
+        addresses: Vec::new(),
+        drain,
+        leaving: JoinSet::new(),
+    };
+    // There is nothing to leave.
+    running.apply(plan, Duration::ZERO).await?;
+    running.in_force();
+    running.ground.health.set_ready(true);
+    Ok(running)
 }
 
 impl Running {
@@ -99,346 +132,159 @@ impl Running {
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
-}
 
-/// Makes the writer of a debug exporter.
-pub type DebugOutput<'o> = &'o dyn Fn() -> Box<dyn Write + Send>;
-
-/// Starts `plan`. `drain` is how long requests in flight get at the end; `output` makes what a
-/// debug exporter writes to.
-///
-/// # Errors
-/// [`StartError`], before anything was accepted.
-pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Result<Running, StartError> {
-    let own = Registry::new();
-    own.add_source(Arc::new(Process::new()));
-    let background = CancellationToken::new();
-    // What runs already ends with a start that fails.
-    let started = background.clone().drop_guard();
-    let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
-    for (id, settings) in &plan.exporters {
-        house.exporter(&plan, id, settings, output)?;
-    }
-    let mut pipelines = BTreeMap::new();
-    let panics = own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone");
-    for plan_of in &plan.pipelines {
-        let pipeline = Arc::new(house.pipeline(&plan, plan_of, &background));
-        house.rooms.lead_to(&pipeline, &panics);
-        pipelines.insert(plan_of.id.to_string(), pipeline);
-    }
-    house.rooms.run(&background);
-    own.add_source(Arc::new(PipelineBooks(Arc::clone(&house.accounts))));
-    own.add_source(Arc::new(GenaiKeys(std::mem::take(&mut house.genai))));
-    own.add_source(Arc::new(OwnMetricPoints(std::mem::take(&mut house.own_metrics))));
-    house.derived_metrics_flow(&plan);
-
-    // Every port before anything is accepted.
-    let mut addresses = Vec::new();
-    let mut receivers = Vec::new();
-    for (id, settings) in &plan.receivers {
-        let bound = Receiver::bind(id.as_str(), settings).await?;
-        let found = [("OTLP gRPC", bound.grpc_addr()), ("OTLP HTTP", bound.http_addr())];
-        addresses.extend(
-            found
-                .into_iter()
-                .filter_map(|(what, address)| Some(Address { what, id: format!("receivers.{id}"), address: address? })),
-        );
-        receivers.push((id.clone(), bound));
-    }
-    let health = Health::new();
-    let mut listeners = Vec::new();
-    for (id, ExtensionSettings::HealthCheck(settings)) in &plan.extensions {
-        let bound = bind("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, &mut addresses).await?;
-        listeners.push((bound, Page::Health(settings.path.clone())));
-    }
-    for (id, settings, exporter) in house.prometheus {
-        let bound = bind("Prometheus", format!("exporters.{id}"), "endpoint", &settings, &mut addresses).await?;
-        listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| exporter.respond(accept, encoding)))));
-    }
-    if let Some(address) = &plan.telemetry.metrics_address {
-        let id = "service.telemetry.metrics".to_owned();
-        let bound = bind("self-metrics", id, "address", address, &mut addresses).await?;
-        let own = own.clone();
-        listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| page(&own, accept, encoding)))));
+    /// Waits until a part of the program has ended by a defect; its name. The program should be stopped
+    /// then.
+    pub async fn death(&self) -> String {
+        self.ground.supervisor.death().await
     }
 
-    let (intake, pages) = (CancellationToken::new(), CancellationToken::new());
-    let receivers = receivers.into_iter().map(|(id, bound)| {
-        let fed = plan.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(&Input::Receiver(id.clone())));
-        let fed = fed.filter_map(|pipeline| pipelines.get(&pipeline.id.to_string()).cloned());
-        let intake_of = Intake {
-            consumer: Arc::new(Fanout::new(fed, panics.clone())),
-            observer: Arc::new(ReceiverBooks::new(&own, id.as_str())),
-            json: |signal, body| json::decode(signal, body).map_err(|error| error.to_string()),
+    /// Takes another plan. Listeners that both plans have stay open, exporters, connectors and
+    /// processors whose settings are the same go on as they are, requests in flight end where they
+    /// began; what is no longer wanted delivers what it has within `deadline`, in the background.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing has changed then.
+    pub async fn reload(&mut self, plan: Plan, deadline: Duration) -> Result<Reloaded, StartError> {
+        let reloaded = if plan == self.plan {
+            Reloaded::Unchanged
+        } else {
+            if let Err(error) = self.apply(plan, deadline).await {
+                self.reload_failed("failed");
+                return Err(error);
+            }
+            Reloaded::Applied
         };
-        tokio::spawn(bound.serve(intake_of, intake.clone(), drain))
-    });
-    let receivers = receivers.collect();
-    for (listener, page) in listeners {
-        drop(tokio::spawn(serve(listener, page, health.clone(), pages.clone())));
-    }
-    let connectors = house.connectors.into_values();
-    let connectors = connectors.map(|connector| tokio::spawn(Arc::new(connector).run(background.clone()))).collect();
-    health.set_ready(true);
-    Ok(Running {
-        addresses,
-        health,
-        intake,
-        receivers,
-        background: started.disarm(),
-        connectors,
-        // Pipelines are held by the receivers' tasks, which end before the rooms do.
-        pipelines: pipelines.into_values().collect(),
-        rooms: house.rooms,
-        otlp: house.otlp,
-        debug: house.debug,
-        pages,
-    })
-}
-
-/// The components while the program is put together.
-#[derive(Default)]
-struct House {
-    own: Registry,
-    accounts: Arc<Accounts>,
-    connectors: BTreeMap<Id, Connector>,
-    sinks: BTreeMap<Id, Sink>,
-    otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
-    debug: Vec<Arc<DebugExporter>>,
-    prometheus: Vec<(Id, String, Arc<Prometheus>)>,
-    genai: Vec<Arc<Genai>>,
-    own_metrics: Vec<Arc<OwnMetrics>>,
-    limiters: BTreeMap<Id, Arc<MemoryLimiter>>,
-    rooms: Rooms,
-}
-
-impl House {
-    fn exporter(
-        &mut self,
-        plan: &Plan,
-        id: &Id,
-        settings: &ExporterSettings,
-        output: DebugOutput<'_>,
-    ) -> Result<(), StartError> {
-        let books = || Arc::new(ExporterBooks::new(known::Exporter::new(&self.own, id.as_str())));
-        let mut enqueue_failed = None;
-        let exporter: Arc<dyn Exporter> = match settings {
-            ExporterSettings::Otlp(settings) => {
-                let books = books();
-                let exporter = OtlpExporter::start(id.as_str(), settings, Arc::clone(&books) as _)
-                    .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
-                let exporter = Arc::new(exporter);
-                self.queue_gauges(id, &exporter);
-                enqueue_failed = Some(known::enqueue_failed(&self.own, id.as_str()));
-                self.otlp.push((id.clone(), Arc::clone(&exporter), books));
-                exporter
-            }
-            ExporterSettings::Debug(settings) => {
-                let exporter = DebugExporter::start(id.as_str(), settings, output(), books())
-                    .map_err(|source| StartError::System { what: "a thread for the debug exporter", source })?;
-                let exporter = Arc::new(exporter);
-                self.debug.push(Arc::clone(&exporter));
-                exporter
-            }
-            ExporterSettings::Prometheus(settings) => {
-                let mut exporter = Prometheus::new(id.as_str(), settings, &self.own);
-                for connector in behind(plan, id).filter_map(|connector| self.connectors.get(connector)) {
-                    exporter = exporter.with_source(Arc::clone(&connector.families) as _);
-                }
-                let exporter = Arc::new(exporter);
-                self.prometheus.push((id.clone(), settings.endpoint.clone(), Arc::clone(&exporter)));
-                exporter
-            }
+        let outcome = match reloaded {
+            Reloaded::Applied => "applied",
+            Reloaded::Unchanged => "unchanged",
         };
-        self.sinks.insert(id.clone(), Sink { id: id.as_str().into(), exporter, enqueue_failed });
+        self.reloads.outcome(outcome).increment();
+        self.in_force();
+        Ok(reloaded)
+    }
+
+    /// Counts a configuration that was read again and is not valid.
+    pub fn reload_was_invalid(&self) {
+        self.reload_failed("invalid");
+    }
+
+    fn reload_failed(&self, outcome: &str) {
+        self.reloads.outcome(outcome).increment();
+        self.reloads.successful.set(0);
+    }
+
+    fn in_force(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.reloads.successful.set(1);
+        self.reloads.last_success.set(now.as_secs());
+    }
+
+    async fn apply(&mut self, plan: Plan, deadline: Duration) -> Result<(), StartError> {
+        let house = House::build(&plan, &self.house, &self.ground)?;
+        // Every port before anything is accepted.
+        let ready = self.doors.prepare(self.wanted(&plan, &house)).await?;
+        // From here on nothing fails.
+        house.move_in(&plan, &self.ground);
+        let closing = self.doors.open(ready, &self.ground.panics, &self.ground.supervisor);
+        let before = std::mem::replace(&mut self.house, house);
+        let deadline = Instant::now() + deadline;
+        let leaving = Leaving::of(before, &self.house);
+        self.leaving.spawn(async move {
+            for door in closing {
+                drop(door.await);
+            }
+            leaving.leave(deadline, deadline).await.lost
+        });
+        self.plan = plan;
+        self.addresses = self.doors.addresses();
+        // Those that have left.
+        while self.leaving.try_join_next().is_some() {}
         Ok(())
     }
 
-    fn queue_gauges(&self, id: &Id, exporter: &Arc<OtlpExporter>) {
-        let gauge = |name, help, read: fn(crate::exporter::observe::QueueState) -> usize| {
-            let gauges = self.own.gauges(name, help, &["exporter", "data_type"]);
-            for signal in Signal::ALL.into_iter().filter(|signal| exporter.takes(*signal)) {
-                let exporter = Arc::clone(exporter);
-                gauges.observe(&[id.as_str(), signal.name()], move || read(exporter.queue(signal)) as f64);
-            }
-        };
-        gauge("otelcol_exporter_queue_size", "Bytes in the queue, requests under way included", |queue| queue.bytes);
-        gauge("otelcol_exporter_queue_capacity", "Bytes that the queue has room for", |queue| queue.capacity);
-        gauge("otelcol_exporter_in_flight_requests", "Requests under way", |queue| queue.in_flight);
-        gauge("dragoman_exporter_held_items", "Items that wait or are under way", |queue| queue.items);
-    }
-
-    fn pipeline(&mut self, whole: &Plan, plan: &PipelinePlan, background: &CancellationToken) -> Pipeline {
-        let mut admission: Vec<Arc<dyn Admission>> = Vec::new();
-        let mut steps = Vec::new();
-        for stage in &plan.stages {
-            let books = known::Processor::new(&self.own, stage.id.as_str(), plan.signal);
-            let acts: Option<Arc<dyn Stage>> = match &stage.settings {
-                ProcessorSettings::MemoryLimiter(settings) => {
-                    let limiter = self.limiters.entry(stage.id.clone()).or_insert_with(|| {
-                        let limiter = MemoryLimiter::new(settings.clone());
-                        drop(tokio::spawn(Arc::clone(&limiter).watch(background.clone())));
-                        limiter
-                    });
-                    admission.push(Arc::clone(limiter) as _);
-                    None
-                }
-                ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
-                    let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
-                    let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);
-                    let own_metrics = Arc::new(OwnMetrics::new(settings, derived.collect()));
-                    self.own_metrics.push(Arc::clone(&own_metrics));
-                    Some(own_metrics)
-                }
-                ProcessorSettings::Genai(settings) => {
-                    let mut genai = Genai::new(settings);
-                    if let Some(join_logs) = settings.join_logs {
-                        genai = genai.joining(self.rooms.enter(&stage.id, join_logs, steps.len(), &self.own));
-                    }
-                    if plan.signal == Signal::Logs {
-                        let dropped = known::dropped_log_records(&self.own);
-                        genai = genai.counting_folded(dropped.with(&[stage.id.as_str(), "folded"]));
-                    }
-                    let genai = Arc::new(genai);
-                    self.genai.push(Arc::clone(&genai));
-                    Some(genai)
-                }
-                ProcessorSettings::Drop(settings) => {
-                    let drops = Arc::new(DropSpans::new(settings));
-                    let processor = stage.id.to_string();
-                    self.own.add_source(Arc::new(Drops { processor, stage: Arc::clone(&drops) }));
-                    Some(drops)
-                }
+    fn wanted(&self, plan: &Plan, house: &House) -> Vec<Wanted> {
+        let ground = &self.ground;
+        let mut wanted = Vec::new();
+        for (id, settings) in &plan.receivers {
+            let fed = plan.pipelines.iter().filter(|of| of.receivers.contains(&Input::Receiver(id.clone())));
+            let fed = fed.filter_map(|of| house.pipelines.get(&of.id).cloned());
+            let entrance =
+                Entrance { fanout: Fanout::new(fed, ground.panics.clone()), _in_flight: house.in_flight.token() };
+            let intake = Intake {
+                consumer: Arc::new(entrance),
+                observer: Arc::new(ReceiverBooks::new(&ground.own, id.as_str())),
+                json: |signal, body| json::decode(signal, body).map_err(|error| error.to_string()),
             };
-            steps.push(Step { id: stage.id.as_str().into(), stage: acts, books: Some(books) });
-        }
-        let mut exporters = Vec::new();
-        for output in &plan.exporters {
-            match output {
-                Output::Exporter(id) => exporters.extend(self.sinks.get(id).cloned()),
-                Output::Connector(id) => {
-                    let tap = self.connectors.get(id).map(|connector| Arc::clone(&connector.tap));
-                    steps.extend(tap.map(|tap| Step { id: id.as_str().into(), stage: Some(tap), books: None }));
+            wanted.extend(receiver::ports(settings, &intake, self.drain).into_iter().map(|port| {
+                let (what, key) = match port.transport {
+                    Transport::Grpc => ("OTLP gRPC", "protocols.grpc.endpoint"),
+                    Transport::Http => ("OTLP HTTP", "protocols.http.endpoint"),
+                };
+                Wanted {
+                    what,
+                    id: format!("receivers.{id}"),
+                    key,
+                    endpoint: port.endpoint,
+                    group: Group::Intake,
+                    answers: Answers::Receiver(port.answers),
+                    limits: port.limits,
                 }
-            }
+            }));
         }
-        let account = self.accounts.of(&plan.id.to_string());
-        Pipeline::new(plan.signal, account, admission, steps, exporters)
-    }
-
-    /// Exporters that send, behind each connector.
-    fn derived_metrics_flow(&mut self, plan: &Plan) {
-        for pipeline in plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics) {
-            for output in &pipeline.exporters {
-                let Output::Exporter(id) = output else { continue };
-                let reads_by_itself = self.prometheus.iter().any(|(prometheus, ..)| prometheus == id);
-                let Some(sink) = self.sinks.get(id).filter(|_| !reads_by_itself) else { continue };
-                for input in &pipeline.receivers {
-                    if let Input::Connector(connector) = input
-                        && let Some(connector) = self.connectors.get_mut(connector)
-                        && !connector.push.iter().any(|push| push.sink.id == sink.id)
-                    {
-                        // An exporter behind several pipelines gets the metrics once, through the first.
-                        let leg = self.accounts.of(&pipeline.id.to_string()).leg(id.as_str());
-                        connector.push.push(Push { sink: sink.clone(), leg });
-                    }
-                }
-            }
+        let mut page = |what, id: String, key, endpoint: &str, page| {
+            wanted.push(Wanted {
+                what,
+                id,
+                key,
+                endpoint: endpoint.to_owned(),
+                group: Group::Pages,
+                answers: Answers::Page(page),
+                limits: Limits::default(),
+            });
+        };
+        for (id, ExtensionSettings::HealthCheck(settings)) in &plan.extensions {
+            let answers = Page::Health(ground.health.clone(), settings.path.clone());
+            page("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, answers);
         }
-    }
-}
-
-fn connectors(plan: &Plan, own: &Registry) -> BTreeMap<Id, Connector> {
-    let made = plan.connectors.iter().map(|(id, ConnectorSettings::GenaiMetrics(settings))| {
-        (id.clone(), Connector::new(settings, target_of(plan, id), stands_apart(plan, id), own))
-    });
-    made.collect()
-}
-
-/// The metrics speak the target of the spans that they are derived from.
-fn target_of(plan: &Plan, connector: &Id) -> Target {
-    let feeds = |pipeline: &&PipelinePlan| pipeline.exporters.contains(&Output::Connector(connector.clone()));
-    let stages = plan.pipelines.iter().filter(feeds).flat_map(|pipeline| &pipeline.stages);
-    let mut target = stages.filter_map(|stage| match &stage.settings {
-        ProcessorSettings::Genai(settings) => Some(settings.target),
-        _ => None,
-    });
-    target.next_back().unwrap_or_default()
-}
-
-/// Whether a connector's metrics are shown beside an application's own, which takes other names.
-fn stands_apart(plan: &Plan, connector: &Id) -> bool {
-    let both = |stage: &StagePlan| matches!(&stage.settings, ProcessorSettings::Genai(settings) if settings.native_metrics == NativeMetrics::Both);
-    let metrics = plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics);
-    let beside = metrics.filter(|pipeline| pipeline.stages.iter().any(both));
-    beside.flat_map(|pipeline| meeting(plan, pipeline)).any(|met| met == connector)
-}
-
-/// The connectors whose metrics come together with those of a metrics pipeline: in an exporter that
-/// both feed. On a Prometheus exporter's page are derived metrics only, so that nothing meets there.
-fn meeting<'p>(plan: &'p Plan, pipeline: &'p PipelinePlan) -> impl Iterator<Item = &'p Id> {
-    let shows_both = |output: &&Output| match output {
-        Output::Exporter(id) => {
-            let mut exporters = plan.exporters.iter();
-            !exporters.any(|(other, settings)| other == id && matches!(settings, ExporterSettings::Prometheus(_)))
+        for (id, settings) in &plan.exporters {
+            let ExporterSettings::Prometheus(settings) = settings else { continue };
+            let Some(Kind::Prometheus(exporter)) = house.exporters.get(id).map(|exporter| &exporter.kind) else {
+                continue;
+            };
+            let exporter = Arc::clone(exporter);
+            let write =
+                Arc::new(move |accept: Option<&str>, encoding: Option<&str>| exporter.respond(accept, encoding));
+            let answers = Page::Metrics(write, ground.panics.clone());
+            page("Prometheus", format!("exporters.{id}"), "endpoint", &settings.endpoint, answers);
         }
-        Output::Connector(_) => false,
-    };
-    let outputs = pipeline.exporters.iter().filter(shows_both);
-    let mut found: Vec<&Id> = Vec::new();
-    for output in outputs {
-        if let Output::Exporter(exporter) = output {
-            found.extend(behind(plan, exporter));
+        if let Some(address) = &plan.telemetry.metrics_address {
+            let own = ground.own.clone();
+            let write = Arc::new(move |accept: Option<&str>, encoding: Option<&str>| own_page(&own, accept, encoding));
+            let answers = Page::Metrics(write, ground.panics.clone());
+            page("self-metrics", "service.telemetry.metrics".to_owned(), "address", address, answers);
         }
-    }
-    found.sort();
-    found.dedup();
-    found.into_iter()
-}
-
-/// The connectors whose metrics flow to an exporter.
-fn behind<'p>(plan: &'p Plan, exporter: &Id) -> impl Iterator<Item = &'p Id> {
-    let output = Output::Exporter(exporter.clone());
-    let pipelines = plan.pipelines.iter().filter(move |pipeline| pipeline.exporters.contains(&output));
-    let mut found: Vec<&Id> = Vec::new();
-    for input in pipelines.flat_map(|pipeline| &pipeline.receivers) {
-        if let Input::Connector(id) = input
-            && !found.contains(&id)
-        {
-            found.push(id);
-        }
-    }
-    found.into_iter()
-}
-
-enum Page {
-    Health(String),
-    Metrics(Arc<pages::Write>),
-}
-
-async fn bind(
-    what: &'static str,
-    id: String,
-    key: &str,
-    endpoint: &str,
-    addresses: &mut Vec<Address>,
-) -> Result<TcpListener, StartError> {
-    let listener = net::bind(endpoint, &format!("{id}.{key}")).await?;
-    let address =
-        listener.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
-    addresses.push(Address { what, id, address });
-    Ok(listener)
-}
-
-async fn serve(listener: TcpListener, page: Page, health: Health, stop: CancellationToken) -> net::Drained {
-    let limits = Limits::default();
-    match page {
-        Page::Health(path) => net::serve(listener, Arc::new(health.handler(&path)), limits, stop).await,
-        Page::Metrics(write) => net::serve(listener, Arc::new(pages::Metrics(write)), limits, stop).await,
+        wanted
     }
 }
 
-fn page(own: &Registry, accept: Option<&str>, encoding: Option<&str>) -> exposition::Scrape {
+/// The way into a house. As long as a request may be on it, the house is not left.
+struct Entrance {
+    fanout: Fanout,
+    _in_flight: TaskTrackerToken,
+}
+
+impl Consumer for Entrance {
+    fn admit(&self, signal: Signal) -> Result<(), Refusal> {
+        self.fanout.admit(signal)
+    }
+
+    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
+        self.fanout.consume(signal, body)
+    }
+}
+
+fn own_page(own: &Registry, accept: Option<&str>, encoding: Option<&str>) -> exposition::Scrape {
     let mut families = Vec::new();
     own.collect(&mut families);
     exposition::respond(families, "", accept, encoding)

@@ -1,0 +1,86 @@
+//! Exporters that run: how each is started, what is watched of it, and how it ends.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::ground::Ground;
+use super::kept::Same;
+use super::observers::ExporterBooks;
+use super::plan::{ExporterSettings, Id};
+use super::start::StartError;
+use crate::exporter::debug::DebugExporter;
+use crate::exporter::otlp::OtlpExporter;
+use crate::exporter::prometheus::Prometheus;
+use crate::metrics::families::Families;
+use crate::metrics::own::known;
+use crate::pipeline::run::Sink;
+
+/// What an exporter is made of.
+#[derive(PartialEq)]
+pub(super) struct MadeOf {
+    pub(super) settings: ExporterSettings,
+    /// Derived metrics that it shows by itself.
+    pub(super) shows: Vec<Same<Families>>,
+}
+
+/// An exporter that runs.
+pub(super) struct Exporter {
+    pub(super) sink: Sink,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    Otlp(Arc<OtlpExporter>, Arc<ExporterBooks>),
+    Debug(Arc<DebugExporter>),
+    Prometheus(Arc<Prometheus>),
+}
+
+impl Exporter {
+    pub(super) fn start(id: &Id, of: &MadeOf, ground: &Ground) -> Result<Exporter, StartError> {
+        let own = &ground.own;
+        let books = || Arc::new(ExporterBooks::new(known::Exporter::new(own, id.as_str())));
+        let mut enqueue_failed = None;
+        let (exporter, kind): (Arc<dyn crate::pipeline::Exporter>, Kind) = match &of.settings {
+            ExporterSettings::Otlp(settings) => {
+                let books = books();
+                let exporter = OtlpExporter::start(id.as_str(), settings, Arc::clone(&books) as _)
+                    .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
+                let exporter = Arc::new(exporter);
+                ground.queues.add(id.as_str(), &exporter);
+                enqueue_failed = Some(known::enqueue_failed(own, id.as_str()));
+                (Arc::clone(&exporter) as _, Kind::Otlp(exporter, books))
+            }
+            ExporterSettings::Debug(settings) => {
+                let exporter = DebugExporter::start(id.as_str(), settings, (ground.output)(), books())
+                    .map_err(|source| StartError::System { what: "a thread for the debug exporter", source })?;
+                let exporter = Arc::new(exporter);
+                (Arc::clone(&exporter) as _, Kind::Debug(exporter))
+            }
+            ExporterSettings::Prometheus(settings) => {
+                let mut exporter = Prometheus::new(id.as_str(), settings, own);
+                for Same(families) in &of.shows {
+                    exporter = exporter.with_source(Arc::clone(families) as _);
+                }
+                let exporter = Arc::new(exporter);
+                (Arc::clone(&exporter) as _, Kind::Prometheus(exporter))
+            }
+        };
+        Ok(Exporter { sink: Sink { id: id.as_str().into(), exporter, enqueue_failed }, kind })
+    }
+
+    /// Takes nothing more and delivers what is left until `deadline`. Returns how many items are lost.
+    pub(super) async fn shutdown(&self, deadline: Instant) -> u64 {
+        match &self.kind {
+            Kind::Otlp(exporter, books) => {
+                exporter.shutdown(deadline).await;
+                books.undelivered()
+            }
+            Kind::Debug(exporter) => {
+                exporter.shutdown(deadline).await;
+                0
+            }
+            Kind::Prometheus(_) => 0,
+        }
+    }
+}
