@@ -11,8 +11,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::client::Taken;
 use super::compress::{Message, compress};
@@ -22,6 +23,7 @@ use super::queue::{Backlog, Entry, Memory, Next, NoRoom};
 use super::retry::{Backoff, Failure};
 use super::settings::{Compression, Queue, Retry};
 use super::text;
+use crate::defect;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::pipeline::account::OpenItems;
@@ -52,6 +54,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) retry: Retry,
     pub(crate) queue: Queue,
+    /// Cancelled when a consumer ends by a defect: what is queued then waits for nobody.
+    pub(crate) died: CancellationToken,
 }
 
 /// The queue of one signal and those who empty it.
@@ -108,7 +112,13 @@ impl Lane {
         });
         let tracker = TaskTracker::new();
         for _ in 0..consumers {
-            tracker.spawn(consume(shared.clone()));
+            let shared = shared.clone();
+            tracker.spawn(async move {
+                if let Err(defect) = defect::caught(consume(&shared)).await {
+                    error!("exporter {}: a consumer ended by a defect of dragoman: {defect}", shared.settings.name);
+                    shared.settings.died.cancel();
+                }
+            });
         }
         tracker.close();
         Lane { shared, consumers: tracker }
@@ -224,13 +234,16 @@ impl Drop for Room<'_> {
     }
 }
 
-async fn consume(shared: Arc<Shared>) {
+async fn consume(shared: &Shared) {
     while let Some(Next { body, open, slot }) = shared.backlog.take().await {
         let fate = tokio::select! {
             // First, so that what is left at the deadline is not attempted.
             biased;
             () = shared.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
-            fate = shared.attempts(&body) => fate,
+            // A defect that one batch brings out must not end the export of all others.
+            fate = defect::caught(shared.attempts(&body)) => {
+                fate.unwrap_or_else(|defect| Fate::Lost(Loss::Defect, defect))
+            }
         };
         shared.account(open, fate);
         shared.backlog.settle(slot);

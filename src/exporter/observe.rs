@@ -28,17 +28,20 @@ pub enum Loss {
     TooLarge,
     /// The debug output was too slow, or closed.
     NotWritten,
+    /// A defect of this program ended their export.
+    Defect,
 }
 
 impl Loss {
     /// All reasons.
-    pub const ALL: [Loss; 6] = [
+    pub const ALL: [Loss; 7] = [
         Loss::Rejected,
         Loss::PartialSuccess,
         Loss::RetriesExhausted,
         Loss::Shutdown,
         Loss::TooLarge,
         Loss::NotWritten,
+        Loss::Defect,
     ];
 
     /// The value of the `reason` label in self-metrics.
@@ -50,6 +53,7 @@ impl Loss {
             Loss::Shutdown => "shutdown",
             Loss::TooLarge => "too_large",
             Loss::NotWritten => "not_written",
+            Loss::Defect => "defect",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, HeaderError};
 use super::delivery::{self, Call, Lane};
@@ -41,6 +42,7 @@ pub struct OtlpExporter {
     name: Arc<str>,
     /// In the order of [`Signal::ALL`]; `None` for a signal without an endpoint.
     lanes: [Option<Lane>; 3],
+    died: CancellationToken,
 }
 
 impl OtlpExporter {
@@ -66,6 +68,7 @@ impl OtlpExporter {
             timeout: settings.timeout,
             retry: settings.retry.clone(),
             queue: settings.queue.clone(),
+            died: CancellationToken::new(),
         };
         let mut lanes = [None, None, None];
         for ((signal, endpoint), lane) in Signal::ALL.into_iter().zip(endpoints).zip(&mut lanes) {
@@ -76,12 +79,18 @@ impl OtlpExporter {
             };
             *lane = Some(Lane::start(signal, lane_settings.clone(), call, observer.clone()));
         }
-        Ok(OtlpExporter { name, lanes })
+        Ok(OtlpExporter { name, lanes, died: lane_settings.died })
     }
 
     /// Whether there is an endpoint for `signal`. A pipeline of another signal must not end here.
     pub fn takes(&self, signal: Signal) -> bool {
         self.lane(signal).is_some()
+    }
+
+    /// Cancelled when a part of it has ended by a defect, so that not all of what it holds is delivered
+    /// anymore.
+    pub fn died(&self) -> CancellationToken {
+        self.died.clone()
     }
 
     /// How full the queue of `signal` is. Each signal has a queue of its own, of the whole

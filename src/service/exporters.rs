@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::ground::Ground;
 use super::kept::Same;
@@ -28,6 +29,8 @@ pub(super) struct MadeOf {
 pub(super) struct Exporter {
     pub(super) sink: Sink,
     pub(super) kind: Kind,
+    stop: CancellationToken,
+    _stop: DropGuard,
 }
 
 pub(super) enum Kind {
@@ -66,11 +69,30 @@ impl Exporter {
                 (Arc::clone(&exporter) as _, Kind::Prometheus(exporter))
             }
         };
-        Ok(Exporter { sink: Sink { id: id.as_str().into(), exporter, enqueue_failed }, kind })
+        let stop = CancellationToken::new();
+        let died = match &kind {
+            Kind::Otlp(exporter, _) => Some(exporter.died()),
+            Kind::Debug(exporter) => Some(exporter.died()),
+            // Nothing of it runs by itself.
+            Kind::Prometheus(_) => None,
+        };
+        if let Some(died) = died {
+            let stopped = stop.clone();
+            let lives = async move {
+                tokio::select! {
+                    () = stopped.cancelled() => {}
+                    () = died.cancelled() => {}
+                }
+            };
+            drop(ground.supervisor.spawn(format!("exporter {id}"), &stop, lives));
+        }
+        let sink = Sink { id: id.as_str().into(), exporter, enqueue_failed };
+        Ok(Exporter { sink, kind, _stop: stop.clone().drop_guard(), stop })
     }
 
     /// Takes nothing more and delivers what is left until `deadline`. Returns how many items are lost.
     pub(super) async fn shutdown(&self, deadline: Instant) -> u64 {
+        self.stop.cancel();
         match &self.kind {
             Kind::Otlp(exporter, books) => {
                 exporter.shutdown(deadline).await;

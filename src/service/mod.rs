@@ -18,4 +18,6 @@ mod stages;
 pub mod start;
 pub mod stop;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod wiring;

@@ -21,4 +21,5 @@ mod native;
 mod outage;
 mod path;
 mod receipt;
+mod reload;
 mod rig;

@@ -137,7 +137,13 @@ impl Dragoman {
     /// Runs the binary on a configuration whose listeners are all on port 0, and waits until it
     /// is ready.
     pub fn start(config: &Path) -> Dragoman {
-        let mut process = Running::start("dragoman", Dragoman::command().arg("--config").arg(config));
+        Dragoman::start_with(config, &[])
+    }
+
+    /// As [`Dragoman::start`], with more arguments.
+    pub fn start_with(config: &Path, arguments: &[&str]) -> Dragoman {
+        let mut command = Dragoman::command();
+        let mut process = Running::start("dragoman", command.arg("--config").arg(config).args(arguments));
         let log =
             process.wait_for("ready", |log| log.lines().any(|line| line.ends_with(" ready")).then(|| log.to_owned()));
         let address = |what: &str| {
