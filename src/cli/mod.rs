@@ -14,6 +14,7 @@
 mod demo;
 mod explain;
 mod files;
+mod log;
 mod paint;
 mod run;
 

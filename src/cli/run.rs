@@ -1,18 +1,14 @@
 //! `dragoman`: configuration first, then ports, then telemetry; another configuration when there is one;
 //! until a signal, or a defect, asks for the end.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Registry, fmt, reload};
 
 use super::files::Files;
+use super::log::{self, Level};
 use super::{EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
 use crate::service::plan::Plan;
 use crate::service::start::{Address, Reloaded, Running, StartError, start};
@@ -34,7 +30,7 @@ pub(super) fn run(config: &[String], options: &Run) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    let level = log(&plan);
+    let level = log::start(plan.telemetry.log_level);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -48,20 +44,6 @@ pub(super) fn run(config: &[String], options: &Run) -> ExitCode {
     // A name that is still being resolved, or a page that is written, must not hold up the end.
     runtime.shutdown_background();
     code
-}
-
-/// Lines on standard error. The level can be changed.
-fn log(plan: &Plan) -> reload::Handle<LevelFilter, Registry> {
-    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let (level, handle) = reload::Layer::new(LevelFilter::from_level(plan.telemetry.log_level));
-    let lines = fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(color)
-        .with_target(false)
-        // It would report a broken standard error on standard error, which panics.
-        .log_internal_errors(false);
-    tracing_subscriber::registry().with(level).with(lines).init();
-    handle
 }
 
 /// How `--shutdown-timeout` is divided.
@@ -84,7 +66,7 @@ impl Times {
 struct Configuration {
     files: Files,
     hangup: Signal,
-    level: reload::Handle<LevelFilter, Registry>,
+    level: Level,
 }
 
 /// The signals that ask for the end.
@@ -113,7 +95,7 @@ enum End {
     Died(String),
 }
 
-async fn serve(plan: Plan, files: Files, level: reload::Handle<LevelFilter, Registry>, times: Times) -> ExitCode {
+async fn serve(plan: Plan, files: Files, level: Level, times: Times) -> ExitCode {
     let (Ok(mut signals), Ok(hangup)) = (Signals::new(), signal(SignalKind::hangup())) else {
         tracing::error!("dragoman does not start: the system lets it handle no signals");
         return ExitCode::from(EXIT_CONFIGURATION);
@@ -181,14 +163,13 @@ async fn take(running: &mut Running, configuration: &Configuration, times: Times
             return running.reload_was_invalid();
         }
     };
-    let level = LevelFilter::from_level(plan.telemetry.log_level);
+    let level = plan.telemetry.log_level;
     let before = running.addresses().to_vec();
     match running.reload(plan, times.deliver).await {
         Ok(Reloaded::Unchanged) => tracing::info!("the configuration says what it said before"),
         Ok(Reloaded::Applied) => {
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            // It fails only if there is no log anymore.
-            drop(configuration.level.reload(level));
+            configuration.level.set(level);
             let new = running.addresses().iter().filter(|address| !before.contains(address)).cloned();
             announce(&new.collect::<Vec<_>>());
             tracing::info!("the configuration is in force");

@@ -19,6 +19,7 @@ use std::time::Duration;
 use ::http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use self::grpc::Grpc;
@@ -43,30 +44,62 @@ impl Receiver {
     /// # Errors
     /// [`BindError`], whose text names the endpoint, the setting, and what to do.
     pub async fn bind(id: &str, settings: &Settings) -> Result<Bound, BindError> {
-        let setting = |protocol| format!("receivers.{id}.protocols.{protocol}.endpoint");
-        let grpc = match &settings.grpc {
-            Some(grpc) => Some((net::bind(&grpc.endpoint, &setting("grpc")).await?, grpc.clone())),
-            None => None,
-        };
-        let http = match &settings.http {
-            Some(http) => Some((net::bind(&http.endpoint, &setting("http")).await?, http.clone())),
-            None => None,
-        };
-        Ok(Bound { grpc, http })
+        let mut bound = Vec::new();
+        for protocol in Protocol::of(settings) {
+            let setting = format!("receivers.{id}.protocols.{}.endpoint", protocol.transport().name());
+            bound.push((net::bind(protocol.endpoint(), &setting).await?, protocol));
+        }
+        Ok(Bound(bound))
     }
 }
 
-/// One protocol of a receiver: where it is to listen, who answers there, and within which bounds.
-#[derive(Debug)]
-pub struct Port {
-    /// The protocol.
-    pub transport: Transport,
-    /// `host:port`, as it was configured.
-    pub endpoint: String,
-    /// Who answers.
-    pub answers: Answers,
-    /// Of its connections.
-    pub limits: Limits,
+/// One protocol of a receiver.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Protocol {
+    /// OTLP/gRPC.
+    Grpc(settings::Grpc),
+    /// OTLP/HTTP.
+    Http(settings::Http),
+}
+
+impl Protocol {
+    /// Those that a receiver has.
+    pub fn of(settings: &Settings) -> impl Iterator<Item = Protocol> + use<> {
+        let grpc = settings.grpc.clone().map(Protocol::Grpc);
+        let http = settings.http.clone().map(Protocol::Http);
+        grpc.into_iter().chain(http)
+    }
+
+    /// Which it is.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Protocol::Grpc(_) => Transport::Grpc,
+            Protocol::Http(_) => Transport::Http,
+        }
+    }
+
+    /// Where it is to be listened for: `host:port`, as it was configured.
+    pub fn endpoint(&self) -> &str {
+        match self {
+            Protocol::Grpc(grpc) => &grpc.endpoint,
+            Protocol::Http(http) => &http.endpoint,
+        }
+    }
+
+    /// What answers, and the bounds of its connections. At the end, requests in flight have `drain` to
+    /// finish.
+    pub fn answers(self, intake: Intake, drain: Duration) -> (Answers, Limits) {
+        match self {
+            Protocol::Grpc(settings) => {
+                let limits = limits(&settings.connection, settings.max_concurrent_streams, drain);
+                (Answers::Grpc(Grpc { intake, settings }), limits)
+            }
+            Protocol::Http(settings) => {
+                let limits = limits(&settings.connection, HTTP_MAX_CONCURRENT_STREAMS, drain);
+                (Answers::Http(Http { intake, settings }), limits)
+            }
+        }
+    }
 }
 
 /// What answers the requests of one protocol, for [`crate::net::serve`].
@@ -89,69 +122,38 @@ impl Handler for Answers {
     }
 }
 
-/// The ports of a receiver with these settings. At the end, requests in flight have `drain` to finish.
-pub fn ports(settings: &Settings, intake: &Intake, drain: Duration) -> Vec<Port> {
-    let grpc = settings.grpc.as_ref().map(|grpc| Port {
-        transport: Transport::Grpc,
-        endpoint: grpc.endpoint.clone(),
-        limits: limits(&grpc.connection, grpc.max_concurrent_streams, drain),
-        answers: Answers::Grpc(Grpc { intake: intake.clone(), settings: grpc.clone() }),
-    });
-    let http = settings.http.as_ref().map(|http| Port {
-        transport: Transport::Http,
-        endpoint: http.endpoint.clone(),
-        limits: limits(&http.connection, HTTP_MAX_CONCURRENT_STREAMS, drain),
-        answers: Answers::Http(Http { intake: intake.clone(), settings: http.clone() }),
-    });
-    grpc.into_iter().chain(http).collect()
-}
-
 /// A receiver whose ports are taken and that accepts nothing yet.
 #[derive(Debug)]
-pub struct Bound {
-    grpc: Option<(TcpListener, settings::Grpc)>,
-    http: Option<(TcpListener, settings::Http)>,
-}
+pub struct Bound(Vec<(TcpListener, Protocol)>);
 
 impl Bound {
     /// Where gRPC is listened for, if it is.
     pub fn grpc_addr(&self) -> Option<SocketAddr> {
-        self.grpc.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+        self.address(Transport::Grpc)
     }
 
     /// Where HTTP is listened for, if it is.
     pub fn http_addr(&self) -> Option<SocketAddr> {
-        self.http.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
+        self.address(Transport::Http)
+    }
+
+    fn address(&self, transport: Transport) -> Option<SocketAddr> {
+        let (listener, _) = self.0.iter().find(|(_, protocol)| protocol.transport() == transport)?;
+        listener.local_addr().ok()
     }
 
     /// Serves until `shutdown` is cancelled; then requests in flight have `drain` to finish.
     pub async fn serve(self, intake: Intake, shutdown: CancellationToken, drain: Duration) -> Drained {
-        let grpc = async {
-            let Some((listener, settings)) = self.grpc else { return Drained::All };
-            let limits = limits(&settings.connection, settings.max_concurrent_streams, drain);
-            let handler = Grpc { intake: intake.clone(), settings };
-            listen(listener, handler, limits, &shutdown).await
-        };
-        let http = async {
-            let Some((listener, settings)) = self.http else { return Drained::All };
-            let limits = limits(&settings.connection, HTTP_MAX_CONCURRENT_STREAMS, drain);
-            let handler = Http { intake: intake.clone(), settings };
-            listen(listener, handler, limits, &shutdown).await
-        };
-        match tokio::join!(grpc, http) {
-            (Drained::All, Drained::All) => Drained::All,
-            _ => Drained::Cut,
+        let mut served = JoinSet::new();
+        for (listener, protocol) in self.0 {
+            let (answers, limits) = protocol.answers(intake.clone(), drain);
+            served.spawn(net::serve(listener, Arc::new(answers), limits, shutdown.clone()));
+        }
+        match served.join_all().await.into_iter().all(|drained| drained == Drained::All) {
+            true => Drained::All,
+            false => Drained::Cut,
         }
     }
-}
-
-async fn listen<H: Handler>(
-    listener: TcpListener,
-    handler: H,
-    limits: Limits,
-    shutdown: &CancellationToken,
-) -> Drained {
-    net::serve(listener, Arc::new(handler), limits, shutdown.clone()).await
 }
 
 fn limits(connection: &Connection, max_concurrent_streams: u32, drain: Duration) -> Limits {

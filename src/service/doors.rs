@@ -13,9 +13,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::ground::Ground;
+use super::house::House;
 use super::pages::Page;
 use super::start::{Address, StartError};
-use super::supervisor::Supervisor;
 use crate::metrics::own::Counter;
 use crate::net::{self, Drained, Handler, Limits, Service};
 use crate::receiver;
@@ -45,9 +46,11 @@ pub(super) struct Wanted {
     /// `host:port`.
     pub(super) endpoint: String,
     pub(super) group: Group,
-    pub(super) answers: Answers,
-    pub(super) limits: Limits,
+    pub(super) make: Make,
 }
+
+/// Makes what answers in a house, with the bounds of its connections.
+pub(super) type Make = Box<dyn FnOnce(&House, &Ground) -> (Answers, Limits) + Send>;
 
 /// A listener that there will be, and its place.
 pub(super) struct Ready {
@@ -132,14 +135,15 @@ impl Doors {
     pub(super) fn open(
         &mut self,
         ready: Vec<Ready>,
-        panics: &Counter,
-        supervisor: &Supervisor,
+        house: &House,
+        ground: &Ground,
     ) -> Vec<JoinHandle<Option<Drained>>> {
         let mut before = std::mem::take(&mut self.0);
         for Ready { wanted, place } in ready {
             let at = before.iter().position(|door| door.is(&wanted));
-            let Wanted { what, id, endpoint, group, answers, limits, .. } = wanted;
-            let answers = Arc::new(Counted { answers, panics: panics.clone() });
+            let Wanted { what, id, endpoint, group, make, .. } = wanted;
+            let (answers, limits) = make(house, ground);
+            let answers = Arc::new(Counted { answers, panics: ground.panics.clone() });
             let (socket, address) = match (place, at) {
                 (Place::Stays, Some(at)) => {
                     let door = before.swap_remove(at);
@@ -154,7 +158,7 @@ impl Doors {
             let service = Service::new(answers, limits);
             let shutdown = CancellationToken::new();
             let serve = service.serve(Arc::clone(&socket), shutdown.clone());
-            let served = supervisor.spawn(format!("listener {id} ({what})"), &shutdown, serve);
+            let served = ground.supervisor.spawn(format!("listener {id} ({what})"), &shutdown, serve);
             self.0.push(Door { what, id, endpoint, group, address, socket, service, shutdown, served });
         }
         before.into_iter().map(Door::close).collect()

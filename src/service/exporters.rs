@@ -1,5 +1,6 @@
 //! Exporters that run: how each is started, what is watched of it, and how it ends.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -10,17 +11,23 @@ use super::kept::Same;
 use super::observers::ExporterBooks;
 use super::plan::{ExporterSettings, Id};
 use super::start::StartError;
+use super::storages;
 use crate::exporter::debug::DebugExporter;
 use crate::exporter::otlp::OtlpExporter;
 use crate::exporter::prometheus::Prometheus;
+use crate::exporter::queue::durable::Opened;
 use crate::metrics::families::Families;
-use crate::metrics::own::known;
+use crate::metrics::own::{Registry, known};
+use crate::otlp::Signal;
+use crate::pipeline::account::Leg;
 use crate::pipeline::run::Sink;
 
 /// What an exporter is made of.
 #[derive(PartialEq)]
 pub(super) struct MadeOf {
     pub(super) settings: ExporterSettings,
+    /// Its queues on disk, if it keeps them there.
+    pub(super) stored: Option<storages::MadeOf>,
     /// Derived metrics that it shows by itself.
     pub(super) shows: Vec<Same<Families>>,
 }
@@ -40,14 +47,22 @@ pub(super) enum Kind {
 }
 
 impl Exporter {
-    pub(super) fn start(id: &Id, of: &MadeOf, ground: &Ground) -> Result<Exporter, StartError> {
+    /// `queues` are its queues on disk, `legs` the books of the pipelines that end in it.
+    pub(super) fn start(
+        id: &Id,
+        of: &MadeOf,
+        queues: BTreeMap<Signal, Opened>,
+        legs: &[Leg],
+        ground: &Ground,
+    ) -> Result<Exporter, StartError> {
         let own = &ground.own;
         let books = || Arc::new(ExporterBooks::new(known::Exporter::new(own, id.as_str())));
         let mut enqueue_failed = None;
         let (exporter, kind): (Arc<dyn crate::pipeline::Exporter>, Kind) = match &of.settings {
             ExporterSettings::Otlp(settings) => {
                 let books = books();
-                let exporter = OtlpExporter::start(id.as_str(), settings, Arc::clone(&books) as _)
+                let observer = Arc::clone(&books) as _;
+                let exporter = OtlpExporter::start_stored(id.as_str(), settings, observer, queues, legs)
                     .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);
                 ground.queues.add(id.as_str(), &exporter);
@@ -88,6 +103,17 @@ impl Exporter {
         }
         let sink = Sink { id: id.as_str().into(), exporter, enqueue_failed };
         Ok(Exporter { sink, kind, _stop: stop.clone().drop_guard(), stop })
+    }
+
+    /// Whether an exporter of these settings can be started, as far as that can be said without its queue.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) fn rehearse(id: &Id, settings: &ExporterSettings) -> Result<(), StartError> {
+        let ExporterSettings::Otlp(settings) = settings else { return Ok(()) };
+        let silent = Arc::new(ExporterBooks::new(known::Exporter::new(&Registry::new(), id.as_str())));
+        let started = OtlpExporter::start(id.as_str(), settings, silent);
+        started.map(drop).map_err(|source| StartError::Exporter { id: id.clone(), source })
     }
 
     /// Takes nothing more and delivers what is left until `deadline`. Returns how many items are lost.

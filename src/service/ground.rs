@@ -3,8 +3,11 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use tokio::sync::RwLock;
+
 use super::observers::PipelineBooks;
 use super::stages::{Counted, Holding};
+use super::storages::DiskBooks;
 use super::supervisor::Supervisor;
 use crate::exporter::otlp::OtlpExporter;
 use crate::extension::health::Health;
@@ -33,11 +36,16 @@ pub(super) struct Ground {
     pub(super) drops: Arc<Counted<DropSpans>>,
     pub(super) queues: Arc<Holding<OtlpExporter>>,
     pub(super) rooms: Arc<Holding<Room>>,
+    pub(super) disks: Arc<DiskBooks>,
+    /// Requests hold it while they go through the pipelines. Whoever has it alone may take a part of
+    /// them away: requests wait meanwhile.
+    pub(super) gate: Arc<RwLock<()>>,
 }
 
 impl Ground {
     pub(super) fn new(output: DebugOutput) -> Ground {
         let (own, health) = (Registry::new(), Health::new());
+        let queues = Arc::<Holding<OtlpExporter>>::default();
         let ground = Ground {
             supervisor: Supervisor::new(&own, health.clone()),
             health,
@@ -47,8 +55,10 @@ impl Ground {
             genai: Arc::default(),
             own_metrics: Arc::default(),
             drops: Arc::default(),
-            queues: Arc::default(),
+            disks: Arc::new(DiskBooks::new(Arc::clone(&queues))),
+            queues,
             rooms: Arc::default(),
+            gate: Arc::default(),
             own,
         };
         let own = &ground.own;
@@ -59,6 +69,7 @@ impl Ground {
         own.add_source(Arc::clone(&ground.drops) as _);
         own.add_source(Arc::clone(&ground.queues) as _);
         own.add_source(Arc::clone(&ground.rooms) as _);
+        own.add_source(Arc::clone(&ground.disks) as _);
         ground
     }
 }

@@ -18,6 +18,7 @@ use super::plan::{
 };
 use super::rooms::{Room, Rooms};
 use super::start::StartError;
+use super::storages::{self, Storages};
 use crate::genai::settings::{NativeMetrics, Target};
 use crate::metrics::families::Families;
 use crate::metrics::native::Derived;
@@ -56,11 +57,9 @@ struct Limiter {
 }
 
 impl House {
-    /// Builds what `plan` says; what `before` has of the same is taken over.
-    ///
-    /// # Errors
-    /// An exporter that cannot be started. Nothing has changed then.
-    pub(super) fn build(plan: &Plan, before: &House, ground: &Ground) -> Result<House, StartError> {
+    /// Lays the foundation of what `plan` says: the connectors. What `before` has of the same is taken
+    /// over, here and later.
+    pub(super) fn found(plan: &Plan, before: &House, ground: &Ground) -> House {
         let mut house = House::default();
         for (id, ConnectorSettings::GenaiMetrics(settings)) in &plan.connectors {
             // How often it sends is no part of what it remembers.
@@ -71,20 +70,55 @@ impl House {
             let make = |of: &_| Connector::start(id, of, ground);
             house.connectors.renew_always(&before.connectors, id.clone(), of, make);
         }
+        house
+    }
+
+    /// What an exporter is to be made of in this house.
+    fn exporter_of(&self, plan: &Plan, id: &Id, settings: &ExporterSettings) -> exporters::MadeOf {
+        let shows = match settings {
+            ExporterSettings::Prometheus(_) => self.families(behind(plan, id)),
+            ExporterSettings::Otlp(_) | ExporterSettings::Debug(_) => Vec::new(),
+        };
+        exporters::MadeOf { settings: settings.clone(), stored: storages::MadeOf::of(plan, id, settings), shows }
+    }
+
+    /// Whether an exporter of this id runs and keeps its queue on disk.
+    pub(super) fn is_stored(&self, id: &Id) -> bool {
+        self.exporters.made_of(id).is_some_and(|of| of.stored.is_some())
+    }
+
+    /// Whether the exporter of this id is not taken over from `before`.
+    pub(super) fn is_new(&self, before: &House, plan: &Plan, id: &Id) -> bool {
+        let mut settings = plan.exporters.iter().filter(|(exporter, _)| exporter == id);
+        settings.any(|(_, settings)| before.exporters.made_of(id) != Some(&self.exporter_of(plan, id, settings)))
+    }
+
+    /// Builds the rest. `storages` has the queues of new exporters.
+    ///
+    /// # Errors
+    /// An exporter that cannot be started. Nothing has changed then.
+    pub(super) fn build(
+        &mut self,
+        plan: &Plan,
+        before: &House,
+        storages: &mut Storages,
+        ground: &Ground,
+    ) -> Result<(), StartError> {
         for (id, settings) in &plan.exporters {
-            let shows = match settings {
-                ExporterSettings::Prometheus(_) => house.families(behind(plan, id)),
-                ExporterSettings::Otlp(_) | ExporterSettings::Debug(_) => Vec::new(),
+            let of = self.exporter_of(plan, id, settings);
+            let make = |of: &_| {
+                let output = Output::Exporter(id.clone());
+                let pipelines = plan.pipelines.iter().filter(|pipeline| pipeline.exporters.contains(&output));
+                let legs = pipelines.map(|pipeline| ground.accounts.of(&pipeline.id.to_string()).leg(id.as_str()));
+                Exporter::start(id, of, storages.take(id), &legs.collect::<Vec<_>>(), ground)
             };
-            let of = exporters::MadeOf { settings: settings.clone(), shows };
-            let make = |of: &_| Exporter::start(id, of, ground);
-            house.exporters.renew(&before.exporters, id.clone(), of, make)?;
+            self.exporters.renew(&before.exporters, id.clone(), of, make)?;
         }
         for pipeline_plan in &plan.pipelines {
-            let pipeline = house.pipeline(before, ground, plan, pipeline_plan);
-            house.pipelines.insert(pipeline_plan.id.clone(), Arc::new(pipeline));
+            let pipeline = self.pipeline(before, ground, plan, pipeline_plan);
+            self.pipelines.insert(pipeline_plan.id.clone(), Arc::new(pipeline));
         }
-        Ok(house)
+        Ok(())
     }
 
     fn pipeline(&mut self, before: &House, ground: &Ground, whole: &Plan, plan: &PipelinePlan) -> Pipeline {

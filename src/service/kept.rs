@@ -44,6 +44,11 @@ impl<K: Ord, O: PartialEq, C> Kept<K, O, C> {
         made
     }
 
+    /// What the component of this key was made of.
+    pub(super) fn made_of(&self, key: &K) -> Option<&O> {
+        self.0.get(key).map(|(of, _)| of)
+    }
+
     /// The component of this key.
     pub(super) fn get(&self, key: &K) -> Option<&Arc<C>> {
         self.0.get(key).map(|(_, made)| made)

@@ -17,6 +17,7 @@ pub mod settings;
 mod stages;
 pub mod start;
 pub mod stop;
+mod storages;
 mod supervisor;
 #[cfg(test)]
 mod tests;

@@ -247,6 +247,12 @@ impl<C> Holding<C> {
         all.push((id.into(), Arc::downgrade(component)));
     }
 
+    /// Those that there are, with their ids.
+    pub(super) fn all(&self) -> Vec<(Arc<str>, Arc<C>)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter_map(|(id, component)| Some((Arc::clone(id), component.upgrade()?))).collect()
+    }
+
     fn family(
         &self,
         name: &'static str,
@@ -254,12 +260,11 @@ impl<C> Holding<C> {
         labels: [&'static str; 2],
         read: impl Fn(&C, Signal) -> Option<usize>,
     ) -> Family {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut sums = BTreeMap::new();
-        for (id, component) in all.iter().filter_map(|(id, component)| Some((id, component.upgrade()?))) {
+        for (id, component) in self.all() {
             for (place, signal) in Signal::ALL.into_iter().enumerate() {
                 if let Some(amount) = read(&component, signal) {
-                    *sums.entry((Arc::clone(id), place, signal.name())).or_insert(0u64) += amount as u64;
+                    *sums.entry((Arc::clone(&id), place, signal.name())).or_insert(0u64) += amount as u64;
                 }
             }
         }

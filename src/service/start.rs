@@ -2,25 +2,29 @@
 //! and only when all of that went well is anything accepted. A running program can take another plan
 //! ([`Running::reload`]) in the same order, beside what runs.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use thiserror::Error;
+use tokio::sync::RwLock;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::doors::{Answers, Doors, Group, Wanted};
-use super::exporters::Kind;
+use super::exporters::{Exporter, Kind};
 pub use super::ground::DebugOutput;
 use super::ground::Ground;
 use super::house::House;
 use super::observers::ReceiverBooks;
 use super::pages::Page;
-use super::plan::{ExporterSettings, ExtensionSettings, Id, Input, Plan};
+use super::plan::{ExporterSettings, ExtensionSettings, Id, Input, PipelineId, Plan};
 use super::stop::Leaving;
+use super::storages::Storages;
+use crate::exporter::queue::durable::QueueError;
 use crate::metrics::exposition;
 use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
@@ -29,7 +33,8 @@ use crate::otlp::answer::Refusal;
 use crate::otlp::{Signal, json};
 use crate::pipeline::run::Fanout;
 use crate::pipeline::{Boxed, Consumer};
-use crate::receiver::{self, Intake, Transport};
+use crate::receiver::{Intake, Protocol, Transport};
+use crate::storage::folder::FolderError;
 
 /// Why the program does not start, or does not take another configuration. Nothing was accepted, or
 /// changed.
@@ -59,6 +64,25 @@ pub enum StartError {
         /// What is wrong.
         source: crate::exporter::otlp::StartError,
     },
+    /// The folder of a `file_storage` extension cannot be used.
+    #[error("extensions.{id}: {source}")]
+    Storage {
+        /// The extension's id.
+        id: Id,
+        /// What is wrong.
+        source: FolderError,
+    },
+    /// A queue on disk cannot be used.
+    #[error("exporters.{id}: sending_queue.storage: {source}")]
+    Queue {
+        /// The exporter's id.
+        id: Id,
+        /// What is wrong.
+        source: QueueError,
+    },
+    /// A queue on disk cannot be handed on from one exporter to the next.
+    #[error("requests wait for a disk that does not answer, so that no queue on it can be closed; try again later")]
+    Busy,
     /// The system refused something that every program needs.
     #[error("{what}: {source}")]
     System {
@@ -180,13 +204,46 @@ impl Running {
         self.reloads.last_success.set(now.as_secs());
     }
 
+    /// Everything that can fail comes first, and changes nothing.
     async fn apply(&mut self, plan: Plan, deadline: Duration) -> Result<(), StartError> {
-        let house = House::build(&plan, &self.house, &self.ground)?;
         // Every port before anything is accepted.
-        let ready = self.doors.prepare(self.wanted(&plan, &house)).await?;
+        let ready = self.doors.prepare(wanted(&plan, self.drain)).await?;
+        let mut house = House::found(&plan, &self.house, &self.ground);
+        let all = plan.exporters.iter().map(|(id, _)| id);
+        let new: BTreeSet<&Id> = all.filter(|id| house.is_new(&self.house, &plan, id)).collect();
+        // A queue on disk can be open once: who is replaced must close it before it is opened again.
+        let handed_on = |(id, _): &&(Id, ExporterSettings)| new.contains(id) && self.house.is_stored(id);
+        let handed_on: Vec<_> = plan.exporters.iter().filter(handed_on).collect();
+        let mut shut = None;
+        if !handed_on.is_empty() {
+            for (id, settings) in &handed_on {
+                Exporter::rehearse(id, settings)?;
+            }
+            let gate = Arc::clone(&self.ground.gate).write_owned();
+            shut = Some(timeout(HANDING_ON, gate).await.map_err(|_| StartError::Busy)?);
+            for (id, _) in &handed_on {
+                if let Some(exporter) = self.house.exporters.get(id) {
+                    exporter.shutdown(Instant::now() + HANDING_ON).await;
+                }
+            }
+        }
+        let mut storages = Storages::default();
+        let built = async {
+            storages = Storages::open(&plan, &self.plan, |id| new.contains(id)).await?;
+            house.build(&plan, &self.house, &mut storages, &self.ground)
+        };
+        if let Err(error) = built.await {
+            if let Some((id, _)) = handed_on.first() {
+                // The one before it is closed, and clients are refused until the next start.
+                self.ground.supervisor.died(&format!("exporter {id}"), &error.to_string());
+            }
+            return Err(error);
+        }
         // From here on nothing fails.
+        self.ground.disks.look(&plan, storages);
         house.move_in(&plan, &self.ground);
-        let closing = self.doors.open(ready, &self.ground.panics, &self.ground.supervisor);
+        let closing = self.doors.open(ready, &house, &self.ground);
+        drop(shut);
         let before = std::mem::replace(&mut self.house, house);
         let deadline = Instant::now() + deadline;
         let leaving = Leaving::of(before, &self.house);
@@ -202,75 +259,100 @@ impl Running {
         while self.leaving.try_join_next().is_some() {}
         Ok(())
     }
+}
 
-    fn wanted(&self, plan: &Plan, house: &House) -> Vec<Wanted> {
-        let ground = &self.ground;
-        let mut wanted = Vec::new();
-        for (id, settings) in &plan.receivers {
-            let fed = plan.pipelines.iter().filter(|of| of.receivers.contains(&Input::Receiver(id.clone())));
-            let fed = fed.filter_map(|of| house.pipelines.get(&of.id).cloned());
-            let entrance =
-                Entrance { fanout: Fanout::new(fed, ground.panics.clone()), _in_flight: house.in_flight.token() };
-            let intake = Intake {
-                consumer: Arc::new(entrance),
-                observer: Arc::new(ReceiverBooks::new(&ground.own, id.as_str())),
-                json: |signal, body| json::decode(signal, body).map_err(|error| error.to_string()),
+/// How long requests wait at most, twice, while a queue on disk is handed on.
+const HANDING_ON: Duration = Duration::from_secs(1);
+
+/// Every listener that a plan has.
+fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
+    for (id, settings) in &plan.receivers {
+        let fed = plan.pipelines.iter().filter(|of| of.receivers.contains(&Input::Receiver(id.clone())));
+        let fed: Vec<PipelineId> = fed.map(|of| of.id.clone()).collect();
+        for protocol in Protocol::of(settings) {
+            let (what, key) = match protocol.transport() {
+                Transport::Grpc => ("OTLP gRPC", "protocols.grpc.endpoint"),
+                Transport::Http => ("OTLP HTTP", "protocols.http.endpoint"),
             };
-            wanted.extend(receiver::ports(settings, &intake, self.drain).into_iter().map(|port| {
-                let (what, key) = match port.transport {
-                    Transport::Grpc => ("OTLP gRPC", "protocols.grpc.endpoint"),
-                    Transport::Http => ("OTLP HTTP", "protocols.http.endpoint"),
-                };
-                Wanted {
-                    what,
-                    id: format!("receivers.{id}"),
-                    key,
-                    endpoint: port.endpoint,
-                    group: Group::Intake,
-                    answers: Answers::Receiver(port.answers),
-                    limits: port.limits,
-                }
-            }));
-        }
-        let mut page = |what, id: String, key, endpoint: &str, page| {
+            let (of, fed) = (id.clone(), fed.clone());
             wanted.push(Wanted {
                 what,
-                id,
+                id: format!("receivers.{id}"),
                 key,
-                endpoint: endpoint.to_owned(),
-                group: Group::Pages,
-                answers: Answers::Page(page),
-                limits: Limits::default(),
+                endpoint: protocol.endpoint().to_owned(),
+                group: Group::Intake,
+                make: Box::new(move |house, ground| {
+                    let (answers, limits) = protocol.answers(intake(&of, &fed, house, ground), drain);
+                    (Answers::Receiver(answers), limits)
+                }),
             });
-        };
-        for (id, ExtensionSettings::HealthCheck(settings)) in &plan.extensions {
-            let answers = Page::Health(ground.health.clone(), settings.path.clone());
-            page("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, answers);
         }
-        for (id, settings) in &plan.exporters {
-            let ExporterSettings::Prometheus(settings) = settings else { continue };
-            let Some(Kind::Prometheus(exporter)) = house.exporters.get(id).map(|exporter| &exporter.kind) else {
-                continue;
+    }
+    let mut page = |what, id: String, key, endpoint: &str, page: MakePage| {
+        wanted.push(Wanted {
+            what,
+            id,
+            key,
+            endpoint: endpoint.to_owned(),
+            group: Group::Pages,
+            make: Box::new(move |house, ground| (Answers::Page(page(house, ground)), Limits::default())),
+        });
+    };
+    for (id, settings) in &plan.extensions {
+        let ExtensionSettings::HealthCheck(settings) = settings else { continue };
+        let path = settings.path.clone();
+        let health = Box::new(move |_: &House, ground: &Ground| Page::Health(ground.health.clone(), path));
+        page("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, health);
+    }
+    for (id, settings) in &plan.exporters {
+        let ExporterSettings::Prometheus(settings) = settings else { continue };
+        let of = id.clone();
+        let derived = Box::new(move |house: &House, ground: &Ground| {
+            let exporter = match house.exporters.get(&of).map(|exporter| &exporter.kind) {
+                Some(Kind::Prometheus(exporter)) => Some(Arc::clone(exporter)),
+                _ => None,
             };
-            let exporter = Arc::clone(exporter);
-            let write =
-                Arc::new(move |accept: Option<&str>, encoding: Option<&str>| exporter.respond(accept, encoding));
-            let answers = Page::Metrics(write, ground.panics.clone());
-            page("Prometheus", format!("exporters.{id}"), "endpoint", &settings.endpoint, answers);
-        }
-        if let Some(address) = &plan.telemetry.metrics_address {
+            let write = move |accept: Option<&str>, encoding: Option<&str>| match &exporter {
+                Some(exporter) => exporter.respond(accept, encoding),
+                None => exposition::respond(Vec::new(), "", accept, encoding),
+            };
+            Page::Metrics(Arc::new(write), ground.panics.clone())
+        });
+        page("Prometheus", format!("exporters.{id}"), "endpoint", &settings.endpoint, derived);
+    }
+    if let Some(address) = &plan.telemetry.metrics_address {
+        let own = Box::new(|_: &House, ground: &Ground| {
             let own = ground.own.clone();
-            let write = Arc::new(move |accept: Option<&str>, encoding: Option<&str>| own_page(&own, accept, encoding));
-            let answers = Page::Metrics(write, ground.panics.clone());
-            page("self-metrics", "service.telemetry.metrics".to_owned(), "address", address, answers);
-        }
-        wanted
+            let write = move |accept: Option<&str>, encoding: Option<&str>| own_page(&own, accept, encoding);
+            Page::Metrics(Arc::new(write), ground.panics.clone())
+        });
+        page("self-metrics", "service.telemetry.metrics".to_owned(), "address", address, own);
+    }
+    wanted
+}
+
+type MakePage = Box<dyn FnOnce(&House, &Ground) -> Page + Send>;
+
+/// From a receiver into the pipelines that it feeds.
+fn intake(receiver: &Id, fed: &[PipelineId], house: &House, ground: &Ground) -> Intake {
+    let fed = fed.iter().filter_map(|id| house.pipelines.get(id).cloned());
+    let entrance = Entrance {
+        fanout: Fanout::new(fed, ground.panics.clone()),
+        gate: Arc::clone(&ground.gate),
+        _in_flight: house.in_flight.token(),
+    };
+    Intake {
+        consumer: Arc::new(entrance),
+        observer: Arc::new(ReceiverBooks::new(&ground.own, receiver.as_str())),
+        json: |signal, body| json::decode(signal, body).map_err(|error| error.to_string()),
     }
 }
 
 /// The way into a house. As long as a request may be on it, the house is not left.
 struct Entrance {
     fanout: Fanout,
+    gate: Arc<RwLock<()>>,
     _in_flight: TaskTrackerToken,
 }
 
@@ -280,7 +362,10 @@ impl Consumer for Entrance {
     }
 
     fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
-        self.fanout.consume(signal, body)
+        Box::pin(async move {
+            let _passing = self.gate.read().await;
+            self.fanout.consume(signal, body).await
+        })
     }
 }
 

@@ -23,3 +23,4 @@ mod path;
 mod receipt;
 mod reload;
 mod rig;
+mod storage;

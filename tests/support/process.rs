@@ -142,8 +142,16 @@ impl Dragoman {
 
     /// As [`Dragoman::start`], with more arguments.
     pub fn start_with(config: &Path, arguments: &[&str]) -> Dragoman {
-        let mut command = Dragoman::command();
-        let mut process = Running::start("dragoman", command.arg("--config").arg(config).args(arguments));
+        Dragoman::run(Dragoman::command().arg("--config").arg(config).args(arguments))
+    }
+
+    /// As [`Dragoman::start`], with a working folder.
+    pub fn start_in(folder: &Path, config: &Path) -> Dragoman {
+        Dragoman::run(Dragoman::command().current_dir(folder).arg("--config").arg(config))
+    }
+
+    fn run(command: &mut Command) -> Dragoman {
+        let mut process = Running::start("dragoman", command);
         let log =
             process.wait_for("ready", |log| log.lines().any(|line| line.ends_with(" ready")).then(|| log.to_owned()));
         let address = |what: &str| {
