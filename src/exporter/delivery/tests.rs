@@ -342,7 +342,7 @@ impl Call for Defective {
 async fn a_defect_loses_the_batch_that_brings_it_out_and_no_other() {
     let mut rig = Rig::new([Ok(Taken::default())], |_| ());
     let settings = rig.lane.shared.settings.clone();
-    rig.lane = Lane::start(Signal::Traces, settings, Box::new(Defective), rig.counts.clone());
+    rig.lane = Lane::start(Signal::Traces, settings, Box::new(Defective), rig.counts.clone(), None);
     for (body, items) in [(DEFECT, 3), (b"sound", 4)] {
         rig.send(body, items);
     }
@@ -368,7 +368,7 @@ impl Observer for Broken {
 async fn a_consumer_that_ends_says_so() {
     let mut rig = Rig::new([Ok(Taken::default())], |_| ());
     let settings = rig.lane.shared.settings.clone();
-    rig.lane = Lane::start(Signal::Traces, settings, Box::new(rig.script.clone()), Arc::new(Broken));
+    rig.lane = Lane::start(Signal::Traces, settings, Box::new(rig.script.clone()), Arc::new(Broken), None);
     assert!(!rig.lane.shared.settings.died.is_cancelled());
     rig.send(b"spans", 1);
     rig.pass(SECOND).await;
