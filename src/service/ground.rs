@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use tokio::sync::RwLock;
-
+use super::entrance::Gate;
 use super::observers::PipelineBooks;
 use super::stages::{Counted, Holding};
 use super::storages::DiskBooks;
@@ -37,9 +36,7 @@ pub(super) struct Ground {
     pub(super) queues: Arc<Holding<OtlpExporter>>,
     pub(super) rooms: Arc<Holding<Room>>,
     pub(super) disks: Arc<DiskBooks>,
-    /// Requests hold it while they go through the pipelines. Whoever has it alone may take a part of
-    /// them away: requests wait meanwhile.
-    pub(super) gate: Arc<RwLock<()>>,
+    pub(super) gate: Gate,
 }
 
 impl Ground {

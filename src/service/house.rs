@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::connector::{self, Connector, Outlets, Push};
+use super::entrance::{Entrance, Way};
 use super::exporters::{self, Exporter};
 use super::ground::Ground;
 use super::kept::{Kept, Same};
@@ -25,7 +26,7 @@ use crate::metrics::native::Derived;
 use crate::metrics::own::known;
 use crate::otlp::Signal;
 use crate::pipeline::Stage;
-use crate::pipeline::run::{Admission, Pipeline, Step};
+use crate::pipeline::run::{Admission, Fanout, Pipeline, Step};
 use crate::processor::drop::DropSpans;
 use crate::processor::genai::Genai;
 use crate::processor::memory_limiter;
@@ -46,6 +47,8 @@ pub(super) struct House {
     drops: Kept<Place, settings::Drop, DropSpans>,
     pub(super) rooms: Rooms,
     pub(super) pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
+    /// Of the receivers.
+    pub(super) entrances: Kept<Id, (), Entrance>,
     /// Requests on their way through these pipelines hold a token of it.
     pub(super) in_flight: TaskTracker,
 }
@@ -117,6 +120,10 @@ impl House {
         for pipeline_plan in &plan.pipelines {
             let pipeline = self.pipeline(before, ground, plan, pipeline_plan);
             self.pipelines.insert(pipeline_plan.id.clone(), Arc::new(pipeline));
+        }
+        for (id, _) in &plan.receivers {
+            let make = |_: &()| Entrance::new(Arc::clone(&ground.gate));
+            self.entrances.renew_always(&before.entrances, id.clone(), (), make);
         }
         Ok(())
     }
@@ -194,8 +201,8 @@ impl House {
             .collect()
     }
 
-    /// From now on what comes by itself (derived metrics, items that were held back) flows through this
-    /// house; requests do as soon as receivers send them here.
+    /// From now on all that comes flows through this house: derived metrics, items that were held back,
+    /// requests.
     pub(super) fn move_in(&self, plan: &Plan, ground: &Ground) {
         for (id, ConnectorSettings::GenaiMetrics(settings)) in &plan.connectors {
             if let Some(connector) = self.connectors.get(id) {
@@ -204,6 +211,12 @@ impl House {
             }
         }
         self.rooms.lead_to(|id| self.pipelines.get(id), ground);
+        for (id, entrance) in self.entrances.iter() {
+            let fed = plan.pipelines.iter().filter(|of| of.receivers.contains(&Input::Receiver(id.clone())));
+            let fed = fed.filter_map(|of| self.pipelines.get(&of.id).cloned());
+            let fanout = Fanout::new(fed, ground.panics.clone());
+            entrance.lead_to(Way { fanout, _in_flight: self.in_flight.token() });
+        }
     }
 
     /// Exporters that send, behind a connector.

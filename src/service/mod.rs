@@ -4,6 +4,7 @@ mod components;
 mod connector;
 mod default;
 mod doors;
+mod entrance;
 mod exporters;
 mod ground;
 mod house;

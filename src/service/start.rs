@@ -7,21 +7,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use thiserror::Error;
-use tokio::sync::RwLock;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::doors::{Answers, Doors, Group, Wanted};
+use super::entrance::Entrance;
 use super::exporters::{Exporter, Kind};
 pub use super::ground::DebugOutput;
 use super::ground::Ground;
 use super::house::House;
 use super::observers::ReceiverBooks;
 use super::pages::Page;
-use super::plan::{ExporterSettings, ExtensionSettings, Id, Input, PipelineId, Plan};
+use super::plan::{ExporterSettings, ExtensionSettings, Id, Plan};
 use super::stop::Leaving;
 use super::storages::Storages;
 use crate::exporter::queue::durable::QueueError;
@@ -29,10 +27,7 @@ use crate::metrics::exposition;
 use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
 use crate::net::{self, Limits};
-use crate::otlp::answer::Refusal;
-use crate::otlp::{Signal, json};
-use crate::pipeline::run::Fanout;
-use crate::pipeline::{Boxed, Consumer};
+use crate::otlp::json;
 use crate::receiver::{Intake, Protocol, Transport};
 use crate::storage::folder::FolderError;
 
@@ -268,14 +263,12 @@ const HANDING_ON: Duration = Duration::from_secs(1);
 fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for (id, settings) in &plan.receivers {
-        let fed = plan.pipelines.iter().filter(|of| of.receivers.contains(&Input::Receiver(id.clone())));
-        let fed: Vec<PipelineId> = fed.map(|of| of.id.clone()).collect();
         for protocol in Protocol::of(settings) {
             let (what, key) = match protocol.transport() {
                 Transport::Grpc => ("OTLP gRPC", "protocols.grpc.endpoint"),
                 Transport::Http => ("OTLP HTTP", "protocols.http.endpoint"),
             };
-            let (of, fed) = (id.clone(), fed.clone());
+            let of = id.clone();
             wanted.push(Wanted {
                 what,
                 id: format!("receivers.{id}"),
@@ -283,7 +276,7 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
                 endpoint: protocol.endpoint().to_owned(),
                 group: Group::Intake,
                 make: Box::new(move |house, ground| {
-                    let (answers, limits) = protocol.answers(intake(&of, &fed, house, ground), drain);
+                    let (answers, limits) = protocol.answers(intake(&of, house, ground), drain);
                     (Answers::Receiver(answers), limits)
                 }),
             });
@@ -334,38 +327,13 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
 
 type MakePage = Box<dyn FnOnce(&House, &Ground) -> Page + Send>;
 
-/// From a receiver into the pipelines that it feeds.
-fn intake(receiver: &Id, fed: &[PipelineId], house: &House, ground: &Ground) -> Intake {
-    let fed = fed.iter().filter_map(|id| house.pipelines.get(id).cloned());
-    let entrance = Entrance {
-        fanout: Fanout::new(fed, ground.panics.clone()),
-        gate: Arc::clone(&ground.gate),
-        _in_flight: house.in_flight.token(),
-    };
+/// What a receiver works with.
+fn intake(receiver: &Id, house: &House, ground: &Ground) -> Intake {
+    let entrance = house.entrances.get(receiver).cloned();
     Intake {
-        consumer: Arc::new(entrance),
+        consumer: entrance.unwrap_or_else(|| Arc::new(Entrance::new(Arc::clone(&ground.gate)))),
         observer: Arc::new(ReceiverBooks::new(&ground.own, receiver.as_str())),
         json: |signal, body| json::decode(signal, body).map_err(|error| error.to_string()),
-    }
-}
-
-/// The way into a house. As long as a request may be on it, the house is not left.
-struct Entrance {
-    fanout: Fanout,
-    gate: Arc<RwLock<()>>,
-    _in_flight: TaskTrackerToken,
-}
-
-impl Consumer for Entrance {
-    fn admit(&self, signal: Signal) -> Result<(), Refusal> {
-        self.fanout.admit(signal)
-    }
-
-    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
-        Box::pin(async move {
-            let _passing = self.gate.read().await;
-            self.fanout.consume(signal, body).await
-        })
     }
 }
 

@@ -209,6 +209,11 @@ async fn reloads_under_load_refuse_nobody_lose_nothing_and_count_once() {
 
     let mut before = BTreeMap::new();
     for turn in 1..=RELOADS {
+        eprintln!(
+            "turn {turn}: {} answered, {} arrived",
+            answered.load(Ordering::Relaxed),
+            arrived.load(Ordering::Relaxed)
+        );
         // Every configuration sees requests.
         let enough = answered.load(Ordering::Relaxed) + CLIENTS;
         while answered.load(Ordering::Relaxed) < enough {
