@@ -18,12 +18,13 @@
 mod client;
 #[path = "../support/process.rs"]
 mod process;
+#[path = "../support/sink.rs"]
+mod sink;
 
 mod clients;
 mod items;
 mod ledger;
 mod run;
-mod sink;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;

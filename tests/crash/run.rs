@@ -10,12 +10,26 @@ use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::clients::{Clients, Target};
+use crate::items;
 use crate::ledger::{Ledger, Totals};
 use crate::process::{self, Dragoman};
-use crate::sink::{Mood, Sink};
+use crate::sink::{Mood, Sink, Took};
 
 /// Longer than any step takes on a busy machine; a run that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// In all of these a backend loses nothing that it said it had.
+const MOODS: [Mood; 9] = [
+    Mood::Well,
+    Mood::Well,
+    Mood::Slow,
+    Mood::Overloaded,
+    Mood::Moody,
+    Mood::Cutting,
+    Mood::Silent,
+    Mood::Down,
+    Mood::Down,
+];
 
 /// When the signal strikes. Whichever bound is reached first; none has a part in the verdict.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +78,12 @@ impl Run {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let count = if rng.u8(..4) == 0 { 2 } else { 1 };
         let ledger = Arc::new(Ledger::new(count));
-        let sinks: Vec<Sink> = (0..count).map(|number| runtime.block_on(Sink::start(number, &ledger))).collect();
+        let took = |sink| {
+            let ledger = Arc::clone(&ledger);
+            let took: Took = Arc::new(move |signal, body| ledger.arrived(sink, &items::ids(signal, body)));
+            took
+        };
+        let sinks: Vec<Sink> = (0..count).map(|number| runtime.block_on(Sink::start(took(number)))).collect();
         let folder = tempfile::tempdir().unwrap();
         let yaml = configuration(&mut rng, &sinks, &folder, in_memory);
         let config = process::file(&folder, "crash.yaml", &yaml);
@@ -151,7 +170,7 @@ impl Run {
 
     fn moods(&mut self) {
         for sink in &self.sinks {
-            sink.feels(Mood::any(&mut self.rng));
+            sink.feels(self.rng.choice(MOODS).unwrap());
         }
     }
 }

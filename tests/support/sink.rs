@@ -1,5 +1,7 @@
-//! The backend of a run, in the test's own process so that nothing it saw is ever lost. It speaks
-//! gRPC and HTTP on one port and has moods.
+//! A backend with moods, for tests that keep a sidecar under load while its backend fails in every
+//! way: it speaks gRPC and HTTP on one port, and what it took is told to the test. For a backend
+//! that answers by a script and shows requests, see `backend.rs`.
+#![allow(dead_code, reason = "every test uses a part of it")]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -8,19 +10,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dragoman::otlp::Signal;
-use fastrand::Rng;
+use dragoman::otlp::response::{ExportResponse, PartialSuccess};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
-
-use crate::items;
-use crate::ledger::Ledger;
 
 /// What the backend does with what it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +38,14 @@ pub(crate) enum Mood {
     Silent,
     /// Closes every connection.
     Down,
+    /// Takes nothing, for good: 400, INVALID_ARGUMENT.
+    Rejecting,
+    /// Takes a request but for one of its items.
+    Partial,
 }
 
-impl Mood {
-    pub(crate) fn any(rng: &mut Rng) -> Mood {
-        use Mood::{Cutting, Down, Moody, Overloaded, Silent, Slow, Well};
-        rng.choice([Well, Well, Slow, Overloaded, Moody, Cutting, Silent, Down, Down]).unwrap()
-    }
-}
+/// What is told of every request that the backend took, before it is answered.
+pub(crate) type Took = Arc<dyn Fn(Signal, &[u8]) + Send + Sync>;
 
 /// A running backend.
 pub(crate) struct Sink {
@@ -56,20 +55,18 @@ pub(crate) struct Sink {
 
 #[derive(Clone)]
 struct Taking {
-    number: usize,
+    took: Took,
     mood: watch::Receiver<Mood>,
-    ledger: Arc<Ledger>,
     cut: watch::Sender<bool>,
 }
 
 impl Sink {
-    /// Starts sink `number`.
-    pub(crate) async fn start(number: usize, ledger: &Arc<Ledger>) -> Sink {
+    /// Starts a backend that is well.
+    pub(crate) async fn start(took: Took) -> Sink {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, mood) = watch::channel(Mood::Well);
-        let ledger = Arc::clone(ledger);
-        Handle::current().spawn(async move {
+        tokio::spawn(async move {
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
                 if *mood.borrow() == Mood::Down {
@@ -77,7 +74,7 @@ impl Sink {
                 }
                 tcp.set_nodelay(true).unwrap();
                 let (cut, _) = watch::channel(false);
-                let taking = Taking { number, mood: mood.clone(), ledger: ledger.clone(), cut };
+                let taking = Taking { took: took.clone(), mood: mood.clone(), cut };
                 tokio::spawn(serve(tcp, taking));
             }
         });
@@ -109,12 +106,12 @@ async fn answer(request: Request<Incoming>, mut taking: Taking) -> Result<Respon
     #[allow(clippy::disallowed_methods, reason = "limited")]
     let Ok(body) = Limited::new(request.into_body(), 16 << 20).collect().await else {
         // Its sender was killed meanwhile; there is nobody who would read the answer.
-        return Ok(overloaded(is_grpc));
+        return Ok(refusal(is_grpc, "14", 503));
     };
     let body = body.to_bytes();
     // Not compressed; gRPC's five bytes stand before a message.
     let message = if is_grpc { body.slice(5..) } else { body };
-    let take = || taking.ledger.arrived(taking.number, &items::ids(signal, &message));
+    let take = || (taking.took)(signal, &message);
     let mood = *taking.mood.borrow();
     match mood {
         Mood::Well => take(),
@@ -123,7 +120,13 @@ async fn answer(request: Request<Incoming>, mut taking: Taking) -> Result<Respon
             take();
         }
         Mood::Moody if fastrand::bool() => take(),
-        Mood::Overloaded | Mood::Moody | Mood::Down => return Ok(overloaded(is_grpc)),
+        Mood::Overloaded | Mood::Moody | Mood::Down => return Ok(refusal(is_grpc, "14", 503)),
+        Mood::Rejecting => return Ok(refusal(is_grpc, "3", 400)),
+        Mood::Partial => {
+            take();
+            let partial = PartialSuccess { rejected: 1, error_message: "one too many".into() };
+            return Ok(success(is_grpc, &ExportResponse { partial_success: Some(partial) }));
+        }
         Mood::Cutting | Mood::Silent => {
             if mood == Mood::Silent || fastrand::bool() {
                 take();
@@ -135,26 +138,30 @@ async fn answer(request: Request<Incoming>, mut taking: Taking) -> Result<Respon
             std::future::pending().await
         }
     }
-    Ok(success(is_grpc))
+    Ok(success(is_grpc, &ExportResponse::default()))
 }
 
 type Answer = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
 
-fn success(is_grpc: bool) -> Response<Answer> {
+fn success(is_grpc: bool, message: &ExportResponse) -> Response<Answer> {
+    let message = message.encode_to_vec();
     if !is_grpc {
         let response = Response::builder().header("content-type", "application/x-protobuf");
-        return response.body(Full::default().boxed_unsync()).unwrap();
+        return response.body(Full::from(message).boxed_unsync()).unwrap();
     }
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+    frame.extend(message);
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    let body = Full::new(Bytes::from_static(&[0; 5])).with_trailers(async move { Some(Ok(trailers)) });
+    let body = Full::from(frame).with_trailers(async move { Some(Ok(trailers)) });
     Response::builder().header("content-type", "application/grpc").body(body.boxed_unsync()).unwrap()
 }
 
-fn overloaded(is_grpc: bool) -> Response<Answer> {
+fn refusal(is_grpc: bool, code: &str, status: u16) -> Response<Answer> {
     let response = match is_grpc {
-        true => Response::builder().header("content-type", "application/grpc").header("grpc-status", "14"),
-        false => Response::builder().status(503),
+        true => Response::builder().header("content-type", "application/grpc").header("grpc-status", code),
+        false => Response::builder().status(status),
     };
     response.body(Full::default().boxed_unsync()).unwrap()
 }
