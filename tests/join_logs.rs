@@ -12,8 +12,9 @@ use dragoman::genai::settings::{Genai as Settings, JoinLogs, Target};
 use dragoman::metrics::own::{Counter, Counters, Registry, known};
 use dragoman::otlp::answer::{Reason, Refusal};
 use dragoman::otlp::{Signal, check};
+use dragoman::pipeline::account::Account;
 use dragoman::pipeline::run::{Fanout, Pipeline, Release, Sink, Step};
-use dragoman::pipeline::{Batch, Consumer, Exporter, Permit};
+use dragoman::pipeline::{Batch, Consumer, Exporter, Permit, Receipt};
 use dragoman::processor::drop::DropSpans;
 use dragoman::processor::genai::Genai;
 use dragoman::processor::join::{Books, Room};
@@ -46,9 +47,10 @@ impl Exporter for Caught {
 struct Caught_<'c>(&'c Caught);
 
 impl Permit for Caught_<'_> {
-    fn send(self: Box<Self>, batch: Batch) {
-        assert_eq!(check::check(batch.signal, &batch.body).unwrap(), batch.items);
+    fn send(self: Box<Self>, batch: Batch) -> Receipt {
+        assert_eq!(check::check(batch.signal, &batch.body).unwrap(), batch.open.items());
         self.0.batches.lock().unwrap().push(batch);
+        Receipt::Taken
     }
 }
 
@@ -92,17 +94,13 @@ impl Rig {
             let genai = Genai::new(&Settings { target, ..Settings::default() });
             let genai = genai.counting_folded(folded.clone()).joining(Arc::clone(&room));
             let books = Some(known::Processor::new(&own, "genai", signal));
-            let pipeline = Arc::new(Pipeline {
-                id: signal.name().to_owned(),
-                signal,
-                admission: Vec::new(),
-                steps: vec![
-                    Step { stage: Some(Arc::new(genai)), books },
-                    Step { stage: Some(Arc::new(DropSpans::new(&sqlite()))), books: None },
-                ],
-                exporters: vec![Sink { exporter: Arc::clone(&caught) as _, enqueue_failed: None }],
-                books: known::Pipeline::new(&own, signal.name()),
-            });
+            let steps = vec![
+                Step { id: "genai".into(), stage: Some(Arc::new(genai)), books },
+                Step { id: "drop/sqlite".into(), stage: Some(Arc::new(DropSpans::new(&sqlite()))), books: None },
+            ];
+            let sink = Sink { id: "caught".into(), exporter: Arc::clone(&caught) as _, enqueue_failed: None };
+            let account = Account::new(signal.name());
+            let pipeline = Arc::new(Pipeline::new(signal, account, Vec::new(), steps, vec![sink]));
             room.leads_to(signal, Arc::new(Release::new(&pipeline, 0, Counter::default())));
             pipeline
         });
@@ -147,7 +145,8 @@ impl Rig {
     /// received = exported + dropped + held + lost, for both signals.
     fn balance(&self) {
         let batches = self.caught.batches.lock().unwrap();
-        let exported = |signal| batches.iter().filter(|batch| batch.signal == signal).map(|batch| batch.items).sum();
+        let exported =
+            |signal| batches.iter().filter(|batch| batch.signal == signal).map(|batch| batch.open.items()).sum();
         let lost = |signal: Signal| self.lost.with(&["genai", signal.name(), "shutdown"]).get() as usize;
         let [spans, logs] = *self.received.lock().unwrap();
         let exported_spans: usize = exported(Signal::Traces);
