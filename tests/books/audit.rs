@@ -20,10 +20,14 @@ fn reason(name: &'static str) -> (&'static str, &'static str) {
     ("reason", name)
 }
 
+/// Of every state so many pages are read at least.
+const PAGES: u64 = 20;
+
 /// Something that is counted grows from here on.
 fn grows(auditor: &Auditor, what: &str, count: impl Fn(&Page) -> i128) {
     let before = count(&auditor.now());
     auditor.until(what, |page| count(page) > before);
+    auditor.look_again(PAGES);
 }
 
 #[test]
@@ -100,6 +104,5 @@ fn every_scrape_balances_through_overload_and_faults_to_the_end() {
     assert_eq!(dragoman.process.terminate(), Some(0), "{}", dragoman.process.log());
     let scrapes = auditor.finish();
     println!("{scrapes} scrapes, each balanced");
-    assert!(scrapes > 100, "{scrapes} scrapes are no audit");
     runtime.shutdown_background();
 }

@@ -2,7 +2,9 @@
 //! load and its backends fail in every way, and on every page, for every pipeline and exporter,
 //!
 //! ```text
-//! received + recovered = dropped + refused + held + queued + exported + lost
+//! received                     = dropped + refused + held + outgoing
+//! given + recovered + derived  = exported + lost + queued        for each exporter
+//! outgoing                     = given
 //! ```
 //!
 //! Then every way out was used, and what the outside saw is what the books say.

@@ -9,12 +9,18 @@ const DROPPED: &str = "dragoman_pipeline_dropped_items_total";
 const REFUSED: &str = "dragoman_pipeline_refused_items_total";
 const HELD: &str = "dragoman_pipeline_held_items";
 const QUEUED: &str = "dragoman_pipeline_queued_items";
+const OUTGOING: &str = "dragoman_pipeline_outgoing_items_total";
+const GIVEN: &str = "dragoman_pipeline_given_items_total";
+const DERIVED: &str = "dragoman_pipeline_derived_items_total";
 const EXPORTED: &str = "dragoman_pipeline_exported_items_total";
 const LOST: &str = "dragoman_pipeline_lost_items_total";
 
-/// Names and what a move is called here.
-const OF_PIPELINE: [&str; 4] = [RECEIVED, DROPPED, REFUSED, HELD];
-const OF_EXPORTER: [&str; 4] = [RECOVERED, QUEUED, EXPORTED, LOST];
+/// Where items come from and where they are, of a pipeline and of each of its exporters.
+const OF_PIPELINE: Sides = (&[RECEIVED], &[DROPPED, REFUSED, HELD, OUTGOING]);
+const OF_EXPORTER: Sides = (&[GIVEN, RECOVERED, DERIVED], &[EXPORTED, LOST, QUEUED]);
+
+/// What adds up to the same.
+type Sides = (&'static [&'static str], &'static [&'static str]);
 
 /// One line of the page.
 #[derive(Debug)]
@@ -56,8 +62,8 @@ impl Page {
     }
 
     /// Pipelines and their exporters, as far as the page names them.
-    pub(crate) fn ways(&self) -> BTreeSet<(String, String)> {
-        let of_exporter = self.samples.iter().filter(|sample| OF_EXPORTER.contains(&sample.name.as_str()));
+    fn ways(&self) -> BTreeSet<(String, String)> {
+        let of_exporter = self.samples.iter().filter(|sample| sample.name == GIVEN);
         of_exporter.map(|sample| (sample.labels["pipeline"].clone(), sample.labels["exporter"].clone())).collect()
     }
 
@@ -68,28 +74,41 @@ impl Page {
         if ways.is_empty() {
             wrong += "no pipeline's books are on the page\n";
         }
-        for sample in &self.samples {
-            if sample.value < 0 {
-                writeln!(wrong, "{sample:?} is below zero").unwrap();
-            }
+        for sample in self.samples.iter().filter(|sample| sample.value < 0) {
+            writeln!(wrong, "{sample:?} is below zero").unwrap();
         }
-        for (pipeline, exporter) in ways {
-            let common = |name| self.sum(name, &[("pipeline", &pipeline)]);
-            let own = |name| self.sum(name, &[("pipeline", &pipeline), ("exporter", &exporter)]);
-            let [received, dropped, refused, held] = OF_PIPELINE.map(common);
-            let [recovered, queued, exported, lost] = OF_EXPORTER.map(own);
-            let (sources, fates) = (received + recovered, dropped + refused + held + queued + exported + lost);
-            if sources != fates {
-                writeln!(
-                    wrong,
-                    "{pipeline} to {exporter}: received {received} + recovered {recovered} = {sources}, but \
-                     dropped {dropped} + refused {refused} + held {held} + queued {queued} + exported {exported} + \
-                     lost {lost} = {fates}"
-                )
-                .unwrap();
+        for (pipeline, exporter) in &ways {
+            let pipeline = ("pipeline", pipeline.as_str());
+            let exporter = ("exporter", exporter.as_str());
+            wrong += &self.compare(OF_PIPELINE, &[pipeline]);
+            wrong += &self.compare(OF_EXPORTER, &[pipeline, exporter]);
+        }
+        wrong
+    }
+
+    /// What was given to an exporter that has been in the pipeline from the start is what left it.
+    pub(crate) fn ungiven(&self) -> String {
+        let mut wrong = String::new();
+        for (pipeline, exporter) in &self.ways() {
+            let outgoing = self.sum(OUTGOING, &[("pipeline", pipeline)]);
+            let given = self.sum(GIVEN, &[("pipeline", pipeline), ("exporter", exporter)]);
+            if given != outgoing {
+                writeln!(wrong, "{pipeline}: {outgoing} outgoing, {given} given to {exporter}").unwrap();
             }
         }
         wrong
+    }
+
+    fn compare(&self, (sources, fates): Sides, labels: &[(&str, &str)]) -> String {
+        let total = |names: &[&str]| names.iter().map(|name| self.sum(name, labels)).sum::<i128>();
+        let told = |names: &[&str]| {
+            let told = names.iter().map(|name| format!("{} {name}", self.sum(name, labels)));
+            told.collect::<Vec<_>>().join(" + ")
+        };
+        match (total(sources), total(fates)) {
+            (one, other) if one == other => String::new(),
+            (one, other) => format!("{labels:?}: {} = {one}, but {} = {other}\n", told(sources), told(fates)),
+        }
     }
 
     /// Items on their way: held back or queued, in all pipelines.

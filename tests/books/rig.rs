@@ -1,7 +1,7 @@
 //! The binary, its backends, and who reads its pages.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -81,6 +81,7 @@ service:
 pub(crate) struct Auditor {
     address: SocketAddr,
     latest: Arc<Mutex<Option<Arc<Page>>>>,
+    scrapes: Arc<AtomicU64>,
     /// The process was told to end, and may stop answering.
     ending: Arc<AtomicBool>,
     reader: JoinHandle<u64>,
@@ -89,21 +90,23 @@ pub(crate) struct Auditor {
 impl Auditor {
     pub(crate) fn start(address: SocketAddr) -> Auditor {
         let (latest, ending) = (Arc::<Mutex<Option<Arc<Page>>>>::default(), Arc::<AtomicBool>::default());
-        let (shown, told) = (Arc::clone(&latest), Arc::clone(&ending));
+        let scrapes = Arc::<AtomicU64>::default();
+        let (shown, told, read) = (Arc::clone(&latest), Arc::clone(&ending), Arc::clone(&scrapes));
         let reader = std::thread::spawn(move || {
             for scrapes in 0.. {
-                let Ok(answer) = process::get(address, "/metrics") else {
+                let Some(answer) = whole_page(address) else {
                     assert!(told.load(Ordering::Relaxed), "the page is gone after {scrapes} scrapes");
                     return scrapes;
                 };
                 let page = Page::read(answer.text());
-                let imbalance = page.imbalance();
+                let imbalance = page.imbalance() + &page.ungiven();
                 assert!(imbalance.is_empty(), "scrape {scrapes}:\n{imbalance}\n{}", page.text());
                 *shown.lock().unwrap() = Some(Arc::new(page));
+                read.store(scrapes + 1, Ordering::Relaxed);
             }
             unreachable!()
         });
-        Auditor { address, latest, ending, reader }
+        Auditor { address, latest, scrapes, ending, reader }
     }
 
     /// Waits until a page says so.
@@ -123,6 +126,12 @@ impl Auditor {
         }
     }
 
+    /// Waits until so many more pages were read.
+    pub(crate) fn look_again(&self, times: u64) {
+        let before = self.scrapes.load(Ordering::Relaxed);
+        self.until("so many pages", |_| self.scrapes.load(Ordering::Relaxed) >= before + times);
+    }
+
     /// A page that was made after this call.
     pub(crate) fn now(&self) -> Page {
         Page::read(process::get(self.address, "/metrics").unwrap().text())
@@ -137,4 +146,11 @@ impl Auditor {
     pub(crate) fn finish(self) -> u64 {
         self.reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
+}
+
+/// A page, if it came whole.
+fn whole_page(address: SocketAddr) -> Option<process::Answer> {
+    let answer = process::get(address, "/metrics").ok()?;
+    let length = answer.head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+    (length.parse() == Ok(answer.body.len())).then_some(answer)
 }

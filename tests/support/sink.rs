@@ -32,7 +32,7 @@ pub(crate) enum Mood {
     Overloaded,
     /// Half is taken, half is answered as by an overloaded one.
     Moody,
-    /// Reads, and cuts the connection: sometimes it had taken the request, sometimes not.
+    /// Cuts the connection more often than not: before or after it took the request.
     Cutting,
     /// Takes requests and never says so.
     Silent,
@@ -120,6 +120,7 @@ async fn answer(request: Request<Incoming>, mut taking: Taking) -> Result<Respon
             take();
         }
         Mood::Moody if fastrand::bool() => take(),
+        Mood::Cutting if fastrand::u8(..3) == 0 => take(),
         Mood::Overloaded | Mood::Moody | Mood::Down => return Ok(refusal(is_grpc, "14", 503)),
         Mood::Rejecting => return Ok(refusal(is_grpc, "3", 400)),
         Mood::Partial => {
