@@ -63,6 +63,7 @@ struct Rig {
     lost: Counters,
     outcomes: Counters,
     received: Mutex<[usize; 2]>,
+    accounts: [Arc<Account>; 2],
     dropped_spans: AtomicUsize,
     _stop: tokio_util::sync::DropGuard,
 }
@@ -104,6 +105,7 @@ impl Rig {
             room.leads_to(signal, Arc::new(Release::new(&pipeline, 0, Counter::default())));
             pipeline
         });
+        let accounts = pipelines.each_ref().map(|pipeline| Arc::clone(pipeline.account()));
         let stop = CancellationToken::new();
         drop(tokio::spawn(Arc::clone(&room).run(stop.clone())));
         let fanout = Fanout::new(pipelines, Counter::default());
@@ -117,6 +119,7 @@ impl Rig {
             lost,
             outcomes,
             received: Mutex::default(),
+            accounts,
             dropped_spans: AtomicUsize::new(0),
             _stop,
         }
@@ -155,6 +158,15 @@ impl Rig {
         let dropped = (self.folded.get() + self.joined.get()) as usize;
         let exported_logs: usize = exported(Signal::Logs);
         assert_eq!(logs, exported_logs + dropped + self.room.held(Signal::Logs) + lost(Signal::Logs), "log records");
+        for (account, (received, held)) in
+            self.accounts.iter().zip([(spans, self.room.held(Signal::Traces)), (logs, self.room.held(Signal::Logs))])
+        {
+            let books = account.balances();
+            let dropped: u64 = books.dropped.values().sum();
+            let refused: u64 = books.refused.values().sum();
+            assert_eq!((books.received - refused, books.held), (received as u64, held as u64), "{books:?}");
+            assert_eq!(books.received, dropped + refused + books.held + books.outgoing, "{books:?}");
+        }
     }
 
     fn outcome(&self, signal: Signal, outcome: &str) -> u64 {
