@@ -25,3 +25,4 @@ mod audit;
 mod load;
 mod page;
 mod rig;
+mod steps;

@@ -77,6 +77,10 @@ impl Page {
         for sample in self.samples.iter().filter(|sample| sample.value < 0) {
             writeln!(wrong, "{sample:?} is below zero").unwrap();
         }
+        let abandoned = self.lost(&[("reason", "abandoned")]);
+        if abandoned != 0 {
+            writeln!(wrong, "{abandoned} items were dropped and nobody said why").unwrap();
+        }
         for (pipeline, exporter) in &ways {
             let pipeline = ("pipeline", pipeline.as_str());
             let exporter = ("exporter", exporter.as_str());
