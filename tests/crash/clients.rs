@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::client::{Answer, Client};
+use crate::client::{Answer, Client as Connection};
 use crate::items::{Id, request};
 use crate::ledger::Ledger;
 
@@ -39,15 +39,17 @@ pub(crate) enum Target {
 /// All clients of a run.
 pub(crate) struct Clients {
     target: watch::Sender<Target>,
+    under_way: Arc<AtomicUsize>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 #[derive(Clone)]
-struct Client1 {
+struct Client {
     number: usize,
     signal: Signal,
     ledger: Arc<Ledger>,
     ids: Arc<AtomicU64>,
+    under_way: Arc<AtomicUsize>,
     target: watch::Receiver<Target>,
 }
 
@@ -57,6 +59,7 @@ impl Clients {
         let (target, receiver) = watch::channel(Target::Nowhere);
         // Ids of another run's items would be told from this one's.
         let ids = Arc::new(AtomicU64::new(rng.u64(1..1 << 31) << 32));
+        let under_way = Arc::<AtomicUsize>::default();
         let mut tasks = Vec::new();
         for number in 0..count {
             let signal = match number % 6 {
@@ -64,19 +67,31 @@ impl Clients {
                 5 => Signal::Logs,
                 _ => Signal::Traces,
             };
-            let client = Client1 { number, signal, ledger: ledger.clone(), ids: ids.clone(), target: receiver.clone() };
+            let client = Client {
+                number,
+                signal,
+                ledger: ledger.clone(),
+                ids: ids.clone(),
+                under_way: under_way.clone(),
+                target: receiver.clone(),
+            };
             let seed = rng.u64(..);
             tasks.push(match number % 2 {
                 0 => runtime.spawn(client.over_grpc(seed)),
                 _ => runtime.spawn(client.over_http(seed)),
             });
         }
-        Clients { target, tasks }
+        Clients { target, under_way, tasks }
     }
 
     /// Tells where the process is.
     pub(crate) fn point_at(&self, target: Target) {
         self.target.send_replace(target);
+    }
+
+    /// Whether no client waits for an answer, nor has one that it has not read yet.
+    pub(crate) fn are_idle(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst) == 0
     }
 
     /// Lets all clients read the answers that are under way, and ends.
@@ -88,7 +103,7 @@ impl Clients {
     }
 }
 
-impl Client1 {
+impl Client {
     /// The process, once it is there; `None` at the end.
     async fn process(&mut self) -> Option<(usize, SocketAddr, SocketAddr)> {
         let there = self.target.wait_for(|target| !matches!(target, Target::Nowhere)).await.unwrap();
@@ -101,7 +116,7 @@ impl Client1 {
     async fn over_http(mut self, seed: u64) {
         let mut rng = Rng::with_seed(seed);
         while let Some((life, _, http)) = self.process().await {
-            match Client::try_http1(http).await {
+            match Connection::try_http1(http).await {
                 Ok(connection) => self.send_all(connection, life, &mut rng).await,
                 Err(_) => tokio::time::sleep(PAUSE).await,
             }
@@ -111,12 +126,12 @@ impl Client1 {
     async fn over_grpc(mut self, seed: u64) {
         let mut rng = Rng::with_seed(seed);
         while let Some((life, grpc, _)) = self.process().await {
-            let Ok(Client::Http2(sender)) = Client::try_http2(grpc).await else {
+            let Ok(Connection::Http2(sender)) = Connection::try_http2(grpc).await else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
             let streams = (0..STREAMS).map(|_| {
-                let (client, sender, mut rng) = (self.clone(), Client::Http2(sender.clone()), rng.fork());
+                let (client, sender, mut rng) = (self.clone(), Connection::Http2(sender.clone()), rng.fork());
                 tokio::spawn(async move { client.send_all(sender, life, &mut rng).await })
             });
             for stream in streams.collect::<Vec<_>>() {
@@ -126,30 +141,56 @@ impl Client1 {
     }
 
     /// Sends one request after the other until the connection breaks or the process is another.
-    async fn send_all(&self, mut connection: Client, life: usize, rng: &mut Rng) {
-        while matches!(*self.target.borrow(), Target::At { life: now, .. } if now == life) {
-            // Most are small; a few are as large as prompts are.
-            let items = rng.u64(1..12);
-            let padding = if rng.u8(..8) == 0 { rng.usize(..4000) } else { rng.usize(..200) };
-            let first = self.ids.fetch_add(items, Ordering::Relaxed);
-            let ids: Vec<Id> = (first..first + items).collect();
-            let body = request(self.signal, &ids, padding);
-            self.ledger.sent(self.signal, self.number, life, &ids);
-            let request = match connection {
-                Client::Http2(_) => Client::call_of(self.signal, &body),
-                Client::Http1(_) => post(self.signal, body),
-            };
-            let Ok(answer) = connection.try_send(request).await else { return };
-            match taken(&answer) {
-                Some(true) => self.ledger.acknowledged(&ids),
-                Some(false) => {
-                    self.ledger.refused(ids.len());
-                    tokio::time::sleep(PAUSE).await;
-                }
-                // The process died before it had said all.
+    async fn send_all(&self, mut connection: Connection, life: usize, rng: &mut Rng) {
+        loop {
+            // First, so that who sees no request under way sees none come.
+            let _under_way = UnderWay::new(&self.under_way);
+            if !matches!(*self.target.borrow(), Target::At { life: now, .. } if now == life) {
+                return;
+            }
+            match self.send_one(&mut connection, life, rng).await {
+                Some(true) => {}
+                Some(false) => tokio::time::sleep(PAUSE).await,
                 None => return,
             }
         }
+    }
+
+    /// Whether a request was taken or refused; `None` if there was no answer, or half of one.
+    async fn send_one(&self, connection: &mut Connection, life: usize, rng: &mut Rng) -> Option<bool> {
+        // Most are small; a few are as large as prompts are.
+        let items = rng.u64(1..12);
+        let padding = if rng.u8(..8) == 0 { rng.usize(..4000) } else { rng.usize(..200) };
+        let first = self.ids.fetch_add(items, Ordering::Relaxed);
+        let ids: Vec<Id> = (first..first + items).collect();
+        let body = request(self.signal, &ids, padding);
+        self.ledger.sent(self.signal, self.number, life, &ids);
+        let request = match connection {
+            Connection::Http2(_) => Connection::call_of(self.signal, &body),
+            Connection::Http1(_) => post(self.signal, body),
+        };
+        let taken = taken(&connection.try_send(request).await.ok()?)?;
+        match taken {
+            true => self.ledger.acknowledged(&ids),
+            false => self.ledger.refused(ids.len()),
+        }
+        Some(taken)
+    }
+}
+
+/// A request is under way as long as this is.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn new(count: &Arc<AtomicUsize>) -> UnderWay {
+        count.fetch_add(1, Ordering::SeqCst);
+        UnderWay(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -16,10 +16,21 @@ use prost::Message;
 /// An item's identity: no two items of a run share one, whatever their signal.
 pub(crate) type Id = u64;
 
+/// Bytes of a marker.
+pub(crate) const MARKER: usize = 20;
+
+const MARK: &str = "end-";
+
 /// What stands at the end of the encoded request whose last item is `last`. It shows in a raw file
 /// where a request ends.
-pub(crate) fn marker(last: Id) -> String {
-    format!("end-{last:016x}")
+fn marker(last: Id) -> String {
+    format!("{MARK}{last:016x}")
+}
+
+/// The item of a marker, if these bytes are one.
+pub(crate) fn marker_at(bytes: &[u8]) -> Option<Id> {
+    let digits = bytes.strip_prefix(MARK.as_bytes())?;
+    Id::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// A request of `ids`, each item with `padding` bytes beside its id.

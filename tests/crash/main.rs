@@ -25,6 +25,7 @@ mod clients;
 mod items;
 mod ledger;
 mod run;
+mod torn;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Instant;

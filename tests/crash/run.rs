@@ -14,9 +14,13 @@ use crate::items;
 use crate::ledger::{Ledger, Totals};
 use crate::process::{self, Dragoman};
 use crate::sink::{Mood, Sink, Took};
+use crate::torn;
 
 /// Longer than any step takes on a busy machine; a run that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The queue's folder.
+const QUEUE: &str = "queue";
 
 /// In all of these a backend loses nothing that it said it had.
 const MOODS: [Mood; 9] = [
@@ -69,6 +73,8 @@ pub(crate) struct Run {
     config: PathBuf,
     kills: u64,
     while_starting: u64,
+    /// What was done to files between two lives.
+    torn: Vec<String>,
 }
 
 impl Run {
@@ -87,7 +93,7 @@ impl Run {
         let folder = tempfile::tempdir().unwrap();
         let yaml = configuration(&mut rng, &sinks, &folder, in_memory);
         let config = process::file(&folder, "crash.yaml", &yaml);
-        Run { seed, rng, runtime, ledger, sinks, folder, config, kills: 0, while_starting: 0 }
+        Run { seed, rng, runtime, ledger, sinks, folder, config, kills: 0, while_starting: 0, torn: Vec::new() }
     }
 
     /// Runs it; the figures and, if there is anything wrong, what. With `keep`, the folder of a run
@@ -98,13 +104,17 @@ impl Run {
         let lives = self.rng.usize(2..9);
         for life in 0..lives {
             self.live_and_die(life, &clients);
+            if self.rng.bool() {
+                self.tear(life, &clients);
+            }
         }
         let log = self.last_life(lives, clients);
         let (mut totals, mut wrong) = self.ledger.verdict();
         totals.kills = self.kills;
         totals.while_starting = self.while_starting;
+        totals.torn = self.torn.len() as u64;
         if let Some(wrong) = &mut wrong {
-            *wrong += &format!("\n  its last life said:\n{log}");
+            *wrong += &format!("\n  torn: {:#?}\n  its last life said:\n{log}", self.torn);
             if keep {
                 *wrong += &format!("  its folder is {}", self.folder.keep().display());
             }
@@ -144,6 +154,18 @@ impl Run {
         assert!(!dragoman.process.ended(), "it ended by itself:\n{}", dragoman.process.log());
         dragoman.process.kill();
         clients.point_at(Target::Nowhere);
+    }
+
+    /// The power is cut as well. An answer that is still on its way counts as given, so every client
+    /// has read what there is.
+    fn tear(&mut self, life: usize, clients: &Clients) {
+        let began = Instant::now();
+        while !clients.are_idle() {
+            assert!(began.elapsed() < PATIENCE, "seed {}: a client waits for a dead process", self.seed);
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        let torn = torn::tear(&self.folder.path().join(QUEUE), &mut self.rng, &self.ledger.last_of_acknowledged());
+        self.torn.extend(torn.into_iter().map(|what| format!("after life {life}: {what}")));
     }
 
     /// The backend is well, and the process may do its work to the end. What it said.
@@ -218,7 +240,7 @@ fn configuration(rng: &mut Rng, sinks: &[Sink], folder: &TempDir, in_memory: boo
         false => (
             format!(
                 "  file_storage/queue: {{ directory: \"{}\", create_directory: true }}\n",
-                folder.path().join("queue").display()
+                folder.path().join(QUEUE).display()
             ),
             ", file_storage/queue",
         ),
