@@ -161,6 +161,12 @@ impl Dragoman {
         Dragoman::ready(Dragoman::spawn(config))
     }
 
+    /// As [`Dragoman::start`], with a working folder.
+    pub fn start_in(folder: &Path, config: &Path) -> Dragoman {
+        let command = &mut Dragoman::command();
+        Dragoman::ready(Running::start("dragoman", command.current_dir(folder).arg("--config").arg(config)))
+    }
+
     /// Starts the binary and waits for nothing.
     pub fn spawn(config: &Path) -> Running {
         Running::start("dragoman", Dragoman::command().arg("--config").arg(config))
