@@ -21,10 +21,14 @@ struct Item {
     acknowledged: bool,
     /// How often it arrived, at each sink.
     arrived: Vec<u32>,
+    /// It was on disk when it was delivered first: the process that took it was dead.
+    recovered: bool,
 }
 
 #[derive(Debug, Default)]
 struct Books {
+    /// Which life of the process this is.
+    life: usize,
     items: HashMap<Id, Item>,
     foreign: Vec<(usize, Id)>,
     refused: u64,
@@ -51,11 +55,17 @@ impl Ledger {
         self.books.lock().unwrap()
     }
 
+    /// The process lives for the so many-th time.
+    pub(crate) fn lives(&self, life: usize) {
+        self.books().life = life;
+    }
+
     /// A request is about to be sent.
     pub(crate) fn sent(&self, signal: Signal, client: usize, life: usize, ids: &[Id]) {
         let mut books = self.books();
         for id in ids {
-            let item = Item { signal, client, life, acknowledged: false, arrived: vec![0; self.sinks] };
+            let item =
+                Item { signal, client, life, acknowledged: false, arrived: vec![0; self.sinks], recovered: false };
             assert!(books.items.insert(*id, item).is_none(), "{id:016x} twice: a defect of this test");
         }
     }
@@ -81,12 +91,14 @@ impl Ledger {
     /// Items stand in a request that a sink has read.
     pub(crate) fn arrived(&self, sink: usize, ids: &[Id]) {
         let mut books = self.books();
+        let now = books.life;
         for id in ids {
             books.arrivals += 1;
             let Some(item) = books.items.get_mut(id) else {
                 books.foreign.push((sink, *id));
                 continue;
             };
+            item.recovered |= item.arrived[sink] == 0 && item.life < now;
             item.arrived[sink] += 1;
             if item.arrived[sink] == 1 && item.acknowledged {
                 books.missing -= 1;
@@ -123,6 +135,7 @@ impl Ledger {
         for (id, item) in &books.items {
             totals.sent += 1;
             totals.acknowledged += u64::from(item.acknowledged);
+            totals.recovered += u64::from(item.acknowledged && item.recovered);
             for (sink, &times) in item.arrived.iter().enumerate() {
                 totals.arrived += u64::from(times > 0);
                 totals.duplicates += u64::from(times.saturating_sub(1));
@@ -162,6 +175,8 @@ pub(crate) struct Totals {
     pub(crate) sent: u64,
     pub(crate) refused: u64,
     pub(crate) acknowledged: u64,
+    /// Of these, how many came from the disk, in a later life than the one that took them.
+    pub(crate) recovered: u64,
     /// Items that arrived, each counted once per sink.
     pub(crate) arrived: u64,
     pub(crate) duplicates: u64,
@@ -179,6 +194,7 @@ impl Totals {
             sent,
             refused,
             acknowledged,
+            recovered,
             arrived,
             duplicates,
             lost,
@@ -191,6 +207,7 @@ impl Totals {
         self.sent += sent;
         self.refused += refused;
         self.acknowledged += acknowledged;
+        self.recovered += recovered;
         self.arrived += arrived;
         self.duplicates += duplicates;
         self.lost += lost;
@@ -209,7 +226,7 @@ impl fmt::Display for Totals {
         writeln!(f, "  kills                  {:>10}   ({} before it was ready)", self.kills, self.while_starting)?;
         writeln!(f, "  torn tails             {:>10}", self.torn)?;
         writeln!(f, "  items sent             {:>10}   ({} refused)", self.sent, self.refused)?;
-        writeln!(f, "  items acknowledged     {:>10}", self.acknowledged)?;
+        writeln!(f, "  items acknowledged     {:>10}   ({} recovered)", self.acknowledged, self.recovered)?;
         writeln!(f, "  arrived, once per sink {:>10}", self.arrived)?;
         writeln!(f, "  duplicates             {:>10}", self.duplicates)?;
         writeln!(f, "  never sent             {:>10}", self.foreign)?;

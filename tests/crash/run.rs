@@ -127,6 +127,7 @@ impl Run {
     fn live_and_die(&mut self, life: usize, clients: &Clients) {
         self.moods();
         let moment = Moment::any(&mut self.rng);
+        self.ledger.lives(life);
         let mut process = Dragoman::spawn(&self.config);
         self.kills += 1;
         if let Moment::AfterStart(delay) = moment {
@@ -171,6 +172,7 @@ impl Run {
     /// The backend is well, and the process may do its work to the end. What it said.
     fn last_life(&mut self, life: usize, clients: Clients) -> String {
         self.sinks.iter().for_each(|sink| sink.feels(Mood::Well));
+        self.ledger.lives(life);
         let mut dragoman = Dragoman::start(&self.config);
         if self.rng.bool() {
             clients.point_at(Target::At { life, grpc: dragoman.grpc, http: dragoman.http });
