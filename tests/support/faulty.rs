@@ -122,9 +122,9 @@ impl Connection {
         // A fault strikes an open connection with its next byte, counted from here.
         loop {
             let fault = *self.fault.borrow_and_update();
-            if fault == Fault::Silent {
+            if let Fault::Silent | Fault::Refused = fault {
                 self.struck();
-                end = End::Silent;
+                end = if fault == Fault::Silent { End::Silent } else { End::Reset };
                 break;
             }
             (pipes.sent, pipes.answered) = (0, 0);
