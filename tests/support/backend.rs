@@ -101,7 +101,8 @@ impl Backend {
     }
 
     pub(crate) async fn next(&mut self) -> Seen {
-        self.seen.recv().await.unwrap()
+        let seen = tokio::time::timeout(std::time::Duration::from_secs(60), self.seen.recv()).await;
+        seen.unwrap_or_else(|_| panic!("no request came to the backend")).unwrap()
     }
 }
 

@@ -140,7 +140,12 @@ impl Dragoman {
         Dragoman::run(Dragoman::command().arg("--config").arg(config))
     }
 
-    /// The same with a command of the test's own.
+    /// As [`Dragoman::start`], with a working folder.
+    pub fn start_in(folder: &Path, config: &Path) -> Dragoman {
+        Dragoman::run(Dragoman::command().current_dir(folder).arg("--config").arg(config))
+    }
+
+    /// As [`Dragoman::start`], with a command of the test's own.
     pub fn run(command: &mut Command) -> Dragoman {
         let mut process = Running::start("dragoman", command);
         let log =
