@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::backend::Backend;
 use crate::client::{Client, sample};
-use crate::process::{Dragoman, file};
+use crate::process::{Dragoman, Running, file};
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -107,15 +107,13 @@ exporters: { otlp_grpc: { endpoint: 'b.invalid:4317', tls: { insecure: true } } 
 service: { pipelines: { traces: { receivers: [otlp], exporters: [otlp_grpc] } } }
 ",
     );
-    let output = Command::new(env!("CARGO_BIN_EXE_dragoman"))
-        .arg("--config")
-        .arg(&config)
-        .env("NO_COLOR", "1")
-        .env("HTTPS_PROXY", "socks5://user:hunter2@127.0.0.1:1080")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dragoman"));
+    command.arg("--config").arg(&config).env("NO_COLOR", "1");
+    command.env("HTTPS_PROXY", "socks5://user:hunter2@127.0.0.1:1080");
+    let mut dragoman = Running::start("dragoman", &mut command);
+    let code = dragoman.wait();
+    let said = dragoman.log();
+    assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("HTTPS_PROXY") && said.contains("socks5"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
 }
