@@ -17,14 +17,15 @@ use tracing::{info, warn};
 use super::client::Taken;
 use super::compress::{Message, compress};
 use super::notice::Notice;
-use super::observe::{Loss, Observer, QueueState};
-use super::queue::{Backlog, Entry, Memory, Next, NoRoom};
+use super::observe::{DiskState, Loss, Observer, QueueState};
+use super::queue::durable::Opened;
+use super::queue::{Backlog, Durable, Entry, Memory, Next, NoRoom};
 use super::retry::{Backoff, Failure};
 use super::settings::{Compression, Queue, Retry};
 use super::text;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
-use crate::pipeline::account::OpenItems;
+use crate::pipeline::account::{Leg, OpenItems};
 use crate::pipeline::{Batch, Boxed, Permit, Receipt};
 
 /// What a client must not send more than, before compression (OTLP 1.11).
@@ -32,6 +33,9 @@ const LARGEST_REQUEST: usize = 64 << 20;
 
 /// Backoff while the program waits to stop: there is no later time to be polite for.
 const LONGEST_PAUSE_WHEN_STOPPING: Duration = Duration::from_secs(1);
+
+/// How long the end waits for a disk, after everything else.
+const LONGEST_END: Duration = Duration::from_secs(2);
 
 /// One attempt to send one request.
 pub(crate) trait Call: Send + Sync + 'static {
@@ -60,6 +64,12 @@ pub(crate) struct Lane {
     consumers: TaskTracker,
 }
 
+/// A queue on disk, and the pipelines that end in it.
+pub(crate) struct Stored<'l> {
+    pub(crate) opened: Opened,
+    pub(crate) legs: &'l [Leg],
+}
+
 struct Shared {
     signal: Signal,
     settings: Settings,
@@ -73,6 +83,8 @@ struct Shared {
     failing: AtomicBool,
     /// Items given up by the shutdown, for its line.
     unsent: AtomicU64,
+    /// Items that it left on disk.
+    kept: AtomicU64,
     retries: Notice,
     losses: Notice,
     warnings: Notice,
@@ -85,23 +97,34 @@ enum Fate {
 }
 
 impl Lane {
-    /// Starts the consumers of `signal`. Must be called inside of a tokio runtime.
-    pub(crate) fn start(signal: Signal, settings: Settings, call: Box<dyn Call>, observer: Arc<dyn Observer>) -> Lane {
+    /// Starts the consumers of `signal`. Must be called inside of a tokio runtime. `stored` is the queue
+    /// on disk, if there is one.
+    pub(crate) fn start(
+        signal: Signal,
+        settings: Settings,
+        call: Box<dyn Call>,
+        observer: Arc<dyn Observer>,
+        stored: Option<Stored<'_>>,
+    ) -> Lane {
         let consumers = settings.queue.num_consumers.max(1);
-        let backlog = match settings.queue.enabled {
-            true => Memory::new(settings.queue.bytes),
-            false => Memory::unqueued(settings.queue.bytes, consumers),
+        let backlog: Box<dyn Backlog> = match stored {
+            Some(Stored { opened, legs }) => {
+                Box::new(Durable::new(&settings.name, signal, observer.clone(), opened, legs))
+            }
+            None if settings.queue.enabled => Box::new(Memory::new(settings.queue.bytes)),
+            None => Box::new(Memory::unqueued(settings.queue.bytes, consumers)),
         };
         let shared = Arc::new(Shared {
             signal,
             settings,
-            backlog: Box::new(backlog),
+            backlog,
             call,
             observer,
             stopping: watch::Sender::new(None),
             not_before: Mutex::default(),
             failing: AtomicBool::default(),
             unsent: AtomicU64::default(),
+            kept: AtomicU64::default(),
             retries: Notice::default(),
             losses: Notice::default(),
             warnings: Notice::default(),
@@ -131,16 +154,39 @@ impl Lane {
         self.shared.backlog.state()
     }
 
-    /// Takes no more, attempts what is left until `deadline`, and counts the rest as lost.
+    /// What the queue has on disk, if it is there.
+    pub(crate) fn disk(&self) -> Option<DiskState> {
+        self.shared.backlog.disk()
+    }
+
+    /// Takes no more, attempts what is left until `deadline`, and counts the rest as lost, unless it
+    /// stays on disk.
     pub(crate) async fn shutdown(&self, deadline: Instant) {
         self.stop(deadline);
         // Consumers end by themselves at the deadline; one who waits for a permit that is still
         // out, or an observer that blocks, must not hold up the program.
         let patience = deadline + Duration::from_millis(100);
         drop(tokio::time::timeout_at(patience, self.consumers.wait()).await);
-        let unsent = self.shared.unsent.load(Ordering::Relaxed);
+        let shared = &self.shared;
+        shared.kept.fetch_add(shared.backlog.leave_waiting(), Ordering::Relaxed);
+        if tokio::time::timeout(LONGEST_END, shared.backlog.end()).await.is_err() {
+            warn!(
+                "exporter {}: the disk does not answer; some {} may be sent twice",
+                shared.settings.name, shared.signal
+            );
+        }
+        let kept = shared.kept.load(Ordering::Relaxed);
+        if let Some(place) = shared.backlog.place().filter(|_| kept > 0) {
+            info!(
+                "exporter {}: stopped with {kept} {} that {} did not take in time; they stay in {} and are sent after the next start",
+                shared.settings.name,
+                shared.signal.items(),
+                shared.call.endpoint(),
+                place.display(),
+            );
+        }
+        let unsent = shared.unsent.load(Ordering::Relaxed);
         if unsent > 0 {
-            let shared = &self.shared;
             warn!(
                 "exporter {}: stopped with {unsent} {} that {} did not take in time; they are lost",
                 shared.settings.name,
@@ -190,6 +236,10 @@ fn refusal(name: &str, signal: Signal, bytes: usize, no_room: NoRoom) -> Refusal
                 "the request has {bytes} bytes and exporter {name} can never hold more than {capacity} (sending_queue.queue_size, and 64 MiB in any case); send less at once"
             ),
         ),
+        NoRoom::Failed(why) => Refusal::new(
+            Reason::Unavailable,
+            format!("exporter {name} cannot keep {signal} on disk: {why}; send the request again later"),
+        ),
         NoRoom::Closed => {
             Refusal::new(Reason::Unavailable, format!("exporter {name} is stopping; send the request again later"))
         }
@@ -232,8 +282,18 @@ async fn consume(shared: Arc<Shared>) {
             () = shared.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
             fate = shared.attempts(&body) => fate,
         };
-        shared.account(open, fate);
-        shared.backlog.settle(slot);
+        match fate {
+            Fate::Lost(Loss::Shutdown, _) if slot.is_on_disk() => {
+                let left = open.items() as u64 + shared.backlog.leave_waiting();
+                shared.kept.fetch_add(left, Ordering::Relaxed);
+                open.stay_queued();
+                shared.backlog.leave(slot);
+            }
+            fate => {
+                shared.account(open, fate);
+                shared.backlog.settle(slot);
+            }
+        }
     }
 }
 

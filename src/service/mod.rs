@@ -11,4 +11,5 @@ mod rooms;
 pub mod settings;
 pub mod start;
 pub mod stop;
+mod storages;
 mod wiring;

@@ -22,3 +22,4 @@ mod outage;
 mod path;
 mod receipt;
 mod rig;
+mod storage;

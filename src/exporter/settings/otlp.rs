@@ -248,18 +248,21 @@ fn queue(section: &mut Section<'_>) -> Queue {
         (_, Some(false)) | (None, _) => None,
         (Some(field), _) => queue_bytes(field, is_in_bytes == Some(true)),
     };
-    section.not_supported(&[
-        ("storage", "the durable queue is not available in this version; leave it out: the queue is in memory"),
-        (
-            "wait_for_result",
-            "leave it out, or switch the queue off (enabled: false): then nothing waits, and what num_consumers cannot take at once is refused",
-        ),
-    ]);
+    // Whether there is such an extension is seen where all of them are known.
+    let storage = section.field("storage").filter(|field| !field.is_null());
+    if let Some(field) = storage.as_ref().filter(|_| !enabled) {
+        field.refuse("keeps nothing without a queue", "enabled: true, or no storage");
+    }
+    let storage = storage.and_then(|field| field.text()).map(String::into_boxed_str);
+    section.not_supported(&[(
+        "wait_for_result",
+        "leave it out, or switch the queue off (enabled: false): then nothing waits, and what num_consumers cannot take at once is refused",
+    )]);
     section.without_effect(&[
         ("block_on_overflow", "a full queue answers at once that the client should come back"),
         ("batch", "requests go out as they came in"),
     ]);
-    Queue { enabled, num_consumers, bytes: bytes.unwrap_or(default.bytes) }
+    Queue { enabled, num_consumers, bytes: bytes.unwrap_or(default.bytes), storage }
 }
 
 fn is_bytes(sizer: &Field<'_>) -> bool {
