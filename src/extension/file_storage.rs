@@ -49,7 +49,9 @@ impl FileStorage {
         let fsync = section.field("fsync").filter(|field| !field.is_null()).and_then(|field| {
             let fsync = field.boolean()?;
             if !fsync {
-                field.warn("is off: requests are acknowledged before they are on the disk, and a power failure loses them");
+                field.warn(
+                    "is off: requests are acknowledged before they are on the disk, and a power failure loses them",
+                );
             }
             Some(fsync)
         });
