@@ -84,16 +84,21 @@ impl OtlpExporter {
             timeout: settings.timeout,
             retry: settings.retry.clone(),
             queue: settings.queue.clone(),
+            batch: None,
+            max_request_size: settings.max_request_size,
         };
         let mut lanes = [None, None, None];
-        for ((signal, endpoint), lane) in Signal::ALL.into_iter().zip(endpoints).zip(&mut lanes) {
+        for (((signal, endpoint), lane), batch) in
+            Signal::ALL.into_iter().zip(endpoints).zip(&mut lanes).zip(settings.batch)
+        {
             let Some(endpoint) = endpoint else { continue };
             let call: Box<dyn Call> = match settings.transport {
                 Transport::Grpc => Box::new(Grpc::new(client.clone(), endpoint, settings.timeout)),
                 Transport::Http => Box::new(Http::new(client.clone(), endpoint)),
             };
+            let lane_settings = delivery::Settings { batch, ..lane_settings.clone() };
             let stored = stored.remove(&signal).map(|opened| Stored { opened, legs });
-            *lane = Some(Lane::start(signal, lane_settings.clone(), call, observer.clone(), stored));
+            *lane = Some(Lane::start(signal, lane_settings, call, observer.clone(), stored));
         }
         Ok(OtlpExporter { name, lanes })
     }

@@ -78,11 +78,23 @@ pub enum Output {
     Connector(Id),
 }
 
+impl Output {
+    /// The exporter, if it is one.
+    pub fn exporter(&self) -> Option<&Id> {
+        match self {
+            Output::Exporter(id) => Some(id),
+            Output::Connector(_) => None,
+        }
+    }
+}
+
 /// A processor's settings.
 #[derive(Debug, Clone)]
 pub enum ProcessorSettings {
     /// `memory_limiter`.
     MemoryLimiter(processor::MemoryLimiter),
+    /// `batch`; what it says is in the settings of the pipeline's exporters.
+    Batch(processor::Batch),
     /// `genai`.
     Genai(processor::Genai),
     /// `drop`.

@@ -316,6 +316,8 @@ impl House {
                     admission.push(Arc::clone(limiter) as _);
                     None
                 }
+                // Its work is done behind the exporters' queues.
+                ProcessorSettings::Batch(_) => None,
                 ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
                     let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
                     let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);
