@@ -8,6 +8,9 @@ use std::io::{self, Read};
 use flate2::bufread::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 
+use crate::bounded::budget::Spent;
+use crate::bounded::buffer::Buffer;
+
 /// Output is made in steps of this size, so the limit is passed by no more.
 const STEP: usize = 64 << 10;
 
@@ -86,6 +89,8 @@ pub enum DecompressError {
         /// What had been made when the work was stopped.
         produced: usize,
     },
+    /// There is no memory left for what comes out of it.
+    NoMemory(Spent),
     /// It is not what its name says, or ends early, or goes on after its end.
     Corrupt {
         /// What it should be.
@@ -101,6 +106,7 @@ impl fmt::Display for DecompressError {
             DecompressError::TooLarge { limit, .. } => {
                 write!(f, "the body decompresses to more than the limit of {limit} bytes")
             }
+            DecompressError::NoMemory(spent) => write!(f, "{spent}"),
             DecompressError::Corrupt { compression, detail } => {
                 write!(f, "the body is not valid {}: {detail}", compression.name())
             }
@@ -110,43 +116,57 @@ impl fmt::Display for DecompressError {
 
 impl std::error::Error for DecompressError {}
 
+impl From<Spent> for DecompressError {
+    fn from(spent: Spent) -> Self {
+        DecompressError::NoMemory(spent)
+    }
+}
+
 /// Decompresses a whole body of at most `limit` bytes.
 ///
 /// # Errors
 /// [`DecompressError`]; memory stays within `limit` and one step of 64 KiB (and a zstd frame's window).
 pub fn decompress(compression: Compression, input: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
+    decompress_into(Buffer::default(), compression, input, limit).map(Buffer::into_bytes)
+}
+
+/// The same, into an empty buffer that has a claim on its memory.
+///
+/// # Errors
+/// [`DecompressError`]; nothing is made for which there is no claim.
+pub fn decompress_into(
+    output: Buffer,
+    compression: Compression,
+    input: &[u8],
+    limit: usize,
+) -> Result<Buffer, DecompressError> {
     let failed = |error: io::Error| DecompressError::Corrupt { compression, detail: error.to_string() };
-    let mut output = match compression {
-        Compression::Gzip => bounded(MultiGzDecoder::new(input), limit, failed),
+    match compression {
+        Compression::Gzip => bounded(output, MultiGzDecoder::new(input), limit, failed),
         Compression::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(input).map_err(failed)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG).map_err(failed)?;
-            bounded(decoder, limit, failed)
+            bounded(output, decoder, limit, failed)
         }
         Compression::Deflate => {
             let state = Decompress::new(is_zlib(input));
-            bounded(Inflate { state, rest: input, ended: false }, limit, failed)
+            bounded(output, Inflate { state, rest: input, ended: false }, limit, failed)
         }
-    }?;
-    // A queue counts the body's length; what it holds should not be twice that.
-    output.shrink_to_fit();
-    Ok(output)
+    }
 }
 
 /// Reads a decoder to its end.
 fn bounded(
+    mut output: Buffer,
     mut decoder: impl Read,
     limit: usize,
     failed: impl Fn(io::Error) -> DecompressError,
-) -> Result<Vec<u8>, DecompressError> {
-    let mut output = Vec::new();
+) -> Result<Buffer, DecompressError> {
     loop {
-        let produced = output.len();
-        output.resize(produced + STEP, 0);
-        let room = output.get_mut(produced..).unwrap_or_default();
-        let read = decoder.read(room).map_err(&failed)?;
-        output.truncate(produced + read);
-        within(limit, output.len())?;
+        // A little over the limit is enough to see that it is passed.
+        let step = STEP.min(limit.saturating_sub(output.bytes().len()).saturating_add(1));
+        let read = output.fill(step, |room| decoder.read(room).map_err(&failed))?;
+        within(limit, output.bytes().len())?;
         if read == 0 {
             return Ok(output);
         }
