@@ -18,6 +18,11 @@ impl Buffer {
         Buffer { bytes: Vec::new(), claim }
     }
 
+    /// A buffer that has something in it, and the claim on its whole capacity.
+    pub fn with_claim(bytes: Vec<u8>, claim: Claim) -> Buffer {
+        Buffer { bytes, claim }
+    }
+
     /// What is in it.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
