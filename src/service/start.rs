@@ -217,7 +217,7 @@ struct House {
     own_metrics: Vec<Arc<OwnMetrics>>,
     /// What all requests hold.
     memory: Budget,
-    /// By id; the one without an id is for pipelines that name none.
+    /// By id; `default` is for pipelines that name none.
     limiters: BTreeMap<String, Arc<MemoryLimiter>>,
     rooms: Rooms,
 }
@@ -287,7 +287,7 @@ impl House {
         });
         let mut limiters: Vec<_> = named.collect();
         if limiters.is_empty() {
-            limiters.push(("", processor::MemoryLimiter::of_this_machine()));
+            limiters.push(("default", processor::MemoryLimiter::of_this_machine()));
         }
         let limiters = limiters.into_iter().map(|(id, settings)| -> Arc<dyn Admission> {
             let limiter = self.limiters.entry(id.into()).or_insert_with(|| {

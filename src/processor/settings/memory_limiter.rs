@@ -17,6 +17,9 @@ const DEFAULT_SPIKE_PERCENTAGE: u64 = 20;
 /// The limit where nothing is said and the system does not tell how much memory there is.
 const UNKNOWN: u64 = 256 << 20;
 
+/// About what the program takes when it has been busy and is idle.
+const OWN: u64 = 24 << 20;
+
 /// More MiB than any machine has; keeps the arithmetic far from its end.
 const MAX_MIB: u64 = 1 << 32;
 
@@ -37,11 +40,13 @@ impl MemoryLimiter {
 /// Reads the section.
 pub fn read(section: &mut Section<'_>) -> MemoryLimiter {
     let check_interval = section.interval("check_interval").unwrap_or(Duration::from_secs(1));
-    let limit = section.mebibytes("limit_mib", 1..=MAX_MIB);
+    let in_mib = section.field("limit_mib").filter(|field| !field.is_null());
+    let limit = in_mib.as_ref().and_then(|field| field.whole("MiB", 1..=MAX_MIB)).map(|mib| mib << 20);
     let limit_percentage = section.whole("limit_percentage", "percent", 1..=100);
     let spike = section.field("spike_limit_mib").filter(|field| !field.is_null());
     let spike_bytes = spike.as_ref().and_then(|field| field.whole("MiB", 1..=MAX_MIB)).map(|mib| mib << 20);
-    let spike_percentage = section.whole("spike_limit_percentage", "percent", 1..=100);
+    let spike_share = section.field("spike_limit_percentage").filter(|field| !field.is_null());
+    let spike_percentage = spike_share.as_ref().and_then(|field| field.whole("percent", 1..=100));
     section.without_effect(&[
         ("min_gc_interval_when_soft_limited", "there is no garbage collector"),
         ("min_gc_interval_when_hard_limited", "there is no garbage collector"),
@@ -58,10 +63,16 @@ pub fn read(section: &mut Section<'_>) -> MemoryLimiter {
     let spike_bytes = spike_bytes
         .or(spike_percentage.zip(total).map(|(share, of)| percent(share, of)))
         .unwrap_or_else(|| percent(DEFAULT_SPIKE_PERCENTAGE, limit_bytes));
-    if let Some(field) = spike
+    if let Some(field) = spike.or(spike_share)
         && spike_bytes >= limit_bytes
     {
-        field.refuse("is not below the limit: every request would be refused", "less than limit_mib");
+        field.refuse("is not below the limit: every request would be refused", "less than the limit");
+    }
+    if let Some(field) = in_mib.filter(|_| limit_bytes < OWN) {
+        field.warn(format!(
+            "is about what the program takes without any request; requests may hold {} MiB at once then",
+            spike_bytes >> 20
+        ));
     }
     MemoryLimiter { check_interval, limit_bytes, spike_bytes: spike_bytes.min(limit_bytes) }
 }
