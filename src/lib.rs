@@ -18,3 +18,4 @@ pub mod pipeline;
 pub mod processor;
 pub mod receiver;
 pub mod service;
+pub mod storage;

@@ -74,6 +74,12 @@ impl Buffer {
         filled
     }
 
+    /// Forgets what is in it, and gives its memory back.
+    pub fn clear(&mut self) {
+        self.bytes = Vec::new();
+        self.claim.shrink_to(0);
+    }
+
     /// The bytes alone, where nobody counts them any further.
     pub fn into_bytes(mut self) -> Vec<u8> {
         self.bytes.shrink_to_fit();
@@ -146,6 +152,7 @@ mod tests {
         assert_eq!((written, buffer.bytes()), (Ok(3), &b"abc"[..]));
         let failed: Result<usize, Spent> = buffer.fill(10, |_| Err(Spent { wanted: 1, taken: 1, limit: 1 }));
         assert!(failed.is_err());
+        assert_eq!(buffer.bytes(), b"abc");
         assert_eq!(buffer.into_bytes(), b"abc");
     }
 }

@@ -12,6 +12,7 @@ use super::endpoint::{EndpointError, endpoints};
 use super::grpc::Grpc;
 use super::http::Http;
 use super::observe::{Observer, QueueState};
+use super::proxy::{Proxies, ProxyError};
 use super::settings::{Otlp, Transport};
 use super::tls::{Connector, TlsError};
 use crate::otlp::Signal;
@@ -30,6 +31,9 @@ pub enum StartError {
     /// Its headers.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// Its proxy, or the environment's.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
 }
 
 /// A running OTLP exporter. It may stand at the end of any number of pipelines.
@@ -48,8 +52,13 @@ impl OtlpExporter {
     pub fn start(name: &str, settings: &Otlp, observer: Arc<dyn Observer>) -> Result<OtlpExporter, StartError> {
         let endpoints = endpoints(settings)?;
         let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
-        let connector = Connector::new(settings.transport, &settings.tls, encrypted)?;
-        let client = Arc::new(Client::new(settings.transport, connector, &settings.headers)?);
+        let proxies = Arc::new(match &settings.proxy_url {
+            Some(url) => Proxies::fixed(url)?,
+            None => Proxies::of_environment(&|name| std::env::var(name).ok())?,
+        });
+        let connector = Connector::new(settings.transport, &settings.tls, encrypted, proxies.clone())?;
+        let client = Client::new(settings.transport, connector, &settings.headers, settings.keepalive, proxies)?;
+        let client = Arc::new(client);
         let name: Arc<str> = name.into();
         let lane_settings = delivery::Settings {
             name: name.clone(),

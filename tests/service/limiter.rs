@@ -39,7 +39,9 @@ async fn start() -> Rig {
 }
 
 /// A request that announced its body and sends nothing of it, as long as it is not dropped.
-struct Announced(TcpStream);
+struct Announced {
+    _stream: TcpStream,
+}
 
 impl Announced {
     async fn new(rig: &Rig, bytes: usize) -> Announced {
@@ -47,7 +49,7 @@ impl Announced {
         let mut stream = TcpStream::connect(rig.address("OTLP HTTP")).await.unwrap();
         stream.write_all(head(&format!("content-length: {bytes}")).as_bytes()).await.unwrap();
         rig.books_when(|books| books.sum("dragoman_memory_claimed_bytes", &[]) >= before + bytes as u64).await;
-        Announced(stream)
+        Announced { _stream: stream }
     }
 }
 
