@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use backend::Backend;
+use dragoman::otlp::compression::{Compression, decompress};
 use dragoman::otlp::{Signal, json};
 use flate2::write::GzEncoder;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -60,38 +61,81 @@ fn text(key: &str, value: &str) -> KeyValue {
     KeyValue { key: key.to_owned(), value, ..KeyValue::default() }
 }
 
-/// A request of about `bytes` whose resource says its number; every second span is an LLM call of an
-/// older dialect, so that the request is written anew.
-fn request(number: usize, bytes: usize) -> Vec<u8> {
-    let mut random = fastrand::Rng::with_seed(number as u64);
-    let span = |index: usize| {
-        let id: Vec<u8> = (number * 100_000 + index + 1).to_be_bytes().to_vec();
-        let trace_id = [id.clone(), id.clone()].concat();
-        // Half of it is noise, so that compression has something to do and something to fail at.
-        let noise: String = (0..512).map(|_| random.alphanumeric()).collect();
-        let prompt = noise.clone() + &"Tell me more. ".repeat(40);
-        let attributes = match index % 2 {
-            0 => vec![text("http.route", "/v1"), text("app.note", &prompt)],
-            _ => vec![
-                text("gen_ai.system", "openai"),
-                text("llm.request.type", "chat"),
-                text("gen_ai.request.model", "gpt-4o"),
-                text("gen_ai.prompt.0.role", "user"),
-                text("gen_ai.prompt.0.content", &prompt),
-            ],
-        };
-        Span { trace_id, span_id: id, name: "work".into(), attributes, ..Span::default() }
-    };
-    let mut span = span;
-    let spans = (0..bytes / 1200).map(&mut span).collect();
-    let resource =
-        Resource { attributes: vec![text("request", &format!("number-{number:06};"))], ..Resource::default() };
-    let resource = ResourceSpans {
-        resource: Some(resource),
-        scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
-        ..ResourceSpans::default()
-    };
+/// Requests of one size, in each of the forms that clients send. A number stands in front of what all
+/// of them have in common, which is made once.
+struct Requests {
+    bytes: usize,
+    wire: Vec<u8>,
+    gzip: Vec<u8>,
+    json: String,
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn encoded(resource: &str, spans: Vec<Span>) -> Vec<u8> {
+    let resource = Resource { attributes: vec![text("request", resource)], ..Resource::default() };
+    let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
+    let resource = ResourceSpans { resource: Some(resource), scope_spans, ..ResourceSpans::default() };
     ExportTraceServiceRequest { resource_spans: vec![resource] }.encode_to_vec()
+}
+
+impl Requests {
+    /// Of about `bytes`; every second span is an LLM call of an older dialect, so that the request is
+    /// written anew.
+    fn new(bytes: usize) -> Requests {
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut span = |index: usize| {
+            let id: Vec<u8> = (index + 1).to_be_bytes().to_vec();
+            let trace_id = [id.clone(), id.clone()].concat();
+            // Half of it is noise, so that compression has something to do and something to fail at.
+            let noise: String = (0..512).map(|_| random.alphanumeric()).collect();
+            let prompt = noise + &"Tell me more. ".repeat(40);
+            let attributes = match index % 2 {
+                0 => vec![text("http.route", "/v1"), text("app.note", &prompt)],
+                _ => vec![
+                    text("gen_ai.system", "openai"),
+                    text("llm.request.type", "chat"),
+                    text("gen_ai.request.model", "gpt-4o"),
+                    text("gen_ai.prompt.0.role", "user"),
+                    text("gen_ai.prompt.0.content", &prompt),
+                ],
+            };
+            Span { trace_id, span_id: id, name: "work".into(), attributes, ..Span::default() }
+        };
+        let wire = encoded("common", (0..bytes / 1200).map(&mut span).collect());
+        let numbered = [head(NUMBER), wire.clone()].concat();
+        let json = json::encode(Signal::Traces, &numbered).unwrap();
+        Requests { bytes, gzip: gzip(&wire), json: String::from_utf8(json.into()).unwrap(), wire }
+    }
+
+    /// The `number`th, and the headers that say how it is sent.
+    fn get(&self, number: usize) -> (Vec<(&'static str, &'static str)>, Vec<u8>) {
+        let protobuf = ("content-type", "application/x-protobuf");
+        match number % 3 {
+            0 => (vec![protobuf], [head(number), self.wire.clone()].concat()),
+            // Two members of gzip are one stream.
+            1 => (vec![protobuf, ("content-encoding", "gzip")], [gzip(&head(number)), self.gzip.clone()].concat()),
+            _ => (
+                vec![("content-type", "application/json")],
+                self.json.replace(&name(NUMBER), &name(number)).into_bytes(),
+            ),
+        }
+    }
+}
+
+/// The number that stands in the text that every request of JSON is made of.
+const NUMBER: usize = 999_999;
+
+fn name(number: usize) -> String {
+    format!("number-{number:06};")
+}
+
+fn head(number: usize) -> Vec<u8> {
+    encoded(&name(number), vec![Span { trace_id: vec![1; 16], span_id: vec![1; 8], ..Span::default() }])
 }
 
 /// The number of a request.
@@ -113,23 +157,10 @@ fn gauge(dragoman: &Dragoman, name: &str) -> f64 {
     series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
 }
 
-/// Sends a request in one of three forms; whether it was taken. Anything but that and a refusal that
-/// asks to come back fails the test.
-fn send(to: SocketAddr, number: usize, body: &[u8]) -> bool {
-    let protobuf = ("content-type", "application/x-protobuf");
-    let answer = match number % 3 {
-        0 => http(to, "POST", "/v1/traces", &[protobuf], body),
-        1 => {
-            let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            encoder.write_all(body).unwrap();
-            http(to, "POST", "/v1/traces", &[protobuf, ("content-encoding", "gzip")], &encoder.finish().unwrap())
-        }
-        _ => {
-            let text = json::encode(Signal::Traces, body).unwrap();
-            http(to, "POST", "/v1/traces", &[("content-type", "application/json")], text.as_ref())
-        }
-    };
-    let answer = answer.unwrap();
+/// Sends a request; whether it was taken. Anything but that and a refusal that asks to come back fails
+/// the test.
+fn send(to: SocketAddr, (headers, body): (Vec<(&str, &str)>, Vec<u8>)) -> bool {
+    let answer = http(to, "POST", "/v1/traces", &headers, &body).unwrap();
     match answer.status {
         200 => true,
         503 => {
@@ -140,11 +171,11 @@ fn send(to: SocketAddr, number: usize, body: &[u8]) -> bool {
     }
 }
 
-/// Sends requests of `bytes` from all clients at once until `offered` bytes were offered; the numbers
+/// Sends requests from all clients at once until `offered` bytes were offered; the numbers
 /// of those that were taken, and how many were refused.
-fn flood(to: SocketAddr, first: usize, bytes: usize, offered: usize) -> (Vec<usize>, usize) {
+fn flood(to: SocketAddr, requests: &Requests, first: usize, offered: usize) -> (Vec<usize>, usize) {
     let (next, taken, refused) = (AtomicUsize::new(0), Mutex::new(Vec::new()), AtomicUsize::new(0));
-    let count = offered / bytes;
+    let count = offered / requests.bytes;
     std::thread::scope(|scope| {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
@@ -154,7 +185,7 @@ fn flood(to: SocketAddr, first: usize, bytes: usize, offered: usize) -> (Vec<usi
                         return;
                     }
                     let number = first + number;
-                    match send(to, number, &request(number, bytes)) {
+                    match send(to, requests.get(number)) {
                         true => taken.lock().unwrap().push(number),
                         false => drop(refused.fetch_add(1, Ordering::Relaxed)),
                     }
@@ -181,7 +212,12 @@ fn drained(dragoman: &Dragoman, runtime: &tokio::runtime::Runtime, backend: &mut
     loop {
         let next = runtime.block_on(async { tokio::time::timeout(Duration::from_millis(200), backend.next()).await });
         match next {
-            Ok(request) => *seen.entry(number_of(&request.body)).or_default() += 1,
+            Ok(request) => {
+                let is_compressed = request.headers.contains_key("content-encoding");
+                let compression = is_compressed.then_some(Compression::Gzip);
+                let body = compression.map(|gzip| decompress(gzip, &request.body, 64 << 20).unwrap());
+                *seen.entry(number_of(body.as_deref().unwrap_or(&request.body))).or_default() += 1;
+            }
             Err(_) if quiet => return seen,
             Err(_) => quiet = gauge(dragoman, "dragoman_memory_claimed_bytes") == 0.0,
         }
@@ -192,7 +228,8 @@ fn drained(dragoman: &Dragoman, runtime: &tokio::runtime::Runtime, backend: &mut
 fn ten_times_what_a_stuck_backend_takes() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for (compression, bytes) in [("none", 64 << 10), ("gzip", 1 << 20)] {
+    for (compression, bytes) in [("none", 128 << 10), ("gzip", 1 << 20)] {
+        let requests = Requests::new(bytes);
         // Connections are made, and nobody answers.
         let stuck = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let yaml = config(stuck.local_addr().unwrap(), "memory_limiter, genai", &format!("compression: {compression}"));
@@ -200,7 +237,7 @@ fn ten_times_what_a_stuck_backend_takes() {
         std::thread::sleep(Duration::from_millis(300));
         let idle = mebibytes(&dragoman, "VmRSS:");
 
-        let (mut taken, refused) = flood(dragoman.http, 0, bytes, 10 * BUDGET);
+        let (mut taken, refused) = flood(dragoman.http, &requests, 0, 10 * BUDGET);
         let (claimed, peak) = (gauge(&dragoman, "dragoman_memory_claimed_bytes"), mebibytes(&dragoman, "VmHWM:"));
         println!(
             "{compression}, requests of {bytes} bytes: {} taken, {refused} refused; claimed {:.1} MiB; resident {idle:.1} MiB idle, {peak:.1} MiB at most",
@@ -214,7 +251,7 @@ fn ten_times_what_a_stuck_backend_takes() {
         let mut backend = runtime.block_on(async { Backend::on(stuck, None, []) });
         let mut seen = drained(&dragoman, &runtime, &mut backend);
         let after = mebibytes(&dragoman, "VmRSS:");
-        let (more, _) = flood(dragoman.http, 500_000, bytes, 8 * bytes);
+        let (more, _) = flood(dragoman.http, &requests, 500_000, 8 * bytes);
         assert!(more.len() >= 4, "{} of 8 taken after the flood, {after} MiB resident", more.len());
         taken.extend(more);
         seen.extend(drained(&dragoman, &runtime, &mut backend));

@@ -20,8 +20,15 @@ pub const LEAST_CHARGE: usize = 256;
 /// A limit, and what is taken of it. Clones, and budgets made by [`Budget::capped`], share one count.
 #[derive(Debug, Clone)]
 pub struct Budget {
-    taken: Arc<AtomicUsize>,
+    count: Arc<Count>,
     limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct Count {
+    taken: AtomicUsize,
+    /// The most that was taken since somebody asked.
+    most: AtomicUsize,
 }
 
 /// Bytes of a budget that are spoken for; given back on drop.
@@ -47,12 +54,12 @@ pub struct Spent {
 impl Budget {
     /// A budget of which nothing is taken.
     pub fn new(limit: usize) -> Budget {
-        Budget { taken: Arc::default(), limit }
+        Budget { count: Arc::default(), limit }
     }
 
     /// The same count with another limit: what others have taken counts here too.
     pub fn capped(&self, limit: usize) -> Budget {
-        Budget { taken: Arc::clone(&self.taken), limit }
+        Budget { count: Arc::clone(&self.count), limit }
     }
 
     /// Claims are granted up to this many bytes.
@@ -62,7 +69,13 @@ impl Budget {
 
     /// What is taken, under whatever limit.
     pub fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
+        self.count.taken.load(Ordering::Relaxed)
+    }
+
+    /// The most that was taken at once since this was asked last, under whatever limit.
+    pub fn most_taken(&self) -> usize {
+        let taken = self.taken();
+        self.count.most.swap(taken, Ordering::Relaxed).max(taken)
     }
 
     /// Takes `bytes`, for a request that holds nothing yet.
@@ -86,16 +99,28 @@ impl Budget {
     /// for a budget that only becomes free when it has gone.
     pub fn overdraw(&self, bytes: usize) -> Claim {
         // Bytes that are there or will be; their sum fits the address space.
-        self.taken.fetch_add(bytes, Ordering::Relaxed);
+        let before = self.count.taken.fetch_add(bytes, Ordering::Relaxed);
+        self.note(before.saturating_add(bytes));
         Claim { budget: self.clone(), bytes, beside: 0 }
     }
 
     fn take(&self, held: usize, bytes: usize) -> Result<(), Spent> {
         let left = |taken: usize| taken.checked_add(bytes).filter(|sum| *sum <= self.limit);
         // It counts and publishes nothing, so no ordering is needed.
-        let taken = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
-        let spent = |taken| Spent { wanted: held.saturating_add(bytes), taken, limit: self.limit };
-        taken.map(drop).map_err(spent)
+        match self.count.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left) {
+            Ok(before) => {
+                self.note(before.saturating_add(bytes));
+                Ok(())
+            }
+            Err(taken) => Err(Spent { wanted: held.saturating_add(bytes), taken, limit: self.limit }),
+        }
+    }
+
+    fn note(&self, taken: usize) {
+        // Nearly always a read of what nobody has written for long.
+        if taken > self.count.most.load(Ordering::Relaxed) {
+            self.count.most.fetch_max(taken, Ordering::Relaxed);
+        }
     }
 }
 
@@ -154,7 +179,7 @@ impl Claim {
 
     /// Adds the bytes of another claim on the same count.
     pub fn join(&mut self, mut other: Claim) {
-        debug_assert!(Arc::ptr_eq(&self.budget.taken, &other.budget.taken), "claims on two budgets");
+        debug_assert!(Arc::ptr_eq(&self.budget.count, &other.budget.count), "claims on two budgets");
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
@@ -179,7 +204,7 @@ impl Default for Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.budget.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.count.taken.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -313,6 +338,18 @@ mod tests {
         assert!(budget.claim(0).is_err());
         drop(out);
         assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn the_most_that_was_taken_is_remembered_until_somebody_asks() {
+        let budget = Budget::new(1000);
+        drop(budget.claim(700).unwrap());
+        let claim = budget.capped(500).claim(300).unwrap();
+        assert_eq!((budget.most_taken(), budget.most_taken()), (700, 300));
+        drop(claim);
+        assert_eq!((budget.most_taken(), budget.most_taken()), (300, 0));
+        drop(budget.overdraw(1100));
+        assert_eq!(budget.most_taken(), 1100);
     }
 
     #[test]

@@ -2,14 +2,16 @@
 //! memory than they may.
 //!
 //! What decides is the budget: requests together hold at most the limit less the spike, and every byte
-//! of theirs is claimed before it is there (`bounded::budget`). What the process takes beside that
-//! cannot be claimed, so the resident set, as the kernel and the container's limit see it, is watched
-//! too: while it is above limit less spike, requests may hold no more than the spike, which is the room
-//! that is left. It never closes the door altogether, since an allocator keeps pages of what was freed:
-//! a resident set that stays high with little claimed is room that the next requests will use again.
+//! of theirs is claimed before it is there (`bounded::budget`).
+//!
+//! What the process takes beside that cannot be claimed, so the resident set, as the kernel and the
+//! container's limit see it, is watched too. While it is above limit less spike, requests may hold what
+//! they held when it was at its highest, less what it was too high by then. That much was part of it
+//! and has not grown it; so an allocator that keeps the pages of what was freed shuts nobody out, and
+//! whatever else grows is made room for. The spike is left to requests in any case.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -23,15 +25,25 @@ use crate::pipeline::admission::Admission;
 pub struct MemoryLimiter {
     settings: Settings,
     budget: Budget,
-    over: AtomicBool,
+    /// What requests may hold until the resident set is looked at again.
+    allowed: AtomicUsize,
+    highest: Mutex<Option<Highest>>,
     measured: AtomicU64,
+}
+
+/// The resident set at its highest since it went over, and what requests held then.
+#[derive(Debug, Clone, Copy)]
+struct Highest {
+    resident: u64,
+    claimed: u64,
 }
 
 impl MemoryLimiter {
     /// A limiter of the process whose requests are counted by `process`. It has measured once.
     pub fn new(settings: Settings, process: &Budget) -> Arc<Self> {
         let budget = process.capped(settings.budget_bytes());
-        let limiter = MemoryLimiter { settings, budget, over: AtomicBool::new(false), measured: AtomicU64::new(0) };
+        let (allowed, measured) = (AtomicUsize::new(usize::MAX), AtomicU64::new(0));
+        let limiter = MemoryLimiter { settings, budget, allowed, highest: Mutex::default(), measured };
         limiter.look();
         Arc::new(limiter)
     }
@@ -50,22 +62,32 @@ impl MemoryLimiter {
 
     fn look(&self) {
         if let Some(resident) = resident_bytes() {
-            self.measure(resident);
+            self.measure(resident, self.budget.most_taken() as u64);
         }
     }
 
-    fn measure(&self, resident: u64) {
+    /// `claimed` is the most that requests held since the last measurement.
+    fn measure(&self, resident: u64, claimed: u64) {
         let soft = self.settings.limit_bytes.saturating_sub(self.settings.spike_bytes);
-        let over = resident > soft;
         self.measured.store(resident, Ordering::Relaxed);
-        if self.over.swap(over, Ordering::Relaxed) != over {
-            let (mib, soft, spike) = (resident >> 20, soft >> 20, self.settings.spike_bytes >> 20);
-            if over {
-                tracing::warn!(
-                    "memory_limiter: {mib} MiB resident, over {soft} MiB; requests may hold {spike} MiB until it falls"
-                );
-            } else {
+        let mut highest = self.highest.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_over = highest.is_some();
+        *highest = match *highest {
+            _ if resident <= soft => None,
+            Some(highest) if highest.resident >= resident => Some(highest),
+            _ => Some(Highest { resident, claimed }),
+        };
+        let room = |highest: Highest| highest.claimed.saturating_sub(highest.resident - soft);
+        let allowed = highest.map_or(u64::MAX, |highest| room(highest).max(self.settings.spike_bytes));
+        self.allowed.store(usize::try_from(allowed).unwrap_or(usize::MAX), Ordering::Relaxed);
+        if was_over != highest.is_some() {
+            let (mib, soft, allowed) = (resident >> 20, soft >> 20, allowed >> 20);
+            if was_over {
                 tracing::info!("memory_limiter: {mib} MiB resident, below {soft} MiB; taking requests as before");
+            } else {
+                tracing::warn!(
+                    "memory_limiter: {mib} MiB resident, over {soft} MiB; requests may hold {allowed} MiB until it falls"
+                );
             }
         }
     }
@@ -73,10 +95,7 @@ impl MemoryLimiter {
 
 impl Admission for MemoryLimiter {
     fn admit(&self) -> Result<(), Refusal> {
-        let taken = self.budget.taken();
-        if !self.over.load(Ordering::Relaxed)
-            || u64::try_from(taken).is_ok_and(|taken| taken <= self.settings.spike_bytes)
-        {
+        if self.budget.taken() <= self.allowed.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mib = self.measured.load(Ordering::Relaxed) >> 20;
@@ -113,48 +132,66 @@ mod tests {
         MemoryLimiter::new(settings, process)
     }
 
+    const MIB: usize = 1 << 20;
+
+    impl MemoryLimiter {
+        /// Measures, and says whether a request is admitted beside `taken` MiB.
+        fn admits(&self, resident_mib: u64, taken: usize) -> bool {
+            let claim = self.budget.overdraw(taken * MIB);
+            self.measure(resident_mib << 20, self.budget.most_taken() as u64);
+            let admitted = self.admit();
+            drop(claim);
+            if let Err(refusal) = &admitted {
+                assert_eq!(refusal.reason, Reason::MemoryLimit);
+                assert!(refusal.retry_after.is_some());
+            }
+            self.budget.most_taken();
+            admitted.is_ok()
+        }
+    }
+
     #[test]
     fn requests_hold_the_limit_less_the_spike() {
         let process = Budget::default();
         let limiter = limiter(&process);
-        limiter.measure(10 << 20);
-        let claim = limiter.budget().claim(80 << 20).unwrap();
+        assert!(limiter.admits(10, 0));
+        let claim = limiter.budget().claim(80 * MIB).unwrap();
         let refusal = Refusal::from(limiter.budget().claim(1).unwrap_err());
         assert_eq!(refusal.reason, Reason::MemoryLimit);
         assert!(refusal.retry_after.is_some());
-        assert_eq!(process.taken(), 80 << 20, "one count for the process");
+        assert_eq!(process.taken(), 80 * MIB, "one count for the process");
         drop(claim);
-        assert!(limiter.budget().claim(80 << 20).is_ok());
+        assert!(limiter.budget().claim(80 * MIB).is_ok());
     }
 
     #[test]
-    fn a_high_resident_set_leaves_requests_the_spike() {
-        let process = Budget::default();
-        let limiter = limiter(&process);
-        let claim = process.claim((20 << 20) + 1).unwrap();
-        limiter.measure(80 << 20);
-        assert!(limiter.admit().is_ok());
-        limiter.measure((80 << 20) + 1);
-        let refusal = limiter.admit().unwrap_err();
-        assert_eq!(refusal.reason, Reason::MemoryLimit);
-        assert!(refusal.retry_after.is_some());
-        limiter.measure(10 << 20);
-        assert!(limiter.admit().is_ok());
-        drop(claim);
+    fn while_the_resident_set_is_high_requests_may_hold_less() {
+        let limiter = limiter(&Budget::default());
+        assert!(limiter.admits(80, 60));
+        assert!(!limiter.admits(81, 60), "1 MiB too high: 59");
+        assert!(limiter.admits(81, 59));
+        assert!(!limiter.admits(95, 60), "15 MiB too high: 45");
+        assert!(!limiter.admits(95, 46) && limiter.admits(95, 45));
+        assert!(limiter.admits(80, 80), "it has fallen");
     }
 
-    /// What is resident then is what the allocator keeps, or what no refusal would free.
+    /// What is resident then is what the allocator keeps of the freed.
     #[test]
-    fn a_resident_set_that_never_falls_locks_nobody_out() {
-        let process = Budget::default();
-        let limiter = limiter(&process);
-        limiter.measure(500 << 20);
-        let claim = process.claim(20 << 20).unwrap();
-        assert!(limiter.admit().is_ok());
-        let more = process.claim(1).unwrap();
-        assert!(limiter.admit().is_err());
-        drop((claim, more));
-        assert!(limiter.admit().is_ok());
+    fn a_resident_set_that_never_falls_shuts_nobody_out() {
+        let limiter = limiter(&Budget::default());
+        assert!(!limiter.admits(90, 75));
+        for _ in 0..10 {
+            assert!(limiter.admits(90, 0) && limiter.admits(89, 65) && !limiter.admits(90, 66));
+        }
+    }
+
+    /// And what grows beside requests is made room for, down to the spike.
+    #[test]
+    fn what_grows_beside_requests_takes_their_room() {
+        let limiter = limiter(&Budget::default());
+        assert!(limiter.admits(81, 21));
+        assert!(!limiter.admits(120, 50));
+        assert!(limiter.admits(500, 20) && !limiter.admits(500, 21));
     }
 
     #[test]
