@@ -20,6 +20,7 @@ pub mod response;
 pub mod schema;
 pub mod signal;
 pub mod span;
+pub mod split;
 pub mod status;
 pub mod traces;
 pub mod value;

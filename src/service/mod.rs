@@ -1,5 +1,6 @@
 //! A checked configuration becomes running tasks: start and drain.
 
+mod batching;
 mod components;
 mod connector;
 mod default;
@@ -11,4 +12,5 @@ mod rooms;
 pub mod settings;
 pub mod start;
 pub mod stop;
+mod storages;
 mod wiring;

@@ -11,6 +11,7 @@ use super::wiring::Wiring;
 use super::{default, listeners};
 use crate::config::{Config, Environment, Problems, Source, Warning};
 use crate::exporter::settings as exporter;
+use crate::extension::file_storage::FileStorage;
 use crate::otlp::Signal;
 use crate::processor::settings as processor;
 use crate::receiver::settings as receiver;
@@ -77,11 +78,23 @@ pub enum Output {
     Connector(Id),
 }
 
+impl Output {
+    /// The exporter, if it is one.
+    pub fn exporter(&self) -> Option<&Id> {
+        match self {
+            Output::Exporter(id) => Some(id),
+            Output::Connector(_) => None,
+        }
+    }
+}
+
 /// A processor's settings.
 #[derive(Debug, Clone)]
 pub enum ProcessorSettings {
     /// `memory_limiter`.
     MemoryLimiter(processor::MemoryLimiter),
+    /// `batch`; what it says is in the settings of the pipeline's exporters.
+    Batch(processor::Batch),
     /// `genai`.
     Genai(processor::Genai),
     /// `drop`.
@@ -112,6 +125,8 @@ pub enum ExporterSettings {
 pub enum ExtensionSettings {
     /// `health_check`.
     HealthCheck(HealthCheck),
+    /// `file_storage`.
+    FileStorage(FileStorage),
 }
 
 /// A component's id as it was written: `type` or `type/name`.

@@ -20,11 +20,13 @@ use super::plan::{
     StagePlan,
 };
 use super::rooms::Rooms;
+use super::storages::{DiskBooks, Storages};
 use crate::bounded::budget::{Budget, Claim};
 use crate::bounded::buffer::Buffer;
 use crate::exporter::debug::DebugExporter;
 use crate::exporter::otlp::OtlpExporter;
 use crate::exporter::prometheus::Prometheus;
+use crate::exporter::queue::durable::QueueError;
 use crate::extension::health::Health;
 use crate::genai::settings::{NativeMetrics, Target};
 use crate::metrics::exposition;
@@ -35,7 +37,7 @@ use crate::metrics::snapshot::Source;
 use crate::net::{self, Limits};
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::{Signal, json};
-use crate::pipeline::account::Accounts;
+use crate::pipeline::account::{Accounts, Leg};
 use crate::pipeline::admission::{Admission, budget_of};
 use crate::pipeline::run::{Fanout, Pipeline, Sink, Step};
 use crate::pipeline::{Exporter, Stage};
@@ -45,6 +47,7 @@ use crate::processor::memory_limiter::MemoryLimiter;
 use crate::processor::own_metrics::OwnMetrics;
 use crate::processor::settings as processor;
 use crate::receiver::{Intake, Receiver};
+use crate::storage::folder::FolderError;
 
 /// Why the program does not start. Nothing was accepted.
 #[derive(Debug, Error)]
@@ -59,6 +62,22 @@ pub enum StartError {
         id: Id,
         /// What is wrong.
         source: crate::exporter::otlp::StartError,
+    },
+    /// The folder of a `file_storage` extension cannot be used.
+    #[error("extensions.{id}: {source}")]
+    Storage {
+        /// The extension's id.
+        id: Id,
+        /// What is wrong.
+        source: FolderError,
+    },
+    /// A queue on disk cannot be used.
+    #[error("exporters.{id}: sending_queue.storage: {source}")]
+    Queue {
+        /// The exporter's id.
+        id: Id,
+        /// What is wrong.
+        source: QueueError,
     },
     /// The system refused something that every program needs.
     #[error("{what}: {source}")]
@@ -123,9 +142,12 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
     let memory = house.memory.clone();
     known::memory_claimed(&own).observe(&[], move || memory.taken() as f64);
+    house.storages = Storages::open(&plan).await?;
     for (id, settings) in &plan.exporters {
         house.exporter(&plan, id, settings, output)?;
     }
+    let exporters = house.otlp.iter().map(|(id, exporter, _)| (id.clone(), Arc::clone(exporter))).collect();
+    own.add_source(Arc::new(DiskBooks { exporters, left: std::mem::take(&mut house.storages.left) }));
     let mut pipelines = BTreeMap::new();
     let panics = own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone");
     for plan_of in &plan.pipelines {
@@ -154,7 +176,8 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     }
     let health = Health::new();
     let mut listeners = Vec::new();
-    for (id, ExtensionSettings::HealthCheck(settings)) in &plan.extensions {
+    for (id, settings) in &plan.extensions {
+        let ExtensionSettings::HealthCheck(settings) = settings else { continue };
         let bound = bind("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, &mut addresses).await?;
         listeners.push((bound, Page::Health(settings.path.clone())));
     }
@@ -219,6 +242,7 @@ struct House {
     memory: Budget,
     /// By id; `default` is for pipelines that name none.
     limiters: BTreeMap<String, Arc<MemoryLimiter>>,
+    storages: Storages,
     rooms: Rooms,
 }
 
@@ -235,8 +259,10 @@ impl House {
         let exporter: Arc<dyn Exporter> = match settings {
             ExporterSettings::Otlp(settings) => {
                 let books = books();
-                let exporter = OtlpExporter::start(id.as_str(), settings, Arc::clone(&books) as _)
-                    .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
+                let (stored, legs) = (self.storages.take(id), self.legs(plan, id));
+                let exporter =
+                    OtlpExporter::start_stored(id.as_str(), settings, Arc::clone(&books) as _, stored, &legs)
+                        .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);
                 self.queue_gauges(id, &exporter);
                 enqueue_failed = Some(known::enqueue_failed(&self.own, id.as_str()));
@@ -262,6 +288,13 @@ impl House {
         };
         self.sinks.insert(id.clone(), Sink { id: id.as_str().into(), exporter, enqueue_failed });
         Ok(())
+    }
+
+    /// The books of every pipeline that ends in an exporter.
+    fn legs(&self, plan: &Plan, exporter: &Id) -> Vec<Leg> {
+        let output = Output::Exporter(exporter.clone());
+        let pipelines = plan.pipelines.iter().filter(|pipeline| pipeline.exporters.contains(&output));
+        pipelines.map(|pipeline| self.accounts.of(&pipeline.id.to_string()).leg(exporter.as_str())).collect()
     }
 
     fn queue_gauges(&self, id: &Id, exporter: &Arc<OtlpExporter>) {
@@ -309,6 +342,8 @@ impl House {
             let books = known::Processor::new(&self.own, stage.id.as_str(), plan.signal);
             let acts: Option<Arc<dyn Stage>> = match &stage.settings {
                 ProcessorSettings::MemoryLimiter(_) => None,
+                // Its work is done behind the exporters' queues.
+                ProcessorSettings::Batch(_) => None,
                 ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
                     let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
                     let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);
