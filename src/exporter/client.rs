@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use super::retry::Failure;
 use super::settings::Transport;
 use super::text::{chain, escaped};
 use super::tls::Connector;
+use crate::auth::Credentials;
+use crate::config::Secret;
 use crate::otlp::response::ExportResponse;
 
 /// How much of an answer is read. The Collector reads as much; OTLP allows a client 4 MiB.
@@ -64,6 +67,7 @@ pub enum HeaderError {
 pub(crate) struct Client {
     hyper: Hyper<Connector, Payload>,
     headers: HeaderMap,
+    credentials: Option<Arc<Credentials>>,
 }
 
 impl Client {
@@ -71,7 +75,8 @@ impl Client {
     pub(crate) fn new(
         transport: Transport,
         connector: Connector,
-        headers: &[(String, String)],
+        headers: &[(String, Secret)],
+        credentials: Option<Arc<Credentials>>,
     ) -> Result<Self, HeaderError> {
         let mut hyper = Hyper::builder(TokioExecutor::new());
         hyper
@@ -80,7 +85,7 @@ impl Client {
             .http2_only(transport == Transport::Grpc)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(KEEP_ALIVE / 2);
-        Ok(Client { hyper: hyper.build(connector), headers: header_map(headers)? })
+        Ok(Client { hyper: hyper.build(connector), headers: header_map(headers)?, credentials })
     }
 
     /// Posts `payload`. `headers` are the transport's own; they win over the configured ones.
@@ -94,6 +99,10 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = self.headers.clone();
+        if let Some(credentials) = &self.credentials {
+            let (name, value) = credentials.header();
+            request.headers_mut().insert(name, value);
+        }
         // Unlike `extend`, this replaces all values of a name.
         for (name, value) in &headers {
             request.headers_mut().insert(name, value.clone());
@@ -103,12 +112,12 @@ impl Client {
     }
 }
 
-fn header_map(configured: &[(String, String)]) -> Result<HeaderMap, HeaderError> {
+fn header_map(configured: &[(String, Secret)]) -> Result<HeaderMap, HeaderError> {
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("dragoman/", env!("CARGO_PKG_VERSION"))));
     for (name, value) in configured {
         let key: HeaderName = name.parse().map_err(|_| HeaderError::Name { name: name.clone() })?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| HeaderError::Value { name: name.clone() })?;
+        let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| HeaderError::Value { name: name.clone() })?;
         // Keeps it out of debug output, and out of the peer's header compression table.
         value.set_sensitive(true);
         headers.insert(key, value);
@@ -206,7 +215,7 @@ mod tests {
 
     #[test]
     fn secrets_stay_out_of_debug_output_and_errors() {
-        let secret = |value: &str| vec![("authorization".to_owned(), value.to_owned())];
+        let secret = |value: &str| vec![("authorization".to_owned(), value.into())];
         let headers = header_map(&secret("Bearer hunter2")).unwrap();
         assert_eq!(headers["authorization"], "Bearer hunter2");
         assert!(!format!("{headers:?}").contains("hunter2"));

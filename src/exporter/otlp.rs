@@ -13,7 +13,9 @@ use super::grpc::Grpc;
 use super::http::Http;
 use super::observe::{Observer, QueueState};
 use super::settings::{Otlp, Transport};
-use super::tls::{Connector, TlsError};
+use super::tls::Connector;
+use crate::auth::Credentials;
+use crate::net::tls::TlsError;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::pipeline::{Exporter, Permit};
@@ -46,10 +48,23 @@ impl OtlpExporter {
     /// # Errors
     /// What is wrong with the settings.
     pub fn start(name: &str, settings: &Otlp, observer: Arc<dyn Observer>) -> Result<OtlpExporter, StartError> {
+        OtlpExporter::start_as(name, settings, None, observer)
+    }
+
+    /// As [`OtlpExporter::start`], with what the extension that `auth.authenticator` names says.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub fn start_as(
+        name: &str,
+        settings: &Otlp,
+        credentials: Option<Arc<Credentials>>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<OtlpExporter, StartError> {
         let endpoints = endpoints(settings)?;
         let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
-        let connector = Connector::new(settings.transport, &settings.tls, encrypted)?;
-        let client = Arc::new(Client::new(settings.transport, connector, &settings.headers)?);
+        let connector = Connector::new(&format!("exporters.{name}"), settings.transport, &settings.tls, encrypted)?;
+        let client = Arc::new(Client::new(settings.transport, connector, &settings.headers, credentials)?);
         let name: Arc<str> = name.into();
         let lane_settings = delivery::Settings {
             name: name.clone(),

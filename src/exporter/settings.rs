@@ -9,6 +9,10 @@ pub mod prometheus;
 use std::fmt;
 use std::time::Duration;
 
+use crate::config::Secret;
+pub use crate::net::tls::ClientSettings as Tls;
+use crate::net::tls::ServerSettings;
+
 /// Which transport an OTLP exporter uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
@@ -40,30 +44,19 @@ pub struct Otlp {
     /// `traces_endpoint`, `metrics_endpoint`, `logs_endpoint` (HTTP only): a whole URL each.
     pub signal_endpoints: [Option<String>; 3],
     /// `headers`, sent with every request. Values are secrets: never shown.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     /// `compression`.
     pub compression: Compression,
     /// `timeout` of one attempt.
     pub timeout: Duration,
+    /// `auth.authenticator`: the extension that says who this program is.
+    pub authenticator: Option<String>,
     /// `tls`.
     pub tls: Tls,
     /// `retry_on_failure`.
     pub retry: Retry,
     /// `sending_queue`.
     pub queue: Queue,
-}
-
-/// `tls` of an exporter.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Tls {
-    /// `insecure`: plain text. An endpoint that begins with `http://` says the same.
-    pub insecure: bool,
-    /// `insecure_skip_verify`: encrypt, but trust any certificate.
-    pub insecure_skip_verify: bool,
-    /// `ca_file`: trust these instead of the system's.
-    pub ca_file: Option<std::path::PathBuf>,
-    /// `server_name_override`.
-    pub server_name_override: Option<String>,
 }
 
 /// `retry_on_failure`.
@@ -128,6 +121,7 @@ impl Otlp {
             headers: Vec::new(),
             compression: Compression::None,
             timeout,
+            authenticator: None,
             tls: Tls::default(),
             retry: Retry::default(),
             queue: Queue::default(),
@@ -158,11 +152,13 @@ pub struct Prometheus {
     pub endpoint: String,
     /// `namespace`, put before every name.
     pub namespace: String,
+    /// `tls`; plain text without it.
+    pub tls: Option<ServerSettings>,
 }
 
 impl Default for Prometheus {
     fn default() -> Self {
-        Prometheus { endpoint: "127.0.0.1:9464".into(), namespace: String::new() }
+        Prometheus { endpoint: "127.0.0.1:9464".into(), namespace: String::new(), tls: None }
     }
 }
 

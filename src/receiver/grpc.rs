@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Versio
 use hyper::body::Incoming;
 use prost::Message;
 
+use super::access::Access;
 use super::body::gather;
 use super::intake::{Intake, Refused, Transport, plain};
 use super::reply::{self, Format, Reply};
@@ -35,6 +36,7 @@ const PREFIX: usize = 5;
 pub(super) struct Grpc {
     pub(super) intake: Intake,
     pub(super) settings: settings::Grpc,
+    pub(super) access: Access,
 }
 
 impl Handler for Grpc {
@@ -47,7 +49,11 @@ impl Handler for Grpc {
         match self.intake.run(Transport::Grpc, signal, work).await {
             Ok(()) => success(),
             Err(refused) if speaks_grpc(&head) => refusal(&refused),
-            Err(refused) => reply::refusal(Format::of(&head.headers), &refused),
+            Err(refused) => {
+                let mut response = reply::refusal(Format::of(&head.headers), &refused);
+                self.access.challenge(&mut response);
+                response
+            }
         }
     }
 }
@@ -59,6 +65,7 @@ impl Grpc {
         body: &mut Incoming,
         signal: Option<Signal>,
     ) -> Result<(Signal, usize), Refused> {
+        self.access.check(&head.headers).await?;
         let (signal, compression) = check(head, signal)?;
         self.intake.consumer.admit(signal)?;
         let limit = self.settings.max_message_bytes;

@@ -3,6 +3,7 @@
 
 use super::plan::{ConnectorSettings, ExporterSettings, ExtensionSettings, ProcessorSettings};
 use super::settings::HealthCheck;
+use crate::auth::settings as auth;
 use crate::config::Section;
 use crate::exporter::settings as exporter;
 use crate::otlp::Signal;
@@ -134,13 +135,29 @@ pub(super) const EXPORTERS: &[Component<ExporterSettings>] = &[
 ];
 
 /// `extensions`.
-pub(super) const EXTENSIONS: &[Component<ExtensionSettings>] = &[Component {
-    name: "health_check",
-    aliases: &[],
-    takes: NONE,
-    gives: NONE,
-    read: |section| ExtensionSettings::HealthCheck(HealthCheck::read(section)),
-}];
+pub(super) const EXTENSIONS: &[Component<ExtensionSettings>] = &[
+    Component {
+        name: "health_check",
+        aliases: &[],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::HealthCheck(HealthCheck::read(section)),
+    },
+    Component {
+        name: "bearertokenauth",
+        aliases: &["bearer_token_auth"],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::Auth(auth::bearer(section)),
+    },
+    Component {
+        name: "basicauth",
+        aliases: &["basic_auth"],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::Auth(auth::basic(section)),
+    },
+];
 
 const COLLECTOR_BEHIND: &str =
     "it is not part of this program: run a Collector behind it and export there with otlp_grpc";
@@ -266,19 +283,7 @@ const ELSEWHERE: &[(Kind, &[&str], &str)] = &[
         &["file_storage", "db_storage", "redis_storage"],
         "leave it out: the durable queue is not available in this version",
     ),
-    (
-        Kind::Extension,
-        &[
-            "basicauth",
-            "basic_auth",
-            "bearertokenauth",
-            "bearer_token_auth",
-            "oauth2client",
-            "oauth2_client",
-            "headers_setter",
-        ],
-        USE_HEADERS,
-    ),
+    (Kind::Extension, &["oauth2client", "oauth2_client", "headers_setter"], USE_HEADERS),
     (
         Kind::Extension,
         &["oidc", "k8s_observer", "docker_observer", "sigv4auth"],

@@ -1,5 +1,6 @@
 //! A checked configuration becomes running tasks: start and drain.
 
+mod authenticators;
 mod components;
 mod connector;
 mod default;
