@@ -130,7 +130,12 @@ fn the_examples_commented_keys_are_keys() {
         assert!(text.contains(key) && !example.contains(key), "{key}:\n{text}");
     }
     let (plan, warnings) = load_with(&[("TOKEN", "x")], &[Source::Yaml(text)]).unwrap();
-    assert_eq!(warnings.len(), 2, "two exporters are shown that no pipeline uses: {warnings:?}");
+    assert_eq!(
+        warnings.len(),
+        7,
+        "two exporters, a receiver and four extensions are shown that nobody uses: {warnings:?}"
+    );
+    assert!(warnings.iter().all(|warning| warning.to_string().ends_with("does not run")), "{warnings:?}");
     let default = load_with(&[], &[]).unwrap().0;
     assert_eq!(plan.receivers, default.receivers);
     assert_eq!(format!("{:?}", plan.connectors), format!("{:?}", default.connectors));
@@ -362,9 +367,10 @@ fn an_endpoint_in_the_environment_is_enough() {
     ]);
     assert_eq!((otlp.transport, otlp.endpoint.as_str(), otlp.tls.insecure), (Transport::Grpc, "collector:443", true));
     assert_eq!((otlp.timeout, otlp.compression), (Duration::from_millis(2500), Compression::Gzip));
-    assert_eq!(otlp.tls.ca_file.as_deref(), Some(std::path::Path::new("/ca.pem")));
     assert_eq!(otlp.headers[0].1.reveal(), "Bearer a$${env:X}\"b");
     assert_eq!(otlp.headers[1], ("x-team".to_owned(), "core".into()));
+    let otlp = exporter(&[(endpoint, "https://collector:443"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem")]);
+    assert_eq!(otlp.tls.ca_file.as_deref(), Some(std::path::Path::new("/ca.pem")));
 
     // Empty is unset.
     assert_eq!(load_with(&[(endpoint, "")], &[]).unwrap().0.exporters.len(), 2);

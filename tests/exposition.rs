@@ -120,7 +120,6 @@ fn own() -> Registry {
     exporter.lost(Signal::Traces, 2, "rejected");
     own.gauges("otelcol_exporter_queue_size", "Bytes", &["exporter", "data_type"]).with(&["otlp", "traces"]).set(10);
     known::Processor::new(&own, "genai", Signal::Traces).incoming.add(7);
-    known::Pipeline::new(&own, "traces").incoming.add(7);
     own.counters("dragoman_genai_keys_total", "Keys", &["dialect", "reason"]).with(&["litellm", ""]).increment();
     own
 }

@@ -12,8 +12,9 @@ use dragoman::genai::settings::{Genai as Settings, JoinLogs, Target};
 use dragoman::metrics::own::{Counter, Counters, Registry, known};
 use dragoman::otlp::answer::{Reason, Refusal};
 use dragoman::otlp::{Signal, check};
+use dragoman::pipeline::account::Account;
 use dragoman::pipeline::run::{Fanout, Pipeline, Release, Sink, Step};
-use dragoman::pipeline::{Batch, Consumer, Exporter, Permit};
+use dragoman::pipeline::{Batch, Consumer, Exporter, Permit, Receipt};
 use dragoman::processor::drop::DropSpans;
 use dragoman::processor::genai::Genai;
 use dragoman::processor::join::{Books, Room};
@@ -46,9 +47,10 @@ impl Exporter for Caught {
 struct Caught_<'c>(&'c Caught);
 
 impl Permit for Caught_<'_> {
-    fn send(self: Box<Self>, batch: Batch) {
-        assert_eq!(check::check(batch.signal, &batch.body).unwrap(), batch.items);
+    fn send(self: Box<Self>, batch: Batch) -> Receipt {
+        assert_eq!(check::check(batch.signal, &batch.body).unwrap(), batch.open.items());
         self.0.batches.lock().unwrap().push(batch);
+        Receipt::Taken
     }
 }
 
@@ -61,6 +63,7 @@ struct Rig {
     lost: Counters,
     outcomes: Counters,
     received: Mutex<[usize; 2]>,
+    accounts: [Arc<Account>; 2],
     dropped_spans: AtomicUsize,
     _stop: tokio_util::sync::DropGuard,
 }
@@ -92,20 +95,17 @@ impl Rig {
             let genai = Genai::new(&Settings { target, ..Settings::default() });
             let genai = genai.counting_folded(folded.clone()).joining(Arc::clone(&room));
             let books = Some(known::Processor::new(&own, "genai", signal));
-            let pipeline = Arc::new(Pipeline {
-                id: signal.name().to_owned(),
-                signal,
-                admission: Vec::new(),
-                steps: vec![
-                    Step { stage: Some(Arc::new(genai)), books },
-                    Step { stage: Some(Arc::new(DropSpans::new(&sqlite()))), books: None },
-                ],
-                exporters: vec![Sink { exporter: Arc::clone(&caught) as _, enqueue_failed: None }],
-                books: known::Pipeline::new(&own, signal.name()),
-            });
+            let steps = vec![
+                Step { id: "genai".into(), stage: Some(Arc::new(genai)), books },
+                Step { id: "drop/sqlite".into(), stage: Some(Arc::new(DropSpans::new(&sqlite()))), books: None },
+            ];
+            let sink = Sink { id: "caught".into(), exporter: Arc::clone(&caught) as _, enqueue_failed: None };
+            let account = Account::new(signal.name());
+            let pipeline = Arc::new(Pipeline::new(signal, account, Vec::new(), steps, vec![sink]));
             room.leads_to(signal, Arc::new(Release::new(&pipeline, 0, Counter::default())));
             pipeline
         });
+        let accounts = pipelines.each_ref().map(|pipeline| Arc::clone(pipeline.account()));
         let stop = CancellationToken::new();
         drop(tokio::spawn(Arc::clone(&room).run(stop.clone())));
         let fanout = Fanout::new(pipelines, Counter::default());
@@ -119,6 +119,7 @@ impl Rig {
             lost,
             outcomes,
             received: Mutex::default(),
+            accounts,
             dropped_spans: AtomicUsize::new(0),
             _stop,
         }
@@ -147,7 +148,8 @@ impl Rig {
     /// received = exported + dropped + held + lost, for both signals.
     fn balance(&self) {
         let batches = self.caught.batches.lock().unwrap();
-        let exported = |signal| batches.iter().filter(|batch| batch.signal == signal).map(|batch| batch.items).sum();
+        let exported =
+            |signal| batches.iter().filter(|batch| batch.signal == signal).map(|batch| batch.open.items()).sum();
         let lost = |signal: Signal| self.lost.with(&["genai", signal.name(), "shutdown"]).get() as usize;
         let [spans, logs] = *self.received.lock().unwrap();
         let exported_spans: usize = exported(Signal::Traces);
@@ -156,6 +158,15 @@ impl Rig {
         let dropped = (self.folded.get() + self.joined.get()) as usize;
         let exported_logs: usize = exported(Signal::Logs);
         assert_eq!(logs, exported_logs + dropped + self.room.held(Signal::Logs) + lost(Signal::Logs), "log records");
+        for (account, (received, held)) in
+            self.accounts.iter().zip([(spans, self.room.held(Signal::Traces)), (logs, self.room.held(Signal::Logs))])
+        {
+            let books = account.balances();
+            let dropped: u64 = books.dropped.values().sum();
+            let refused: u64 = books.refused.values().sum();
+            assert_eq!((books.received - refused, books.held), (received as u64, held as u64), "{books:?}");
+            assert_eq!(books.received, dropped + refused + books.held + books.outgoing, "{books:?}");
+        }
     }
 
     fn outcome(&self, signal: Signal, outcome: &str) -> u64 {

@@ -18,13 +18,14 @@ use super::client::Taken;
 use super::compress::{Message, compress};
 use super::notice::Notice;
 use super::observe::{Loss, Observer, QueueState};
-use super::queue::{Backlog, Entry, Memory, NoRoom};
+use super::queue::{Backlog, Entry, Memory, Next, NoRoom};
 use super::retry::{Backoff, Failure};
 use super::settings::{Compression, Queue, Retry};
 use super::text;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
-use crate::pipeline::{Batch, Boxed, Permit};
+use crate::pipeline::account::OpenItems;
+use crate::pipeline::{Batch, Boxed, Permit, Receipt};
 
 /// What a client must not send more than, before compression (OTLP 1.11).
 const LARGEST_REQUEST: usize = 64 << 20;
@@ -202,13 +203,15 @@ struct Room<'l> {
 }
 
 impl Permit for Room<'_> {
-    fn send(mut self: Box<Self>, batch: Batch) {
-        // A request of which nothing is left is not sent: the room goes back.
-        if batch.body.is_empty() {
-            return;
-        }
-        if let Some(reserved) = self.reserved.take() {
-            self.shared.backlog.push(reserved, Entry { body: batch.body, items: batch.items });
+    fn send(mut self: Box<Self>, batch: Batch) -> Receipt {
+        match self.reserved.take() {
+            // A request of which nothing is left is not sent: the room goes back.
+            Some(reserved) if batch.body.is_empty() => {
+                self.shared.backlog.release(reserved);
+                Receipt::Taken
+            }
+            Some(reserved) => self.shared.backlog.push(reserved, Entry { body: batch.body, open: batch.open }),
+            None => Receipt::Taken,
         }
     }
 }
@@ -222,15 +225,15 @@ impl Drop for Room<'_> {
 }
 
 async fn consume(shared: Arc<Shared>) {
-    while let Some(entry) = shared.backlog.take().await {
+    while let Some(Next { body, open, slot }) = shared.backlog.take().await {
         let fate = tokio::select! {
             // First, so that what is left at the deadline is not attempted.
             biased;
             () = shared.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
-            fate = shared.attempts(&entry) => fate,
+            fate = shared.attempts(&body) => fate,
         };
-        shared.account(entry.items, fate);
-        shared.backlog.settle(entry);
+        shared.account(open, fate);
+        shared.backlog.settle(slot);
     }
 }
 
@@ -249,14 +252,14 @@ impl Shared {
     }
 
     /// Attempts one batch until its fate is known.
-    async fn attempts(&self, entry: &Entry) -> Fate {
-        if entry.body.len() > LARGEST_REQUEST {
-            let error = format!("{} bytes are more than OTLP allows, {LARGEST_REQUEST}", entry.body.len());
+    async fn attempts(&self, body: &Bytes) -> Fate {
+        if body.len() > LARGEST_REQUEST {
+            let error = format!("{} bytes are more than OTLP allows, {LARGEST_REQUEST}", body.len());
             return Fate::Lost(Loss::TooLarge, error);
         }
         let mut stopping = self.stopping.subscribe();
         let mut stops = stopping.borrow_and_update().is_some();
-        let message = self.compressed(&entry.body).await;
+        let message = self.compressed(body).await;
         let mut backoff = Backoff::new(&self.settings.retry);
         let mut first = None;
         loop {
@@ -322,7 +325,8 @@ impl Shared {
     }
 
     /// Reports every item of a batch exactly once.
-    fn account(&self, items: usize, fate: Fate) {
+    fn account(&self, mut open: OpenItems, fate: Fate) {
+        let items = open.items();
         let (name, signal, endpoint) = (&self.settings.name, self.signal, self.call.endpoint());
         match fate {
             Fate::Taken(Taken { rejected, message }) => {
@@ -330,6 +334,8 @@ impl Shared {
                     info!("exporter {name}: {endpoint} takes {signal} again");
                 }
                 let rejected = rejected.min(items);
+                open.split(rejected).lost(Loss::PartialSuccess.label());
+                open.exported();
                 if items > rejected {
                     self.observer.sent(signal, items - rejected);
                 }
@@ -346,10 +352,12 @@ impl Shared {
                 }
             }
             Fate::Lost(Loss::Shutdown, _) => {
+                open.lost(Loss::Shutdown.label());
                 self.unsent.fetch_add(items as u64, Ordering::Relaxed);
                 self.observer.failed(signal, items, Loss::Shutdown);
             }
             Fate::Lost(loss, error) => {
+                open.lost(loss.label());
                 self.observer.failed(signal, items, loss);
                 if let Some(held_back) = self.losses.due() {
                     let (unit, loss) = (signal.items(), loss.label());

@@ -13,7 +13,7 @@ use crate::metrics::own::{Counters, Gauge, Registry};
 use crate::metrics::snapshot::Source;
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
-use crate::pipeline::{Batch, Exporter, Permit};
+use crate::pipeline::{Batch, Exporter, Permit, Receipt};
 
 /// A page of metrics.
 pub struct Prometheus {
@@ -80,8 +80,11 @@ impl Exporter for Prometheus {
 struct Count<'e>(&'e Prometheus);
 
 impl Permit for Count<'_> {
-    fn send(self: Box<Self>, batch: Batch) {
-        self.0.not_exposed.with(&[&self.0.id, reason(batch.signal)]).add_items(batch.items);
+    fn send(self: Box<Self>, batch: Batch) -> Receipt {
+        let reason = reason(batch.signal);
+        self.0.not_exposed.with(&[&self.0.id, reason]).add_items(batch.open.items());
+        batch.open.lost(reason);
+        Receipt::Taken
     }
 }
 
@@ -103,6 +106,7 @@ mod tests {
     use crate::metrics::families::Families;
     use crate::metrics::ledger::{Direction, Recorder};
     use crate::metrics::snapshot::{Family, Kind, Label, Series, Value};
+    use crate::pipeline::account::OpenItems;
     use crate::processor::settings::Target;
 
     fn text(own: &Registry) -> String {
@@ -122,8 +126,9 @@ mod tests {
         let zero = "dragoman_prometheus_not_exposed_total{exporter=\"prometheus\",reason=\"application_metric\"} 0\n";
         assert!(text(&own).contains(zero), "{}", text(&own));
         for (signal, items) in [(Signal::Metrics, 3), (Signal::Metrics, 4), (Signal::Logs, 5)] {
-            let batch = Batch { signal, body: Bytes::new(), items, calls: Arc::from([]) };
-            exporter.reserve(signal, usize::MAX).unwrap().send(batch);
+            let open = OpenItems::detached(items);
+            let batch = Batch { signal, body: Bytes::new(), open, calls: Arc::from([]) };
+            drop(exporter.reserve(signal, usize::MAX).unwrap().send(batch));
         }
         let text = text(&own);
         assert!(text.contains("reason=\"application_metric\"} 7\n"), "{text}");

@@ -11,19 +11,38 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::observe::QueueState;
-use crate::pipeline::Boxed;
+use crate::pipeline::account::OpenItems;
+use crate::pipeline::{Boxed, Receipt};
 
 /// What a batch is charged at least. Holding a batch costs about this much beside its body, and a
 /// request may be as small as two bytes.
 pub(crate) const LEAST_CHARGE: usize = 256;
 
 /// A batch that waits.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Entry {
     /// The encoded request.
     pub(crate) body: Bytes,
-    /// Spans, data points or log records in it.
-    pub(crate) items: usize,
+    /// The spans, data points or log records in it.
+    pub(crate) open: OpenItems,
+}
+
+/// An entry whose turn it is.
+#[derive(Debug)]
+pub(crate) struct Next {
+    /// The encoded request.
+    pub(crate) body: Bytes,
+    /// The spans, data points or log records in it.
+    pub(crate) open: OpenItems,
+    /// Its place in the queue, until its fate is known.
+    pub(crate) slot: Slot,
+}
+
+/// The place of a taken entry.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    bytes: usize,
+    items: usize,
 }
 
 /// Why there is no room.
@@ -49,14 +68,14 @@ pub(crate) trait Backlog: Send + Sync + 'static {
 
     /// Takes an entry into the room that was reserved for `reserved` bytes. The entry may have
     /// another size: its request was admitted, and translation made it grow or shrink.
-    fn push(&self, reserved: usize, entry: Entry);
+    fn push(&self, reserved: usize, entry: Entry) -> Receipt;
 
     /// The next entry; `None` when the queue is closed and nothing more will come. Dropping the
     /// future loses nothing.
-    fn take(&self) -> Boxed<'_, Option<Entry>>;
+    fn take(&self) -> Boxed<'_, Option<Next>>;
 
     /// The fate of a taken entry is known: its room is free again.
-    fn settle(&self, entry: Entry);
+    fn settle(&self, slot: Slot);
 
     /// From now on, no reservations; what was reserved may still come.
     fn close(&self);
@@ -107,10 +126,11 @@ fn charge(bytes: usize) -> usize {
 
 impl Held {
     /// Whether an entry came, none will come, or neither is known yet.
-    fn next(&mut self) -> Option<Option<Entry>> {
-        if let Some(entry) = self.waiting.pop_front() {
+    fn next(&mut self) -> Option<Option<Next>> {
+        if let Some(Entry { body, open }) = self.waiting.pop_front() {
             self.in_flight += 1;
-            return Some(Some(entry));
+            let slot = Slot { bytes: body.len(), items: open.items() };
+            return Some(Some(Next { body, open, slot }));
         }
         (self.closed && self.reservations == 0).then_some(None)
     }
@@ -149,20 +169,21 @@ impl Backlog for Memory {
         }
     }
 
-    fn push(&self, reserved: usize, entry: Entry) {
+    fn push(&self, reserved: usize, entry: Entry) -> Receipt {
         let mut held = self.held();
         held.bytes = held.bytes.saturating_sub(charge(reserved)) + charge(entry.body.len());
         held.reservations = held.reservations.saturating_sub(1);
-        held.items += entry.items;
+        held.items += entry.open.items();
         held.waiting.push_back(entry);
         match held.closed {
             // The last reservation: those who find nothing must learn that nothing will come.
             true => self.changed.notify_waiters(),
             false => self.changed.notify_one(),
         }
+        Receipt::Taken
     }
 
-    fn take(&self) -> Boxed<'_, Option<Entry>> {
+    fn take(&self) -> Boxed<'_, Option<Next>> {
         Box::pin(async move {
             loop {
                 let changed = self.changed.notified();
@@ -176,10 +197,10 @@ impl Backlog for Memory {
         })
     }
 
-    fn settle(&self, entry: Entry) {
+    fn settle(&self, slot: Slot) {
         let mut held = self.held();
-        held.bytes = held.bytes.saturating_sub(charge(entry.body.len()));
-        held.items = held.items.saturating_sub(entry.items);
+        held.bytes = held.bytes.saturating_sub(charge(slot.bytes));
+        held.items = held.items.saturating_sub(slot.items);
         held.in_flight = held.in_flight.saturating_sub(1);
     }
 
@@ -199,7 +220,7 @@ mod tests {
     use super::*;
 
     fn entry(bytes: usize) -> Entry {
-        Entry { body: Bytes::from(vec![0; bytes]), items: 1 }
+        Entry { body: Bytes::from(vec![0; bytes]), open: OpenItems::detached(1) }
     }
 
     #[tokio::test]
@@ -207,12 +228,12 @@ mod tests {
         let queue = Memory::new(1000);
         queue.reserve(600).unwrap();
         assert_eq!(queue.reserve(401), Err(NoRoom::Full { taken: 600, capacity: 1000 }));
-        queue.push(600, entry(700));
+        drop(queue.push(600, entry(700)));
         assert_eq!(queue.state(), QueueState { bytes: 700, capacity: 1000, in_flight: 0, items: 1 });
         let taken = queue.take().await.unwrap();
         assert_eq!(queue.reserve(400), Err(NoRoom::Full { taken: 700, capacity: 1000 }), "under way is not gone");
         assert_eq!(queue.state().in_flight, 1);
-        queue.settle(taken);
+        queue.settle(taken.slot);
         assert_eq!(queue.state(), QueueState { capacity: 1000, ..QueueState::default() });
         queue.reserve(1000).unwrap();
         queue.release(1000);
@@ -235,7 +256,7 @@ mod tests {
     fn a_batch_that_grew_may_go_over_the_capacity_and_nothing_overflows() {
         let queue = Memory::new(1000);
         queue.reserve(1000).unwrap();
-        queue.push(1000, entry(3000));
+        drop(queue.push(1000, entry(3000)));
         assert_eq!(queue.reserve(1), Err(NoRoom::Full { taken: 3000, capacity: 1000 }));
     }
 
@@ -256,9 +277,9 @@ mod tests {
         queue.reserve(10).unwrap();
         queue.close();
         assert_eq!(queue.reserve(10), Err(NoRoom::Closed));
-        queue.push(10, entry(10));
+        drop(queue.push(10, entry(10)));
         let taken = queue.take().await.unwrap();
-        queue.settle(taken);
+        queue.settle(taken.slot);
         let (last, ()) = tokio::join!(queue.take(), async {
             tokio::task::yield_now().await;
             queue.release(10);

@@ -34,6 +34,8 @@ pub(super) struct AttributeList<'a, const NUMBER: u32> {
     tags: Tags,
     scratch: Vec<u8>,
     index: Option<Index>,
+    /// Whether any edit changed anything.
+    edited: bool,
     /// Buffers for one edit, kept for their capacity.
     value: Vec<u8>,
     content: Vec<u8>,
@@ -85,6 +87,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         self.written.clear();
         self.scratch.clear();
         self.index = None;
+        self.edited = false;
     }
 
     /// Checks and takes up an attribute of the source.
@@ -125,6 +128,11 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     pub(super) fn get(&self, key: &str) -> Option<RawValue<'_>> {
         self.at(self.position(key)?).map(|(_, value)| value)
+    }
+
+    /// Whether any of them was changed.
+    pub(super) fn is_edited(&self) -> bool {
+        self.edited
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -182,8 +190,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     // --- editing -------------------------------------------------------------------------------
 
-    /// Returns whether anything changed.
-    pub(super) fn set(&mut self, key: &str, value: &Value<'_>) -> bool {
+    pub(super) fn set(&mut self, key: &str, value: &Value<'_>) {
         match self.position(key) {
             Some(place) => {
                 self.value.clear();
@@ -195,18 +202,17 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
                 if !same {
                     self.replace(place, key, NewValue::Buffer);
                 }
-                !same
             }
             None => {
                 let written = self.write_new(key, value);
                 let place = self.source.len() + self.added.len();
                 self.tags.set(place, key.as_bytes());
                 self.added.push(Some(written));
+                self.edited = true;
                 match &mut self.index {
                     Some(index) => index.entry(key.to_owned()).or_default().push_back(place),
                     None => self.settle(),
                 }
-                true
             }
         }
     }
@@ -233,6 +239,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     }
 
     fn take_out(&mut self, place: usize) {
+        self.edited = true;
         let sources = self.source.len();
         if let Some(attribute) = self.source.get_mut(place) {
             attribute.state = State::Removed;
@@ -275,6 +282,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     }
 
     fn replace(&mut self, place: usize, key: &str, value: NewValue) {
+        self.edited = true;
         let sources = self.source.len();
         self.tags.set(place, key.as_bytes());
         let base = self.source.get(place).map(|attribute| attribute.entry.source()).unwrap_or_default();
@@ -366,6 +374,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     /// Puts these encoded `KeyValue`s, which were checked before, in the place of all attributes.
     pub(super) fn replace_all(&mut self, contents: &[&[u8]]) {
+        self.edited = true;
         for place in 0..self.source.len() + self.added.len() {
             self.take_out(place);
         }
@@ -428,6 +437,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         self.written.clear();
         self.scratch.clear();
         self.index = None;
+        self.edited = false;
         self.settle();
     }
 

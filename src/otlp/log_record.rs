@@ -23,11 +23,10 @@
 //! ```
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use super::attributes::{self, AttributeList};
 use super::id::{SpanId, TraceId};
-use super::patch::Patch;
+use super::patch::{Patch, Singular};
 use super::value::{KeyValue, RawValue, Value, check_any_value, fields};
 use super::wire::{DEPTH, Payload, Reader, WireError, put_bytes};
 
@@ -57,11 +56,11 @@ pub struct LogRecord<'a> {
     /// Owned only when it came in several pieces.
     body: Option<Cow<'a, [u8]>>,
     attributes: AttributeList<'a, NUMBER>,
-    /// Where the editable singular fields stand; more than one range for a repeated one.
-    singular: Vec<(u32, Range<usize>)>,
+    singular: Singular,
 
     new_event_name: Option<String>,
     new_body: Option<Option<Vec<u8>>>,
+    /// Whether anything but an attribute was changed.
     edited: bool,
     dropped: bool,
 }
@@ -103,7 +102,7 @@ impl<'a> LogRecord<'a> {
                         None => Cow::Borrowed(piece),
                         Some(before) => Cow::Owned([&before, piece].concat()),
                     });
-                    self.singular.push((field.number, field.start..field.end));
+                    self.singular.note(field.number, field.start..field.end);
                 }
                 NUMBER => self.attributes.push(&field, MESSAGE, reader.below())?,
                 7 => drop(field.varint(MESSAGE, "dropped_attributes_count")?),
@@ -113,7 +112,7 @@ impl<'a> LogRecord<'a> {
                 11 => self.observed_time_unix_nano = field.fixed64(MESSAGE, "observed_time_unix_nano")?,
                 number::EVENT_NAME => {
                     self.event_name = field.string(MESSAGE, "event_name")?;
-                    self.singular.push((field.number, field.start..field.end));
+                    self.singular.note(field.number, field.start..field.end);
                 }
                 _ => reader.unknown()?,
             }
@@ -211,7 +210,7 @@ impl<'a> LogRecord<'a> {
 
     /// Whether anything was changed.
     pub fn is_edited(&self) -> bool {
-        self.edited
+        self.edited || self.attributes.is_edited()
     }
 
     /// Whether the record was dropped.
@@ -223,22 +222,18 @@ impl<'a> LogRecord<'a> {
 
     /// Gives `key` a value; as [`Span::set`](super::span::Span::set).
     pub fn set<'v>(&mut self, key: &str, value: impl Into<Value<'v>>) {
-        self.edited |= self.attributes.set(key, &value.into());
+        self.attributes.set(key, &value.into());
     }
 
     /// Removes every attribute named `key`. Returns whether there was one.
     pub fn remove(&mut self, key: &str) -> bool {
-        let removed = self.attributes.remove(key);
-        self.edited |= removed;
-        removed
+        self.attributes.remove(key)
     }
 
     /// Gives the first attribute named `from` the name `to`; as
     /// [`Span::rename`](super::span::Span::rename).
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
-        let renamed = self.attributes.rename(from, to);
-        self.edited |= renamed;
-        renamed
+        self.attributes.rename(from, to)
     }
 
     /// Changes the event's name.
@@ -297,7 +292,6 @@ impl<'a> LogRecord<'a> {
             .collect();
         if own != new {
             self.attributes.replace_all(&new);
-            self.edited = true;
         }
     }
 
@@ -306,26 +300,22 @@ impl<'a> LogRecord<'a> {
     /// Appends the record's content with all changes made. Fields that did not change are copied as
     /// they came, in their order; added attributes stand after the last one of the source.
     pub fn write(&self, out: &mut Vec<u8>) {
-        if !self.edited {
+        if !self.is_edited() {
             out.extend_from_slice(self.raw);
             return;
         }
         let mut patch = Patch::new(self.raw);
         self.attributes.patch(&mut patch);
-        let occurrences = |number| {
-            let of_number = move |(field, range): &(u32, Range<usize>)| (*field == number).then(|| range.clone());
-            self.singular.iter().filter_map(of_number)
-        };
         let mut field = Vec::new();
         if let Some(name) = &self.new_event_name {
             put_bytes(&mut field, number::EVENT_NAME, name.as_bytes());
-            patch.singular(occurrences(number::EVENT_NAME), std::mem::take(&mut field));
+            patch.singular(&self.singular, number::EVENT_NAME, std::mem::take(&mut field));
         }
         if let Some(body) = &self.new_body {
             if let Some(body) = body {
                 put_bytes(&mut field, number::BODY, body);
             }
-            patch.singular(occurrences(number::BODY), field);
+            patch.singular(&self.singular, number::BODY, field);
         }
         patch.write(out);
     }

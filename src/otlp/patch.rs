@@ -11,6 +11,23 @@ pub(super) struct Patch<'s> {
     cuts: Vec<Cut<'s>>,
 }
 
+/// Where a message's editable singular fields stand, by number; more than one range for one that is
+/// repeated.
+#[derive(Debug, Default)]
+pub(super) struct Singular(Vec<(u32, Range<usize>)>);
+
+impl Singular {
+    /// Takes up a field of this number.
+    pub(super) fn note(&mut self, number: u32, at: Range<usize>) {
+        self.0.push((number, at));
+    }
+
+    /// For another message.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
 /// A range of the source, and the whole fields that stand in its place.
 #[derive(Debug)]
 struct Cut<'s> {
@@ -37,9 +54,9 @@ impl<'s> Patch<'s> {
 
     /// The first occurrence of a singular field gets the new content, all others go; a field that
     /// was not there is written at the end.
-    pub(super) fn singular(&mut self, occurrences: impl Iterator<Item = Range<usize>>, field: Vec<u8>) {
+    pub(super) fn singular(&mut self, fields: &Singular, number: u32, field: Vec<u8>) {
         let mut field = Some(field);
-        for at in occurrences {
+        for at in fields.0.iter().filter(|(of, _)| *of == number).map(|(_, at)| at.clone()) {
             self.replace(at, field.take().unwrap_or_default());
         }
         if let Some(field) = field {

@@ -31,7 +31,7 @@ use std::ops::Range;
 
 use super::attributes::{self, AttributeList};
 use super::id::{SpanId, TraceId};
-use super::patch::Patch;
+use super::patch::{Patch, Singular};
 pub use super::value::RawValue;
 use super::value::{KeyValue, Value, fields};
 use super::wire::{DEPTH, Payload, Reader, WireError, put_bytes, put_uint};
@@ -164,12 +164,12 @@ pub struct Span<'a> {
     flags: u32,
     attributes: AttributeList<'a, NUMBER>,
     events: Vec<Event<'a>>,
-    /// Where the editable singular fields stand; more than one range for a repeated one.
-    singular: Vec<(u32, Range<usize>)>,
+    singular: Singular,
 
     new_name: Option<String>,
     new_kind: Option<Kind>,
     new_parent: Option<Option<SpanId>>,
+    /// Whether anything but an attribute was changed.
     edited: bool,
     dropped: bool,
     held: bool,
@@ -206,15 +206,15 @@ impl<'a> Span<'a> {
                 3 => drop(field.string("Span", "trace_state")?),
                 number::PARENT_SPAN_ID => {
                     self.parent_span_id = field.bytes("Span", "parent_span_id")?;
-                    self.singular.push((field.number, range));
+                    self.singular.note(field.number, range);
                 }
                 number::NAME => {
                     self.name = field.string("Span", "name")?;
-                    self.singular.push((field.number, range));
+                    self.singular.note(field.number, range);
                 }
                 number::KIND => {
                     self.kind = field.varint("Span", "kind")? as i32;
-                    self.singular.push((field.number, range));
+                    self.singular.note(field.number, range);
                 }
                 7 => self.start_time_unix_nano = field.fixed64("Span", "start_time_unix_nano")?,
                 8 => self.end_time_unix_nano = field.fixed64("Span", "end_time_unix_nano")?,
@@ -377,7 +377,7 @@ impl<'a> Span<'a> {
 
     /// Whether anything was changed.
     pub fn is_edited(&self) -> bool {
-        self.edited
+        self.edited || self.attributes.is_edited()
     }
 
     /// Whether the span was dropped, or held back.
@@ -395,23 +395,19 @@ impl<'a> Span<'a> {
     /// Gives `key` a value: in the place of the first attribute of that name, or else as a new
     /// attribute after the others. Setting the value that is already there changes nothing.
     pub fn set<'v>(&mut self, key: &str, value: impl Into<Value<'v>>) {
-        self.edited |= self.attributes.set(key, &value.into());
+        self.attributes.set(key, &value.into());
     }
 
     /// Removes every attribute named `key`. Returns whether there was one.
     pub fn remove(&mut self, key: &str) -> bool {
-        let removed = self.attributes.remove(key);
-        self.edited |= removed;
-        removed
+        self.attributes.remove(key)
     }
 
     /// Gives the first attribute named `from` the name `to`. All else of it stays as it is, byte
     /// for byte. Where `to` is there already nothing happens: a value under a current name wins.
     /// Returns whether the attribute was renamed.
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
-        let renamed = self.attributes.rename(from, to);
-        self.edited |= renamed;
-        renamed
+        self.attributes.rename(from, to)
     }
 
     /// Changes the name.
@@ -462,7 +458,7 @@ impl<'a> Span<'a> {
     /// Appends the span's content with all changes made. Fields that did not change are copied as
     /// they came, in their order; added attributes stand after the last one of the source.
     pub fn write(&self, out: &mut Vec<u8>) {
-        if !self.edited {
+        if !self.is_edited() {
             out.extend_from_slice(self.raw);
             return;
         }
@@ -472,24 +468,20 @@ impl<'a> Span<'a> {
             patch.replace(event.field.clone(), &[][..]);
         }
         let mut field = Vec::new();
-        let occurrences = |number| {
-            let of_number = move |(field, range): &(u32, Range<usize>)| (*field == number).then(|| range.clone());
-            self.singular.iter().filter_map(of_number)
-        };
         if let Some(name) = &self.new_name {
             put_bytes(&mut field, number::NAME, name.as_bytes());
-            patch.singular(occurrences(number::NAME), std::mem::take(&mut field));
+            patch.singular(&self.singular, number::NAME, std::mem::take(&mut field));
         }
         if let Some(kind) = self.new_kind {
             // As protobuf encodes an enumeration: sign-extended to 64 bits.
             put_uint(&mut field, number::KIND, i64::from(kind.number()) as u64);
-            patch.singular(occurrences(number::KIND), std::mem::take(&mut field));
+            patch.singular(&self.singular, number::KIND, std::mem::take(&mut field));
         }
         if let Some(parent) = self.new_parent {
             if let Some(parent) = parent {
                 put_bytes(&mut field, number::PARENT_SPAN_ID, &parent.0);
             }
-            patch.singular(occurrences(number::PARENT_SPAN_ID), field);
+            patch.singular(&self.singular, number::PARENT_SPAN_ID, field);
         }
         patch.write(out);
     }

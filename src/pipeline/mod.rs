@@ -5,12 +5,14 @@
 //! stage's memory (counters, the ledger) only when the whole batch was accepted. The drop stage is
 //! the exception: it files its ids in `finish`, under the lock under which it looked them up.
 
+pub mod account;
 pub mod run;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use account::OpenItems;
 use bytes::Bytes;
 
 use crate::otlp::Signal;
@@ -21,14 +23,14 @@ use crate::otlp::span::Span;
 use crate::otlp::traces::{Origin, Spans};
 
 /// An encoded `Export*ServiceRequest` on its way.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Batch {
     /// Which request it is.
     pub signal: Signal,
     /// The request in its wire form.
     pub body: Bytes,
-    /// Spans, data points or log records in it.
-    pub items: usize,
+    /// The spans, data points or log records in it, until it is known what became of them.
+    pub open: OpenItems,
     /// What the pipeline knows of the LLM calls in it; for people, not for other programs.
     pub calls: Arc<[CallNote]>,
 }
@@ -82,6 +84,9 @@ pub trait Onward: Send + Sync {
     /// # Errors
     /// A retryable refusal if an exporter has no room; nothing of the request was sent on.
     fn send_on(&self, body: &Bytes) -> Result<(), Refusal>;
+
+    /// Takes held items out of the books that are not sent on, as dropped for `reason`.
+    fn dropped(&self, items: usize, reason: &'static str);
 }
 
 /// A stage's work on one batch.
@@ -104,6 +109,16 @@ pub trait Pass {
     /// After the last span of the batch.
     fn finish(&mut self, spans: &mut Spans) {
         let _ = spans;
+    }
+
+    /// How many of the items that this pass took out it holds back; they leave by [`Onward`].
+    fn held(&self) -> usize {
+        0
+    }
+
+    /// Why the other items that this pass took out are gone, as the books say it.
+    fn drop_reason(&self) -> &'static str {
+        "dropped"
     }
 
     /// The batch was accepted: what was learned may take effect. Not called for a refused batch.
@@ -143,5 +158,28 @@ pub trait Exporter: Send + Sync {
 /// Reserved room in an exporter; given back if dropped unused.
 pub trait Permit: Send {
     /// Hands over the batch. Its size may differ from what was reserved.
-    fn send(self: Box<Self>, batch: Batch);
+    fn send(self: Box<Self>, batch: Batch) -> Receipt;
+}
+
+/// What an exporter says of a batch that it was handed.
+pub enum Receipt {
+    /// It has it.
+    Taken,
+    /// It has it and is writing it down: an acknowledgement must wait for the end of that. A retryable
+    /// refusal says that it could not be written; the batch is delivered all the same, if the program
+    /// lives so long. Dropping the future changes nothing.
+    Pending(Boxed<'static, Result<(), Refusal>>),
+}
+
+impl Receipt {
+    /// Waits until an acknowledgement may be given.
+    ///
+    /// # Errors
+    /// Why none may.
+    pub async fn wait(self) -> Result<(), Refusal> {
+        match self {
+            Receipt::Taken => Ok(()),
+            Receipt::Pending(written) => written.await,
+        }
+    }
 }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Onward, Pass, Permit, Stage};
+use super::account::{self, Account, Leg, OpenItems};
+use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Onward, Pass, Permit, Receipt, Stage};
 use crate::metrics::own::{Counter, known};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
@@ -40,13 +41,17 @@ pub struct Pipeline {
     /// Processors, then connectors' taps, in order.
     pub steps: Vec<Step>,
     /// Who gets the batch.
-    pub exporters: Vec<Sink>,
-    /// What came in and what went out.
-    pub books: known::Pipeline,
+    exporters: Vec<Sink>,
+    /// Where each item is.
+    account: Arc<Account>,
+    /// Of `exporters`, in their order.
+    legs: Vec<Leg>,
 }
 
 /// A processor in its place, or a connector's tap.
 pub struct Step {
+    /// The component's id.
+    pub id: Box<str>,
     /// What looks at every span; `None` for a processor that passes all items of its pipeline on,
     /// as the memory limiter does with what it admitted.
     pub stage: Option<Arc<dyn Stage>>,
@@ -57,6 +62,8 @@ pub struct Step {
 /// An exporter, and where it is counted that it had no room.
 #[derive(Clone)]
 pub struct Sink {
+    /// The component's id.
+    pub id: Arc<str>,
     /// The exporter.
     pub exporter: Arc<dyn Exporter>,
     /// Items whose request was refused because this exporter's queue was full.
@@ -77,6 +84,7 @@ struct Processed<'p> {
 
 /// One step of one batch.
 struct Walk<'p> {
+    id: &'p str,
     pass: Option<Box<dyn Pass + Send + 'p>>,
     books: Option<&'p known::Processor>,
     /// Items that the step was given.
@@ -84,6 +92,23 @@ struct Walk<'p> {
 }
 
 impl Pipeline {
+    /// A pipeline whose books are `account`.
+    pub fn new(
+        signal: Signal,
+        account: Arc<Account>,
+        admission: Vec<Arc<dyn Admission>>,
+        steps: Vec<Step>,
+        exporters: Vec<Sink>,
+    ) -> Pipeline {
+        let legs = exporters.iter().map(|sink| account.leg(&sink.id)).collect();
+        Pipeline { id: account.pipeline().to_owned(), signal, admission, steps, exporters, account, legs }
+    }
+
+    /// Where each of its items is.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
     fn admit(&self) -> Result<(), Refusal> {
         self.admission.iter().try_for_each(|admission| admission.admit())
     }
@@ -105,6 +130,7 @@ impl Pipeline {
     fn process<'p>(&'p self, body: &'p Bytes, released_by: Option<usize>) -> Result<Processed<'p>, Refusal> {
         let first = released_by.unwrap_or(0);
         let begin = |(place, step): (usize, &'p Step)| Walk {
+            id: &step.id,
             pass: step.stage.as_ref().map(|stage| match released_by {
                 Some(first) if first == place => stage.pass_released(),
                 _ => stage.pass(),
@@ -151,15 +177,17 @@ impl Release {
         Release { pipeline: Arc::downgrade(pipeline), place, panics }
     }
 
-    fn deliver(&self, pipeline: &Pipeline, body: &Bytes) -> Result<(), Refusal> {
+    /// `is_booked` is set as soon as the books have it that the items went on.
+    fn deliver(&self, pipeline: &Pipeline, body: &Bytes, is_booked: &mut bool) -> Result<(), Refusal> {
         // A refusal is not counted as a failure to enqueue, for it will be tried again.
         let mut permits = Vec::with_capacity(pipeline.exporters.len());
         for sink in &pipeline.exporters {
             permits.push(sink.exporter.reserve(pipeline.signal, body.len())?);
         }
-        let mut processed = pipeline.process(body, Some(self.place))?;
-        processed.commit();
-        processed.send(permits);
+        let processed = pipeline.process(body, Some(self.place))?;
+        *is_booked = true;
+        // Whose items these are was told that they were taken when they were held back.
+        drop(processed.take().send(permits));
         Ok(())
     }
 }
@@ -169,51 +197,81 @@ impl Onward for Release {
         let Some(pipeline) = self.pipeline.upgrade() else {
             return Err(Refusal::new(Reason::Internal, "the pipeline is gone"));
         };
-        catch_unwind(AssertUnwindSafe(|| self.deliver(&pipeline, body))).unwrap_or_else(|_| {
+        let mut is_booked = false;
+        let delivered = catch_unwind(AssertUnwindSafe(|| self.deliver(&pipeline, body, &mut is_booked)));
+        delivered.unwrap_or_else(|_| {
             self.panics.increment();
+            if is_booked {
+                // They are on their way, or lost and in the books as such.
+                return Ok(());
+            }
             let what = format!("a defect in dragoman ended a request of held {}", pipeline.signal);
             Err(Refusal::new(Reason::Internal, what))
         })
     }
+
+    fn dropped(&self, items: usize, reason: &'static str) {
+        let Some(pipeline) = self.pipeline.upgrade() else { return };
+        let processor = pipeline.steps.get(self.place).map_or("", |step| &step.id);
+        pipeline.account.held_were_dropped(processor, reason, items);
+    }
 }
 
-impl Processed<'_> {
-    /// The batch was accepted: every step takes it into its memory and its books.
-    fn commit(&mut self) {
-        let released = self.released;
+impl<'p> Processed<'p> {
+    /// The batch was accepted: the books say so, and every step takes it into its memory. What goes out
+    /// is to be sent.
+    fn take(self) -> Accepted {
+        let Processed { pipeline, body, received, kept, calls, walks, released } = self;
         // What a step passes on is what the next one is shown, and in the end what is kept.
-        let passed_on: Vec<usize> = self.walks.iter().skip(1).map(|walk| walk.shown).chain([self.kept]).collect();
-        for (walk, passed_on) in std::mem::take(&mut self.walks).into_iter().zip(passed_on) {
+        let passed_on: Vec<usize> = walks.iter().skip(1).map(|walk| walk.shown).chain([kept]).collect();
+        let mut outcome = account::Outcome { received, outgoing: kept, ..account::Outcome::default() };
+        for (walk, passed_on) in walks.iter().zip(&passed_on) {
+            let Some(pass) = &walk.pass else { continue };
+            let held = pass.held();
+            outcome.held += held;
+            let dropped = walk.shown.saturating_sub(passed_on + held);
+            if dropped > 0 {
+                outcome.dropped.push((walk.id.into(), pass.drop_reason(), dropped));
+            }
+        }
+        let open = match released {
+            true => pipeline.account.released(outcome, &pipeline.legs),
+            false => pipeline.account.taken(outcome, &pipeline.legs),
+        };
+        let mut is_first = true;
+        for (walk, passed_on) in walks.into_iter().zip(passed_on) {
             if let Some(pass) = walk.pass {
                 pass.commit();
             }
             if let Some(books) = walk.books {
                 // What is released came in when it was held back.
-                if !std::mem::take(&mut self.released) {
+                if !(released && std::mem::take(&mut is_first)) {
                     books.incoming.add_items(walk.shown);
                 }
                 books.outgoing.add_items(passed_on);
             }
         }
-        if !released {
-            self.pipeline.books.incoming.add_items(self.received);
-        }
-        self.pipeline.books.outgoing.add_items(self.kept);
+        Accepted { signal: pipeline.signal, body, calls, open }
     }
+}
 
-    fn send(self, permits: Vec<Box<dyn Permit + '_>>) {
+/// A batch that was accepted and goes out.
+struct Accepted {
+    signal: Signal,
+    body: Bytes,
+    calls: Arc<[CallNote]>,
+    /// For each exporter.
+    open: Vec<OpenItems>,
+}
+
+impl Accepted {
+    fn send(self, permits: Vec<Box<dyn Permit + '_>>) -> Vec<Receipt> {
+        let Accepted { signal, body, calls, open } = self;
+        let batches =
+            open.into_iter().map(|open| Batch { signal, body: body.clone(), open, calls: Arc::clone(&calls) });
         // Empty envelopes need not be made by a forwarder (OTLP 1.11).
-        if self.kept == 0 {
-            return;
-        }
-        let batch = Batch { signal: self.pipeline.signal, body: self.body, items: self.kept, calls: self.calls };
-        let mut permits = permits.into_iter().peekable();
-        while let Some(permit) = permits.next() {
-            match permits.peek() {
-                Some(_) => permit.send(batch.clone()),
-                None => return permit.send(batch),
-            }
-        }
+        let sends = batches.zip(permits).filter(|(batch, _)| batch.open.items() > 0);
+        sends.map(|(batch, permit)| permit.send(batch)).collect()
     }
 }
 
@@ -324,7 +382,8 @@ impl Fanout {
         Ok(pipelines)
     }
 
-    fn deliver(&self, signal: Signal, body: &Bytes) -> Result<usize, Refusal> {
+    /// `is_booked` is set as soon as the books have the request.
+    fn deliver(&self, signal: Signal, body: &Bytes, is_booked: &mut bool) -> Result<(usize, Vec<Receipt>), Refusal> {
         let pipelines = self.pipelines(signal)?;
         let mut ready = Vec::with_capacity(pipelines.len());
         for pipeline in pipelines {
@@ -336,12 +395,19 @@ impl Fanout {
         }
         // Only now is it known that every pipeline takes the request: a step that learned from a
         // refused one would take its repetition for a copy.
-        sends.iter_mut().for_each(|(processed, _)| processed.commit());
+        *is_booked = true;
         let items = sends.first().map_or(0, |(processed, _)| processed.received);
-        for (processed, permits) in sends {
-            processed.send(permits);
+        let accepted: Vec<_> = sends.into_iter().map(|(processed, permits)| (processed.take(), permits)).collect();
+        let receipts = accepted.into_iter().flat_map(|(accepted, permits)| accepted.send(permits)).collect();
+        Ok((items, receipts))
+    }
+
+    /// Puts a request that no pipeline took into the books of each.
+    fn book_refusal(&self, signal: Signal, body: &Bytes, reason: Reason) {
+        let items = if reason == Reason::Malformed { 0 } else { check::count(signal, body) };
+        for pipeline in &self.pipelines[signal as usize] {
+            pipeline.account.refused(reason, items);
         }
-        Ok(items)
     }
 }
 
@@ -354,13 +420,26 @@ impl Consumer for Fanout {
         Box::pin(async move {
             // A defect in one stage fails the request that met it and nothing else; the locks of
             // the stages recover from poisoning.
-            catch_unwind(AssertUnwindSafe(|| self.deliver(signal, &body))).unwrap_or_else(|_| {
+            let mut is_booked = false;
+            let delivered = catch_unwind(AssertUnwindSafe(|| self.deliver(signal, &body, &mut is_booked)));
+            let delivered = delivered.unwrap_or_else(|_| {
                 self.panics.increment();
                 Err(Refusal::new(
                     Reason::Internal,
                     format!("a defect in dragoman ended this {signal} request; nothing of it was sent on"),
                 ))
-            })
+            });
+            if let Err(refusal) = &delivered
+                && !is_booked
+            {
+                self.book_refusal(signal, &body, refusal.reason);
+            }
+            let (items, receipts) = delivered?;
+            drop(body);
+            for receipt in receipts {
+                receipt.wait().await?;
+            }
+            Ok(items)
         })
     }
 }

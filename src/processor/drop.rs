@@ -111,6 +111,10 @@ impl Pass for DropPass<'_> {
         }
     }
 
+    fn drop_reason(&self) -> &'static str {
+        "rule"
+    }
+
     // The memory is read and written under one lock, so that two requests of one trace at once
     // cannot both miss what the other one did. Nothing after this can refuse the batch.
     fn finish(&mut self, spans: &mut Spans) {

@@ -161,6 +161,14 @@ impl Pass for GenaiPass<'_> {
         self.folded += u64::from(became == Became::Folded);
     }
 
+    fn held(&self) -> usize {
+        self.joining.as_ref().map_or(0, Joining::held)
+    }
+
+    fn drop_reason(&self) -> &'static str {
+        "folded"
+    }
+
     fn commit(self: Box<Self>) {
         self.stage.folded.add(self.folded);
         for (total, count) in self.stage.counts.iter().zip(self.tally.counts()) {

@@ -195,12 +195,27 @@ impl Room {
 
     /// Says where items of a signal go on; to be said once for traces and once for logs.
     pub fn leads_to(&self, signal: Signal, onward: Arc<dyn Onward>) {
-        let way = match signal {
+        if self.way(signal).set(onward).is_err() {
+            tracing::error!("join_logs: more than one pipeline of {signal}; only the first one is joined");
+        }
+    }
+
+    fn way(&self, signal: Signal) -> &OnceLock<Arc<dyn Onward>> {
+        match signal {
             Signal::Traces => &self.spans,
             Signal::Logs | Signal::Metrics => &self.logs,
-        };
-        if way.set(onward).is_err() {
-            tracing::error!("join_logs: more than one pipeline of {signal}; only the first one is joined");
+        }
+    }
+
+    /// Held items that no exporter gets.
+    fn lose(&self, signal: Signal, items: usize, reason: &'static str) {
+        self.books.lose(signal, items, reason);
+        self.drop_held(signal, items, reason);
+    }
+
+    fn drop_held(&self, signal: Signal, items: usize, reason: &'static str) {
+        if let Some(onward) = self.way(signal).get().filter(|_| items > 0) {
+            onward.dropped(items, reason);
         }
     }
 
@@ -289,8 +304,8 @@ impl Room {
         let left = std::mem::take(&mut self.inner().ready);
         let count = |queue: &VecDeque<Out>| queue.len();
         let carried: usize = left.spans.iter().map(|out| out.carries).sum();
-        self.books.lose(Signal::Traces, count(&left.spans), "shutdown");
-        self.books.lose(Signal::Logs, count(&left.logs) + carried, "shutdown");
+        self.lose(Signal::Traces, count(&left.spans), "shutdown");
+        self.lose(Signal::Logs, count(&left.logs) + carried, "shutdown");
         let lost = count(&left.spans) + count(&left.logs) + carried;
         let mut inner = self.inner();
         left.spans.iter().for_each(|out| inner.forget(Signal::Traces, out));
@@ -324,7 +339,7 @@ impl Room {
 
     /// Sends items on in requests of bounded size. Returns what an exporter has no room for yet.
     fn send(&self, signal: Signal, mut out: VecDeque<Out>) -> VecDeque<Out> {
-        let way = if signal == Signal::Traces { &self.spans } else { &self.logs };
+        let way = self.way(signal);
         while !out.is_empty() {
             let mut size = 0;
             let count = out.iter().take_while(|next| {
@@ -347,6 +362,7 @@ impl Room {
             let carried = sent.iter().map(|out| out.carries).sum();
             match answer {
                 Ok(()) => {
+                    self.drop_held(Signal::Logs, carried, "joined");
                     self.books.joined.add_items(carried);
                     self.books.outcome(Signal::Logs, "joined", carried);
                     sent.iter().for_each(|out| self.books.outcome(signal, out.outcome, 1));
@@ -354,8 +370,8 @@ impl Room {
                 Err(refusal) => {
                     tracing::error!("join_logs: {} held {signal} are lost: {refusal}", sent.len());
                     let reason = refusal.reason.answer().label;
-                    self.books.lose(signal, sent.len(), reason);
-                    self.books.lose(Signal::Logs, carried, reason);
+                    self.lose(signal, sent.len(), reason);
+                    self.lose(Signal::Logs, carried, reason);
                 }
             }
             let mut inner = self.inner();
@@ -511,6 +527,11 @@ impl<'r> Joining<'r> {
             Ok(_) => look.places,
             Err(_) => Places::default(),
         }
+    }
+
+    /// Items that wait from the commit on.
+    pub(super) fn held(&self) -> usize {
+        self.spans.len() + self.logs.len()
     }
 
     pub(super) fn commit(self) {

@@ -98,6 +98,10 @@ impl Pass for OwnPass<'_> {
         translation.fates.into_iter().for_each(|fate| self.fates.count(fate));
     }
 
+    fn drop_reason(&self) -> &'static str {
+        "derived"
+    }
+
     fn commit(self: Box<Self>) {
         let stage = self.stage;
         for (service, metric, operation) in &self.sent {

@@ -13,7 +13,9 @@ use crate::metrics::families::Families;
 use crate::metrics::ledger::Ledger;
 use crate::metrics::own::Registry;
 use crate::otlp::Signal;
-use crate::pipeline::{Batch, Exporter, Stage};
+use crate::pipeline::account::{Leg, Origin};
+use crate::pipeline::run::Sink;
+use crate::pipeline::{Batch, Stage};
 use crate::processor::genai_metrics::GenaiMetrics;
 use crate::processor::settings::GenaiMetrics as Settings;
 
@@ -23,8 +25,14 @@ pub(super) struct Connector {
     /// The last stage of every traces pipeline that feeds this connector.
     pub(super) tap: Arc<dyn Stage>,
     /// Exporters of the metrics pipelines behind it that want to be sent to.
-    pub(super) push: Vec<(String, Arc<dyn Exporter>)>,
+    pub(super) push: Vec<Push>,
     flush_interval: Duration,
+}
+
+/// An exporter that is sent to, and the books of the pipeline that it is sent for.
+pub(super) struct Push {
+    pub(super) sink: Sink,
+    pub(super) leg: Leg,
 }
 
 impl Connector {
@@ -57,16 +65,17 @@ impl Connector {
 
     fn flush(&self) {
         let Some(encoded) = self.families.to_otlp(SystemTime::now()) else { return };
-        for (id, exporter) in &self.push {
+        for Push { sink, leg } in &self.push {
             // The next flush says the same and more: what is cumulative is not lost by waiting.
-            match exporter.reserve(Signal::Metrics, encoded.body.len()) {
-                Ok(permit) => permit.send(Batch {
+            match sink.exporter.reserve(Signal::Metrics, encoded.body.len()) {
+                // Nobody waits for an acknowledgement.
+                Ok(permit) => drop(permit.send(Batch {
                     signal: Signal::Metrics,
                     body: encoded.body.clone(),
-                    items: encoded.points,
+                    open: leg.open(Origin::Derived, encoded.points),
                     calls: Arc::default(),
-                }),
-                Err(refusal) => tracing::warn!("genai_metrics: not sent to {id} this time: {refusal}"),
+                })),
+                Err(refusal) => tracing::warn!("genai_metrics: not sent to {} this time: {refusal}", sink.id),
             }
         }
     }

@@ -11,8 +11,10 @@ use thiserror::Error;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::connector::Connector;
-use super::observers::{Drops, ExporterBooks, GenaiKeys, OwnMetricPoints, ReceiverBooks, failed_handshakes};
+use super::connector::{Connector, Push};
+use super::observers::{
+    Drops, ExporterBooks, GenaiKeys, OwnMetricPoints, PipelineBooks, ReceiverBooks, failed_handshakes,
+};
 use super::pages;
 use super::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelinePlan, Plan, ProcessorSettings,
@@ -34,6 +36,7 @@ use crate::metrics::snapshot::Source;
 use crate::net::tls::{Acceptor, ServerSettings, TlsError};
 use crate::net::{self, Limits, Listener};
 use crate::otlp::{Signal, json};
+use crate::pipeline::account::Accounts;
 use crate::pipeline::run::{Admission, Fanout, Pipeline, Sink, Step};
 use crate::pipeline::{Exporter, Stage};
 use crate::processor::drop::DropSpans;
@@ -158,6 +161,7 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
         pipelines.insert(plan_of.id.to_string(), pipeline);
     }
     house.rooms.run(&background);
+    own.add_source(Arc::new(PipelineBooks(Arc::clone(&house.accounts))));
     own.add_source(Arc::new(GenaiKeys(std::mem::take(&mut house.genai))));
     own.add_source(Arc::new(OwnMetricPoints(std::mem::take(&mut house.own_metrics))));
     house.derived_metrics_flow(&plan);
@@ -238,6 +242,7 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
 #[derive(Default)]
 struct House {
     own: Registry,
+    accounts: Arc<Accounts>,
     authenticators: BTreeMap<Id, Authenticator>,
     connectors: BTreeMap<Id, Connector>,
     sinks: BTreeMap<Id, Sink>,
@@ -323,7 +328,7 @@ impl House {
                 exporter
             }
         };
-        self.sinks.insert(id.clone(), Sink { exporter, enqueue_failed });
+        self.sinks.insert(id.clone(), Sink { id: id.as_str().into(), exporter, enqueue_failed });
         Ok(())
     }
 
@@ -383,7 +388,7 @@ impl House {
                     Some(drops)
                 }
             };
-            steps.push(Step { stage: acts, books: Some(books) });
+            steps.push(Step { id: stage.id.as_str().into(), stage: acts, books: Some(books) });
         }
         let mut exporters = Vec::new();
         for output in &plan.exporters {
@@ -391,13 +396,12 @@ impl House {
                 Output::Exporter(id) => exporters.extend(self.sinks.get(id).cloned()),
                 Output::Connector(id) => {
                     let tap = self.connectors.get(id).map(|connector| Arc::clone(&connector.tap));
-                    steps.extend(tap.map(|tap| Step { stage: Some(tap), books: None }));
+                    steps.extend(tap.map(|tap| Step { id: id.as_str().into(), stage: Some(tap), books: None }));
                 }
             }
         }
-        let id = plan.id.to_string();
-        let books = known::Pipeline::new(&self.own, &id);
-        Pipeline { id, signal: plan.signal, admission, steps, exporters, books }
+        let account = self.accounts.of(&plan.id.to_string());
+        Pipeline::new(plan.signal, account, admission, steps, exporters)
     }
 
     /// Exporters that send, behind each connector.
@@ -410,9 +414,11 @@ impl House {
                 for input in &pipeline.receivers {
                     if let Input::Connector(connector) = input
                         && let Some(connector) = self.connectors.get_mut(connector)
-                        && !connector.push.iter().any(|(known, _)| known == id.as_str())
+                        && !connector.push.iter().any(|push| push.sink.id == sink.id)
                     {
-                        connector.push.push((id.to_string(), Arc::clone(&sink.exporter)));
+                        // An exporter behind several pipelines gets the metrics once, through the first.
+                        let leg = self.accounts.of(&pipeline.id.to_string()).leg(id.as_str());
+                        connector.push.push(Push { sink: sink.clone(), leg });
                     }
                 }
             }

@@ -20,6 +20,7 @@ use dragoman::exporter::settings::{Compression, Otlp, Retry, Transport};
 use dragoman::otlp::Signal;
 use dragoman::otlp::response::{ExportResponse, PartialSuccess};
 use dragoman::otlp::status::{self, Any, Delay, RETRY_INFO, RetryInfo};
+use dragoman::pipeline::account::OpenItems;
 use dragoman::pipeline::{Batch, Exporter};
 use http::Version;
 use prost::Message;
@@ -67,7 +68,7 @@ impl Rig {
     fn send(&self, signal: Signal, body: impl Into<Bytes>, items: usize) {
         let body = body.into();
         let permit = self.exporter.reserve(signal, body.len()).unwrap();
-        permit.send(Batch { signal, body, items, calls: Arc::new([]) });
+        drop(permit.send(Batch { signal, body, open: OpenItems::detached(items), calls: Arc::new([]) }));
     }
 
     async fn event(&mut self) -> Event {

@@ -87,7 +87,7 @@ async fn received_is_sent_and_dropped_and_lost_and_held() {
     let drop = "drop/sqlite";
     assert_eq!((processor(incoming, drop), processor(outgoing, drop)), (received, received - dropped));
     let traces = "pipeline=\"traces\"";
-    assert_eq!(sum("dragoman_pipeline_incoming_items_total", &[traces]), received);
+    assert_eq!(sum("dragoman_pipeline_received_items_total", &[traces]), received);
     assert_eq!(sum("dragoman_pipeline_outgoing_items_total", &[traces]), received - dropped);
     for (signal, items) in [("metrics", 2), ("logs", 2)] {
         for of in ["memory_limiter", "genai"] {

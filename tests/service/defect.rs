@@ -8,8 +8,9 @@ use dragoman::metrics::own::{Counter, Registry, known};
 use dragoman::otlp::Signal;
 use dragoman::otlp::answer::{Reason, Refusal};
 use dragoman::otlp::span::Span;
+use dragoman::pipeline::account::Account;
 use dragoman::pipeline::run::{Fanout, Pipeline, Sink, Step};
-use dragoman::pipeline::{Batch, Consumer, Context, Exporter, Pass, Permit, Stage};
+use dragoman::pipeline::{Batch, Consumer, Context, Exporter, Pass, Permit, Receipt, Stage};
 
 use crate::client::sample;
 
@@ -55,8 +56,10 @@ impl Exporter for Counting {
 }
 
 impl Permit for Room<'_> {
-    fn send(self: Box<Self>, batch: Batch) {
-        self.0.items.fetch_add(batch.items, Ordering::Relaxed);
+    fn send(self: Box<Self>, batch: Batch) -> Receipt {
+        self.0.items.fetch_add(batch.open.items(), Ordering::Relaxed);
+        batch.open.exported();
+        Receipt::Taken
     }
 }
 
@@ -67,17 +70,10 @@ impl Drop for Room<'_> {
 }
 
 fn pipeline(own: &Registry, id: &str, stage: &Arc<Defect>, exporter: &Arc<Counting>) -> Arc<Pipeline> {
-    Arc::new(Pipeline {
-        id: id.to_owned(),
-        signal: Signal::Traces,
-        admission: Vec::new(),
-        steps: vec![Step {
-            stage: Some(Arc::clone(stage) as _),
-            books: Some(known::Processor::new(own, id, Signal::Traces)),
-        }],
-        exporters: vec![Sink { exporter: Arc::clone(exporter) as _, enqueue_failed: None }],
-        books: known::Pipeline::new(own, id),
-    })
+    let books = Some(known::Processor::new(own, id, Signal::Traces));
+    let step = Step { id: "defect".into(), stage: Some(Arc::clone(stage) as _), books };
+    let sink = Sink { id: "counting".into(), exporter: Arc::clone(exporter) as _, enqueue_failed: None };
+    Arc::new(Pipeline::new(Signal::Traces, Account::new(id), Vec::new(), vec![step], vec![sink]))
 }
 
 #[tokio::test]
@@ -98,11 +94,17 @@ async fn a_panic_fails_one_request_and_leaves_no_trace_of_it_anywhere() {
     assert_eq!(exporter.items.load(Ordering::Relaxed), 0, "nobody got it");
     assert_eq!(exporter.reserved.load(Ordering::Relaxed), 0, "the room was given back");
     assert_eq!(sound.committed.load(Ordering::Relaxed), 0, "nobody learned from it");
-    assert!(pipelines.iter().all(|pipeline| pipeline.books.incoming.get() == 0));
+    for pipeline in &pipelines {
+        let books = pipeline.account().balances();
+        assert_eq!((books.received, books.refused["internal"], books.outgoing), (2, 2, 0));
+    }
 
     defect.is_on.store(false, Ordering::Relaxed);
     assert_eq!(fanout.consume(Signal::Traces, request).await.unwrap(), 2, "the next request works");
     assert_eq!(exporter.items.load(Ordering::Relaxed), 4);
     assert_eq!(panics.get(), 1);
-    assert!(pipelines.iter().all(|pipeline| pipeline.books.outgoing.get() == 2));
+    for pipeline in &pipelines {
+        let books = pipeline.account().balances();
+        assert_eq!((books.received, books.outgoing, books.exporters["counting"].exported), (4, 2, 2));
+    }
 }

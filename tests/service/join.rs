@@ -89,7 +89,7 @@ async fn recorded_calls_get_the_content_of_their_log_records() {
         let labels = ["processor=\"genai\"", &format!("otel_signal=\"{signal}\"")];
         assert_eq!(count(&books, "otelcol_processor_incoming_items_total", &labels), items, "{signal}");
         let pipeline = [&*format!("pipeline=\"{signal}\"")];
-        assert_eq!(count(&books, "dragoman_pipeline_incoming_items_total", &pipeline), items, "{signal}");
+        assert_eq!(count(&books, "dragoman_pipeline_received_items_total", &pipeline), items, "{signal}");
     }
     let before_the_end = sent(&mut backend);
     let calls: Vec<&Span> = before_the_end.iter().filter(|span| has(span, "gen_ai.output.messages")).collect();

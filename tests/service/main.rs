@@ -20,4 +20,5 @@ mod limiter;
 mod native;
 mod outage;
 mod path;
+mod receipt;
 mod rig;

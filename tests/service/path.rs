@@ -141,7 +141,7 @@ async fn one_receiver_feeds_pipelines_with_other_processors() {
         let books = rig.books().await;
         let received = before.len() as u64;
         for (pipeline, outgoing) in [("pipeline=\"traces\"", after.len()), ("pipeline=\"traces/raw\"", before.len())] {
-            assert_eq!(books.sum("dragoman_pipeline_incoming_items_total", &[pipeline]), received, "{pipeline}");
+            assert_eq!(books.sum("dragoman_pipeline_received_items_total", &[pipeline]), received, "{pipeline}");
             assert_eq!(books.sum("dragoman_pipeline_outgoing_items_total", &[pipeline]), outgoing as u64, "{pipeline}");
         }
         assert_eq!(books.sum("otelcol_receiver_accepted_spans_total", &[]), received, "each once, whoever gets it");

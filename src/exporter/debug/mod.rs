@@ -7,7 +7,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -19,7 +19,8 @@ use super::observe::{Loss, Observer};
 use super::settings::{Debug, Verbosity};
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
-use crate::pipeline::{Batch, CallNote, Exporter, Permit};
+use crate::pipeline::account::OpenItems;
+use crate::pipeline::{Batch, CallNote, Exporter, Permit, Receipt};
 
 mod basic;
 mod detailed;
@@ -54,7 +55,7 @@ struct Backlog {
 /// A batch to be shown.
 struct Job {
     signal: Signal,
-    items: usize,
+    open: OpenItems,
     /// The request's size.
     size: usize,
     calls: Arc<[CallNote]>,
@@ -109,19 +110,26 @@ impl DebugExporter {
     }
 
     fn show(&self, batch: Batch) {
-        let Batch { signal, body, items, calls } = batch;
+        let Batch { signal, body, open, calls } = batch;
+        let items = open.items();
         let size = body.len();
         let body = match self.verbosity {
             Verbosity::Basic => Bytes::new(),
             Verbosity::Detailed => body,
         };
-        let job = Job { signal, items, size, calls, body };
+        let job = Job { signal, open, size, calls, body };
         let held = job.body.len();
         let before = self.backlog.bytes.fetch_add(held, Ordering::Relaxed);
         // One request of any size is taken if nothing else waits.
         let room = before == 0 || before.saturating_add(held) <= LARGEST_QUEUE;
-        let taken = room && lock(&self.sender).as_ref().is_some_and(|sender| sender.try_send(job).is_ok());
-        if !taken {
+        let left_out = match lock(&self.sender).as_ref().filter(|_| room) {
+            Some(sender) => sender.try_send(job).err().map(|full| match full {
+                TrySendError::Full(job) | TrySendError::Disconnected(job) => job,
+            }),
+            None => Some(job),
+        };
+        if let Some(job) = left_out {
+            job.open.lost(Loss::NotWritten.label());
             self.backlog.bytes.fetch_sub(held, Ordering::Relaxed);
             self.backlog.left_out.fetch_add(1, Ordering::Relaxed);
             self.observer.failed(signal, items, Loss::NotWritten);
@@ -139,10 +147,11 @@ impl Exporter for DebugExporter {
 struct Show<'e>(&'e DebugExporter);
 
 impl Permit for Show<'_> {
-    fn send(self: Box<Self>, batch: Batch) {
+    fn send(self: Box<Self>, batch: Batch) -> Receipt {
         if !batch.body.is_empty() {
             self.0.show(batch);
         }
+        Receipt::Taken
     }
 }
 
@@ -172,12 +181,19 @@ impl Writer {
         for job in jobs {
             self.text.clear();
             self.note_left_out();
-            basic::batch(&mut self.text, job.signal, job.items, job.size);
+            let items = job.open.items();
+            basic::batch(&mut self.text, job.signal, items, job.size);
             basic::calls(&mut self.text, &job.calls);
             detailed::request(&mut self.text, job.signal, &job.body);
             match self.write() {
-                true => self.observer.sent(job.signal, job.items),
-                false => self.observer.failed(job.signal, job.items, Loss::NotWritten),
+                true => {
+                    job.open.exported();
+                    self.observer.sent(job.signal, items);
+                }
+                false => {
+                    job.open.lost(Loss::NotWritten.label());
+                    self.observer.failed(job.signal, items, Loss::NotWritten);
+                }
             }
             self.backlog.bytes.fetch_sub(job.body.len(), Ordering::Relaxed);
         }

@@ -51,11 +51,11 @@ fn batch(body: Vec<u8>) -> Batch {
         target: "1.41",
         error: None,
     };
-    Batch { signal: Signal::Traces, body: body.into(), items: 3, calls: Arc::new([call]) }
+    Batch { signal: Signal::Traces, body: body.into(), open: OpenItems::detached(3), calls: Arc::new([call]) }
 }
 
 fn send(exporter: &DebugExporter, batch: Batch) {
-    exporter.reserve(batch.signal, batch.body.len()).unwrap().send(batch);
+    drop(exporter.reserve(batch.signal, batch.body.len()).unwrap().send(batch));
 }
 
 struct Rig {

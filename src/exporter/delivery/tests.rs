@@ -81,8 +81,13 @@ impl Rig {
     }
 
     fn send(&self, body: &[u8], items: usize) {
-        let batch = Batch { signal: Signal::Traces, body: Bytes::copy_from_slice(body), items, calls: Arc::new([]) };
-        self.lane.reserve(body.len()).unwrap().send(batch);
+        let batch = Batch {
+            signal: Signal::Traces,
+            body: Bytes::copy_from_slice(body),
+            open: OpenItems::detached(items),
+            calls: Arc::new([]),
+        };
+        drop(self.lane.reserve(body.len()).unwrap().send(batch));
     }
 
     /// Lets everything happen that happens within `time`.
@@ -227,7 +232,7 @@ async fn a_request_beyond_what_otlp_allows_is_never_sent() {
     assert_eq!(rig.lane.reserve(LARGEST_REQUEST + 1).map(drop).unwrap_err().reason, Reason::TooLarge);
     let permit = rig.lane.reserve(LARGEST_REQUEST).unwrap();
     let body = Bytes::from(vec![0; LARGEST_REQUEST + 1]);
-    permit.send(Batch { signal: Signal::Traces, body, items: 7, calls: Arc::new([]) });
+    permit.send(Batch { signal: Signal::Traces, body, open: OpenItems::detached(7), calls: Arc::new([]) });
     rig.pass(SECOND).await;
     assert_eq!((rig.attempts().len(), rig.lost()), (0, vec![(7, Loss::TooLarge)]));
 }
@@ -236,7 +241,12 @@ async fn a_request_beyond_what_otlp_allows_is_never_sent() {
 async fn a_request_of_which_nothing_is_left_is_not_sent() {
     let rig = Rig::new([ok()], |_| {});
     let permit = rig.lane.reserve(500).unwrap();
-    permit.send(Batch { signal: Signal::Traces, body: Bytes::new(), items: 0, calls: Arc::new([]) });
+    permit.send(Batch {
+        signal: Signal::Traces,
+        body: Bytes::new(),
+        open: OpenItems::detached(0),
+        calls: Arc::new([]),
+    });
     rig.pass(SECOND).await;
     assert_eq!((rig.attempts().len(), rig.held()), (0, (0, 0, 0)));
 }
@@ -282,7 +292,12 @@ async fn an_attempt_under_way_at_the_deadline_is_given_up() {
 async fn what_was_reserved_before_the_shutdown_is_still_delivered() {
     let rig = Rig::new([ok()], |_| {});
     let permit = rig.lane.reserve(5).unwrap();
-    let batch = Batch { signal: Signal::Traces, body: Bytes::from_static(b"spans"), items: 3, calls: Arc::new([]) };
+    let batch = Batch {
+        signal: Signal::Traces,
+        body: Bytes::from_static(b"spans"),
+        open: OpenItems::detached(3),
+        calls: Arc::new([]),
+    };
     tokio::join!(rig.lane.shutdown(Instant::now() + 10 * SECOND), async {
         tokio::time::sleep(SECOND).await;
         permit.send(batch);

@@ -190,29 +190,6 @@ pub fn join_lost_items(own: &Registry) -> Counters {
     own.counters("dragoman_join_lost_items_total", help, &["processor", "otel_signal", "reason"])
 }
 
-/// What went through a pipeline.
-#[derive(Debug, Clone)]
-pub struct Pipeline {
-    /// `dragoman_pipeline_incoming_items_total{pipeline}`.
-    pub incoming: Counter,
-    /// `dragoman_pipeline_outgoing_items_total{pipeline}`: to every exporter of the pipeline.
-    pub outgoing: Counter,
-}
-
-impl Pipeline {
-    /// `pipeline` is its id.
-    pub fn new(own: &Registry, pipeline: &str) -> Self {
-        let counter = |name, help| own.counters(name, help, &["pipeline"]).with(&[pipeline]);
-        Pipeline {
-            incoming: counter(
-                "dragoman_pipeline_incoming_items_total",
-                "Items that a pipeline took from its receivers",
-            ),
-            outgoing: counter("dragoman_pipeline_outgoing_items_total", "Items that a pipeline gave to its exporters"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,7 +210,6 @@ mod tests {
         exporter.lost(Signal::Logs, 4, "rejected");
         enqueue_failed(&own, "otlp/jaeger").add(Signal::Metrics, 6);
         Processor::new(&own, "genai", Signal::Logs).incoming.add(8);
-        Pipeline::new(&own, "traces/a").outgoing.add(9);
         let mut families = Vec::new();
         own.collect(&mut families);
         let (page, left_out) = render(families, "", Format::Classic);
@@ -251,7 +227,6 @@ mod tests {
                 r#"dragoman_exporter_lost_items_total{exporter="otlp/jaeger",signal="logs",reason="rejected"} 4"#,
                 r#"otelcol_exporter_enqueue_failed_metric_points_total{exporter="otlp/jaeger"} 6"#,
                 r#"otelcol_processor_incoming_items_total{processor="genai",otel_signal="logs"} 8"#,
-                r#"dragoman_pipeline_outgoing_items_total{pipeline="traces/a"} 9"#,
             ]
         );
     }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::point::Point;
 use crate::otlp::check::check_message;
-use crate::otlp::patch::Patch;
+use crate::otlp::patch::{Patch, Singular};
 use crate::otlp::schema;
 use crate::otlp::value::fields;
 use crate::otlp::wire::{DEPTH, Payload, Reader, WireError, put_bytes};
@@ -113,7 +113,7 @@ pub struct Metric<'a> {
     unit: &'a str,
     kind: Option<Kind>,
     /// Where name and unit stand; more than one range each if they are repeated.
-    singular: Vec<(u32, Range<usize>)>,
+    singular: Singular,
     /// The fields of the data that counts and their contents; more than one if it came in pieces.
     data: Vec<(Range<usize>, &'a [u8])>,
     came_with: usize,
@@ -147,11 +147,11 @@ impl<'a> Metric<'a> {
             match (field.number, Kind::from_field(field.number)) {
                 (number::NAME, _) => {
                     self.name = std::str::from_utf8(content).unwrap_or_default();
-                    self.singular.push((field.number, range));
+                    self.singular.note(field.number, range);
                 }
                 (number::UNIT, _) => {
                     self.unit = std::str::from_utf8(content).unwrap_or_default();
-                    self.singular.push((field.number, range));
+                    self.singular.note(field.number, range);
                 }
                 (_, Some(kind)) => {
                     // Of a `oneof` the last member counts; the same one again merges with it.
@@ -325,7 +325,7 @@ impl<'a> Metric<'a> {
             if old != new {
                 let mut field = Vec::new();
                 put_bytes(&mut field, number, new.as_bytes());
-                patch.singular(self.occurrences(number), field);
+                patch.singular(&self.singular, number, field);
             }
         }
         let mut content = Vec::new();
@@ -342,10 +342,6 @@ impl<'a> Metric<'a> {
             patch.replace(at.clone(), Vec::new());
         }
         patch.write(out);
-    }
-
-    fn occurrences(&self, number: u32) -> impl Iterator<Item = Range<usize>> {
-        self.singular.iter().filter(move |(field, _)| *field == number).map(|(_, range)| range.clone())
     }
 
     /// Appends the data with the points of a part only.

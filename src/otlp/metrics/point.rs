@@ -24,7 +24,6 @@ pub struct Point<'a> {
     raw: &'a [u8],
     /// The number of the field differs from kind to kind and is told when it is written.
     attributes: AttributeList<'a, 1>,
-    edited: bool,
     /// The part of the metric that it belongs to now; `None` if it was dropped.
     part: Option<Part>,
 }
@@ -40,7 +39,7 @@ impl<'a> Point<'a> {
             }
         }
         attributes.settle();
-        Point { kind, raw, attributes, edited: false, part: Some(Part::SELF) }
+        Point { kind, raw, attributes, part: Some(Part::SELF) }
     }
 
     // --- reading -------------------------------------------------------------------------------
@@ -109,34 +108,29 @@ impl<'a> Point<'a> {
 
     /// Whether its own bytes changed.
     pub fn is_edited(&self) -> bool {
-        self.edited
+        self.attributes.is_edited()
     }
 
     // --- editing -------------------------------------------------------------------------------
 
     /// As [`Span::set`](crate::otlp::span::Span::set).
     pub fn set<'v>(&mut self, key: &str, value: impl Into<Value<'v>>) {
-        self.edited |= self.attributes.set(key, &value.into());
+        self.attributes.set(key, &value.into());
     }
 
     /// As [`Span::remove`](crate::otlp::span::Span::remove).
     pub fn remove(&mut self, key: &str) -> bool {
-        let removed = self.attributes.remove(key);
-        self.edited |= removed;
-        removed
+        self.attributes.remove(key)
     }
 
     /// As [`Span::rename`](crate::otlp::span::Span::rename).
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
-        let renamed = self.attributes.rename(from, to);
-        self.edited |= renamed;
-        renamed
+        self.attributes.rename(from, to)
     }
 
     /// Takes back what was done to the attributes.
     pub fn restore(&mut self) {
         self.attributes.restore();
-        self.edited = false;
     }
 
     /// Gives the point to a part of its metric, which [`Metric::part`](super::Metric::part) gave.
