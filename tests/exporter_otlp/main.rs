@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "../support/authority.rs"]
+mod authority;
 #[path = "../support/backend.rs"]
 mod backend;
 #[path = "../support/raw.rs"]
