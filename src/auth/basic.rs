@@ -200,3 +200,78 @@ impl fmt::Debug for Users {
         f.debug_struct("Users").field("users", &self.known.get().passwords.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// `slow` has the password `a`, by a test vector of jBCrypt.
+    const SLOW: &str = "slow:$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe";
+
+    fn users(inline: &str) -> Arc<Users> {
+        Arc::new(Users::follow("basicauth", &Htpasswd { file: None, inline: Some(inline.into()) }).unwrap())
+    }
+
+    fn header(credentials: &str) -> HeaderValue {
+        HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(credentials))).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_checked_is_remembered_within_bounds_and_apart() {
+        let users = users(SLOW);
+        assert_eq!(users.check(&header("slow:a")).await, Ok(()));
+        // Nobody can check a password now; what is known needs nobody.
+        let turn = users.turn.acquire().await.unwrap();
+        assert_eq!(users.check(&header("slow:a")).await, Ok(()));
+        let known = users.known.get();
+        for guess in 0..10 * REMEMBERED {
+            known.remember(known.tagger.tag(&guess.to_be_bytes()), false);
+        }
+        let checked = known.checked.lock().unwrap();
+        assert!(checked.wrong.len() <= REMEMBERED && checked.right.len() == 1);
+        drop((checked, turn));
+        assert_eq!(users.check(&header("slow:b")).await, Err(Denied::Unauthenticated));
+        let _turn = users.turn.acquire().await.unwrap();
+        assert_eq!(users.check(&header("slow:b")).await, Err(Denied::Unauthenticated));
+    }
+
+    #[tokio::test]
+    async fn few_wait_for_a_check_and_the_others_come_back() {
+        let users = users(SLOW);
+        let turn = users.turn.acquire().await.unwrap();
+        let waiting: Vec<_> = (0..WAITING)
+            .map(|guess| {
+                let users = Arc::clone(&users);
+                // A name that nobody has waits as long as one that is there.
+                let name = if guess % 2 == 0 { "slow" } else { "nobody" };
+                tokio::spawn(async move { users.check(&header(&format!("{name}:{guess}"))).await })
+            })
+            .collect();
+        while users.waiting.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(users.check(&header("slow:one more")).await, Err(Denied::Busy));
+        drop(turn);
+        for waited in waiting {
+            assert_eq!(waited.await.unwrap(), Err(Denied::Unauthenticated));
+        }
+        assert_eq!(users.check(&header("slow:a")).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_later_line_wins_and_the_text_wins_over_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("htpasswd");
+        std::fs::write(&file, "# users\na:one\na:two\nb:file\nc:file\n").unwrap();
+        let settings = Htpasswd { file: Some(file), inline: Some("b:text".into()) };
+        let users = Users::follow("basicauth", &settings).unwrap();
+        for (credentials, is) in
+            [("a:two", true), ("a:one", false), ("b:text", true), ("b:file", false), ("c:file", true)]
+        {
+            assert_eq!(users.check(&header(credentials)).await.is_ok(), is, "{credentials}");
+        }
+        assert!(!format!("{users:?} {settings:?}").contains("text"));
+    }
+}

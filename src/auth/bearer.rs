@@ -105,3 +105,42 @@ impl fmt::Debug for Tokens {
         f.debug_struct("Tokens").field("scheme", &self.scheme).field("tokens", &self.tags.len()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn settings(filename: &std::path::Path) -> Bearer {
+        let header = http::header::AUTHORIZATION;
+        Bearer { scheme: "Bearer".into(), header, tokens: Vec::new(), filename: Some(filename.to_owned()) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_follow_their_file_and_a_blank_line_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokens");
+        std::fs::write(&file, "one\r\n\n two \n").unwrap();
+        let tokens = follow("bearertokenauth", &settings(&file)).unwrap();
+        let knows = |text: &'static str| tokens.get().knows(&HeaderValue::from_static(text));
+        assert!(knows("Bearer one") && knows("Bearer two"));
+        assert!(!knows("Bearer ") && !knows("Bearer") && !knows("Bearer three"));
+        assert_eq!(tokens.get().own(), "Bearer one");
+        std::fs::write(&file, "three").unwrap();
+        tokio::time::sleep(LOOK_EVERY + Duration::from_secs(1)).await;
+        assert!(knows("Bearer three") && !knows("Bearer one"));
+        // An empty file lets in who was let in before, and says so.
+        std::fs::write(&file, "").unwrap();
+        tokio::time::sleep(LOOK_EVERY * 2).await;
+        assert!(knows("Bearer three") && !knows("Bearer "));
+    }
+
+    #[test]
+    fn nothing_of_a_token_is_shown() {
+        let settings = Bearer { tokens: vec!["hunter2".into()], filename: None, ..settings("x".as_ref()) };
+        let tokens = Tokens::load(&settings).unwrap();
+        let own = tokens.own();
+        assert!(own.is_sensitive() && !format!("{settings:?} {tokens:?} {own:?}").contains("hunter2"));
+    }
+}

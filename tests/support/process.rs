@@ -96,6 +96,19 @@ impl Running {
         panic!("{} did not end:\n{}", self.name, self.log());
     }
 
+    /// Waits until it says that it is ready, or ends.
+    pub fn until_ready_or_ended(&mut self) {
+        let began = Instant::now();
+        while !self.log().lines().any(|line| line.ends_with(" ready")) {
+            if self.child.try_wait().unwrap().is_some() {
+                self.readers.drain(..).for_each(|reader| reader.join().unwrap());
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{}: neither ready nor ended:\n{}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Sends SIGTERM and waits; the exit code.
     pub fn terminate(&mut self) -> Option<i32> {
         self.signal("TERM");
@@ -137,7 +150,12 @@ impl Dragoman {
     /// Runs the binary on a configuration whose listeners are all on port 0, and waits until it
     /// is ready.
     pub fn start(config: &Path) -> Dragoman {
-        let mut process = Running::start("dragoman", Dragoman::command().arg("--config").arg(config));
+        Dragoman::start_command(Dragoman::command().arg("--config").arg(config))
+    }
+
+    /// As [`Dragoman::start`], with a command of the test's own.
+    pub fn start_command(command: &mut Command) -> Dragoman {
+        let mut process = Running::start("dragoman", command);
         let log =
             process.wait_for("ready", |log| log.lines().any(|line| line.ends_with(" ready")).then(|| log.to_owned()));
         let address = |what: &str| {
