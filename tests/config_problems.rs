@@ -101,7 +101,9 @@ fn an_exporters_keys() {
         ),
         (
             "    timeout: !duration 5s\n",
-            &["9:14: exporters.otlp/x.timeout: the tag !duration is not supported; leave it out"],
+            &[
+                "9:14: exporters.otlp/x.timeout: a tag is not supported; leave it out, or quote the value if it begins with !",
+            ],
         ),
         (
             "    timeout: ${env:NOBODY}\n",

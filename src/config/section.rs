@@ -419,6 +419,9 @@ impl<'c> Field<'c> {
     /// `host:port` of a server; a port is needed and 0 is none.
     pub fn server(&self, expected: &str) -> Option<String> {
         let Some(text) = self.words() else { return self.wrong(expected) };
+        if text.contains('?') {
+            return self.hidden().refuse_with("is not host:port", expected);
+        }
         match scalar::host_port(text) {
             Ok(("", _)) => self.refuse_with("has no host", expected),
             Ok((_, 0)) => self.refuse_with("has port 0, where nobody can be reached", expected),
@@ -489,7 +492,7 @@ impl<'c> Field<'c> {
             Value::Scalar(scalar) if scalar.kind == Kind::Null => "nothing".to_owned(),
             // What looks like credentials in a URL, or can hold them.
             Value::Scalar(scalar) if scalar.text.contains('@') => "the value".to_owned(),
-            Value::Scalar(Scalar { text, .. }) if text.contains("://") && text.contains('?') => {
+            Value::Scalar(Scalar { text, .. }) if text.contains("//") && text.contains('?') => {
                 format!("{:?}", shortened(text.split('?').next().unwrap_or_default()) + "?...")
             }
             Value::Scalar(scalar) => match scalar.kind {
