@@ -19,3 +19,4 @@ pub mod pipeline;
 pub mod processor;
 pub mod receiver;
 pub mod service;
+pub mod storage;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use dragoman::config::{Source, Warning};
-use dragoman::exporter::settings::{Compression, Otlp, Queue, Retry, Tls, Transport};
+use dragoman::exporter::settings::{Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport};
 use dragoman::otlp::Signal;
 use dragoman::otlp::span::{Kind, StatusCode};
 use dragoman::processor::settings::{Drop, Genai, Mapping, MemoryLimiter, NativeMetrics, Originals, Pattern, Target};
@@ -185,6 +185,7 @@ service: { pipelines: { traces: { receivers: [otlp], exporters: [debug] } } }
 #[test]
 fn every_key_of_an_otlp_exporter() {
     let exporter = "otlp_http/x: { endpoint: 'http://a:4318', traces_endpoint: 'http://b/t', headers: { X-One: 1.10, x-two: 'on' }, compression: zstd, timeout: 1m30s,
+    proxy_url: 'http://proxy:3128', http2_read_idle_timeout: 20s, http2_ping_timeout: 3s,
     tls: { insecure: true, insecure_skip_verify: true, ca_file: /ca.pem, server_name_override: b },
     retry_on_failure: { enabled: false, initial_interval: 1s, randomization_factor: 0, multiplier: 2, max_interval: 3s, max_elapsed_time: 0 },
     sending_queue: { enabled: false, num_consumers: 3, sizer: bytes, queue_size: 100000 } }";
@@ -207,6 +208,12 @@ fn every_key_of_an_otlp_exporter() {
                 server_name_override: Some("b".into()),
                 ..Tls::default()
             },
+            keepalive: Some(Keepalive {
+                time: Duration::from_secs(20),
+                timeout: Duration::from_secs(3),
+                permit_without_stream: true,
+            }),
+            proxy_url: Some("http://proxy:3128".into()),
             retry: Retry {
                 enabled: false,
                 initial_interval: Duration::from_secs(1),

@@ -197,8 +197,16 @@ fn the_generated_requests_are_worth_the_name() {
 #[test]
 fn the_corpus_of_the_fuzz_targets_holds() {
     type Target = fn(&[u8]);
-    let targets: [(&str, Target); 3] =
-        [("engine", target::engine), ("check", target::check), ("json_decode", target::json_decode)];
+    let targets: [(&str, Target); 8] = [
+        ("engine", target::engine),
+        ("edits_logs", target::edits_logs),
+        ("edits_metrics", target::edits_metrics),
+        ("check", target::check),
+        ("json_decode", target::json_decode),
+        ("yaml", target::yaml),
+        ("decompress", target::decompress),
+        ("grpc_frames", target::grpc_frames),
+    ];
     for (name, target) in targets {
         let folder = format!("{}/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
         let mut inputs = 0;

@@ -84,6 +84,7 @@ exporters:
     endpoint: http://127.0.0.1:{good}
     traces_endpoint: http://127.0.0.1:{good}/v1/traces?api_key={MARK}
     headers: {{ x-api-key: {MARK}, x-env: \"${{env:SECRET}}\", x-default: \"${{env:NO_SUCH:-{MARK}}}\" }}
+    proxy_url: http://proxy:{MARK}@127.0.0.1:{good}
     auth: {{ authenticator: basicauth/client }}
   otlp_http/bad:
     endpoint: http://127.0.0.1:{bad}?api_key={MARK}
@@ -132,7 +133,7 @@ fn nothing_that_runs_shows_a_secret() {
     let path = file(&folder, "config.yaml", &config(&folder, [good, bad], &key));
     let mut command = Dragoman::command();
     command.env("SECRET", format!("{MARK}-of-env")).env("RUST_BACKTRACE", "1").arg("--config").arg(&path);
-    let mut dragoman = Dragoman::start_command(&mut command);
+    let mut dragoman = Dragoman::run(&mut command);
 
     let spans = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(SPANS)).unwrap();
     let mut shown = String::new();
@@ -240,6 +241,9 @@ fn no_broken_configuration_shows_a_secret() {
         (format!("endpoint: http://127.0.0.1:5?api_key={MARK}"), format!("endpoint: //127.0.0.1:1/?api_key={MARK}")),
         ("endpoint: 127.0.0.1:1\n".to_owned(), format!("endpoint: 127.0.0.1:1?api_key={MARK}\n")),
         ("endpoint: 127.0.0.1:1\n".to_owned(), format!("endpoint: me:{MARK}@127.0.0.1:1\n")),
+        ("proxy_url: http://".to_owned(), "proxy_url: socks5://".to_owned()),
+        ("proxy_url: http://".to_owned(), format!("proxy_url: {MARK}://")),
+        ("proxy_url: http://".to_owned(), format!("proxy_url: http://{MARK} ")),
         // From the environment.
         ("endpoint: 127.0.0.1:1\n".to_owned(), "endpoint: ${env:SECRET}\n".to_owned()),
         ("level: debug".to_owned(), "level: ${env:SECRET}".to_owned()),

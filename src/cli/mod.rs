@@ -13,6 +13,7 @@
 
 mod demo;
 mod explain;
+mod log;
 mod paint;
 mod run;
 

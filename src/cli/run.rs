@@ -1,12 +1,11 @@
 //! `dragoman`: configuration first, then ports, then telemetry; until a signal asks for the end.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{EXIT_CONFIGURATION, EXIT_LOST, load};
+use super::{EXIT_CONFIGURATION, EXIT_LOST, load, log};
 use crate::service::plan::Plan;
 use crate::service::start::{Address, Running, StartError, start};
 use crate::service::stop::Stopped;
@@ -25,15 +24,7 @@ pub(super) fn run(config: &[String]) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(color)
-        .with_target(false)
-        .with_max_level(plan.telemetry.log_level)
-        // It would report a broken standard error on standard error, which panics.
-        .log_internal_errors(false)
-        .init();
+    log::start(plan.telemetry.log_level);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

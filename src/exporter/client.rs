@@ -5,34 +5,34 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::buf::Chain;
 use bytes::{Buf, Bytes, BytesMut};
-use http::header::{HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use http::header::{HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{Method, Request, Response, Uri};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client as Hyper;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use prost::Message as _;
 use thiserror::Error;
 
+use super::proxy::{Proxies, Route};
 use super::retry::Failure;
-use super::settings::Transport;
+use super::settings::{Keepalive, Transport};
 use super::text::{chain, escaped};
 use super::tls::Connector;
 use crate::auth::Credentials;
 use crate::config::Secret;
 use crate::otlp::response::ExportResponse;
 
-/// How much of an answer is read. The Collector reads as much; OTLP allows a client 4 MiB.
-const ANSWER_LIMIT: usize = 64 * 1024;
+/// How much of an answer is read, and more is a failure for good (OTLP 1.11, "Response size").
+const ANSWER_LIMIT: usize = 4 << 20;
 
-/// A connection on which a request waits and nothing comes back is asked for a sign of life after
-/// this long, so that a peer that vanished without a word does not hold up every later request.
-const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// How much of a refusal's words is read: they are cut for the log anyway.
+const WORDS_LIMIT: usize = 64 << 10;
 
 /// How much of a backend's message goes into a log line, in characters.
 pub(crate) const MESSAGE_LIMIT: usize = 300;
@@ -68,6 +68,46 @@ pub(crate) struct Client {
     hyper: Hyper<Connector, Payload>,
     headers: HeaderMap,
     credentials: Option<Arc<Credentials>>,
+    transport: Transport,
+    proxies: Arc<Proxies>,
+}
+
+/// To whom a request goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// The configured endpoint, for which the configured headers are.
+    Own,
+    /// Whom the endpoint redirected to: the configured headers, which hold its credentials, stay out.
+    Other,
+}
+
+/// An answer that has begun to come.
+pub(crate) struct Answered {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) lease: Lease,
+}
+
+/// The use of a connection by one request. Given up before the answer is whole, which is what a
+/// timeout does, it keeps later requests off that connection: a peer that vanished without a word
+/// answers none of them either, and TCP itself takes a quarter of an hour to notice. What else is
+/// under way on the connection may still end there.
+pub(crate) struct Lease(Option<CaptureConnection>);
+
+impl Lease {
+    /// The answer is whole.
+    pub(crate) fn done(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take()
+            && let Some(connection) = connection.connection_metadata().as_ref()
+        {
+            connection.poison();
+        }
+    }
 }
 
 impl Client {
@@ -77,44 +117,63 @@ impl Client {
         connector: Connector,
         headers: &[(String, Secret)],
         credentials: Option<Arc<Credentials>>,
+        keepalive: Option<Keepalive>,
+        proxies: Arc<Proxies>,
     ) -> Result<Self, HeaderError> {
         let mut hyper = Hyper::builder(TokioExecutor::new());
-        hyper
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .http2_only(transport == Transport::Grpc)
-            .http2_keep_alive_interval(KEEP_ALIVE)
-            .http2_keep_alive_timeout(KEEP_ALIVE / 2);
-        Ok(Client { hyper: hyper.build(connector), headers: header_map(headers)?, credentials })
+        hyper.timer(TokioTimer::new()).pool_timer(TokioTimer::new()).http2_only(transport == Transport::Grpc);
+        if let Some(keepalive) = keepalive {
+            hyper
+                .http2_keep_alive_interval(keepalive.time)
+                .http2_keep_alive_timeout(keepalive.timeout)
+                .http2_keep_alive_while_idle(keepalive.permit_without_stream);
+        }
+        Ok(Client { hyper: hyper.build(connector), headers: header_map(headers)?, credentials, transport, proxies })
     }
 
     /// Posts `payload`. `headers` are the transport's own; they win over the configured ones.
     pub(crate) async fn post(
         &self,
+        peer: Peer,
         uri: &Uri,
-        headers: HeaderMap,
+        headers: &HeaderMap,
         payload: Payload,
-    ) -> Result<Response<Incoming>, Failure> {
+    ) -> Result<Answered, Failure> {
         let mut request = Request::new(payload);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
-        *request.headers_mut() = self.headers.clone();
-        if let Some(credentials) = &self.credentials {
+        *request.headers_mut() = match peer {
+            Peer::Own => self.headers.clone(),
+            Peer::Other => HeaderMap::from_iter([(USER_AGENT, AGENT)]),
+        };
+        if let (Peer::Own, Some(credentials)) = (peer, &self.credentials) {
             let (name, value) = credentials.header();
             request.headers_mut().insert(name, value);
         }
         // Unlike `extend`, this replaces all values of a name.
-        for (name, value) in &headers {
+        for (name, value) in headers {
             request.headers_mut().insert(name, value.clone());
         }
-        // No answer at all is always worth another attempt.
-        self.hyper.request(request).await.map_err(|error| Failure::Retryable(chain(&error), None))
+        // Meant for the proxy that reads the request, and for nobody behind it.
+        if let Route::Forward(proxy) = self.proxies.route(self.transport, uri)
+            && let Some(authorization) = &proxy.authorization
+        {
+            request.headers_mut().insert(PROXY_AUTHORIZATION, authorization.clone());
+        }
+        let lease = Lease(Some(capture_connection(&mut request)));
+        match self.hyper.request(request).await {
+            Ok(response) => Ok(Answered { response, lease }),
+            // No answer at all is always worth another attempt.
+            Err(error) => Err(Failure::Retryable(chain(&error), None)),
+        }
     }
 }
 
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("dragoman/", env!("CARGO_PKG_VERSION")));
+
 fn header_map(configured: &[(String, Secret)]) -> Result<HeaderMap, HeaderError> {
     let mut headers = HeaderMap::new();
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("dragoman/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(USER_AGENT, AGENT);
     for (name, value) in configured {
         let key: HeaderName = name.parse().map_err(|_| HeaderError::Name { name: name.clone() })?;
         let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| HeaderError::Value { name: name.clone() })?;
@@ -169,7 +228,7 @@ impl Body for Payload {
 /// An answer's body, as far as it was read.
 #[derive(Debug, Default)]
 pub(crate) struct Read {
-    /// At most [`ANSWER_LIMIT`] bytes.
+    /// At most as many bytes as were asked for.
     pub(crate) body: BytesMut,
     /// What stood after it.
     pub(crate) trailers: Option<HeaderMap>,
@@ -177,13 +236,22 @@ pub(crate) struct Read {
     pub(crate) cut: bool,
 }
 
-/// Reads an answer's body up to the limit.
-pub(crate) async fn read(mut incoming: Incoming) -> Result<Read, Failure> {
+/// Reads a successful answer's body up to what OTLP lets a client read.
+pub(crate) async fn read(incoming: Incoming) -> Result<Read, Failure> {
+    read_to(incoming, ANSWER_LIMIT).await
+}
+
+/// Reads the words of a refusal, or their begin.
+pub(crate) async fn read_words(incoming: Incoming) -> BytesMut {
+    read_to(incoming, WORDS_LIMIT).await.unwrap_or_default().body
+}
+
+async fn read_to(mut incoming: Incoming, limit: usize) -> Result<Read, Failure> {
     let mut read = Read::default();
     while let Some(frame) = incoming.frame().await {
         let frame = frame.map_err(|error| Failure::Retryable(chain(&error), None))?;
         match frame.into_data() {
-            Ok(data) if data.len() > ANSWER_LIMIT - read.body.len() => {
+            Ok(data) if data.len() > limit - read.body.len() => {
                 read.cut = true;
                 return Ok(read);
             }

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use prost::Message as _;
 use tonic::{Code, Status};
 
-use super::client::{Client, MESSAGE_LIMIT, Payload, Taken, read, taken, too_long};
+use super::client::{Answered, Client, MESSAGE_LIMIT, Payload, Peer, Taken, read, taken, too_long};
 use super::compress::Message;
 use super::delivery::Call;
 use super::endpoint::Endpoint;
@@ -77,7 +77,10 @@ impl Grpc {
         prefix.put_u8(u8::from(encoding.is_some()));
         prefix.put_u32(length);
         let payload = Payload::new(prefix.freeze(), message.body.clone());
-        answer(self.client.post(&self.endpoint.uri, headers, payload).await?).await
+        let Answered { response, lease } = self.client.post(Peer::Own, &self.endpoint.uri, &headers, payload).await?;
+        let answer = answer(response).await;
+        lease.done();
+        answer
     }
 }
 

@@ -12,6 +12,7 @@ use super::endpoint::{EndpointError, endpoints};
 use super::grpc::Grpc;
 use super::http::Http;
 use super::observe::{Observer, QueueState};
+use super::proxy::{Proxies, ProxyError};
 use super::settings::{Otlp, Transport};
 use super::tls::Connector;
 use crate::auth::Credentials;
@@ -32,6 +33,9 @@ pub enum StartError {
     /// Its headers.
     #[error(transparent)]
     Header(#[from] HeaderError),
+    /// Its proxy, or the environment's.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
 }
 
 /// A running OTLP exporter. It may stand at the end of any number of pipelines.
@@ -63,8 +67,15 @@ impl OtlpExporter {
     ) -> Result<OtlpExporter, StartError> {
         let endpoints = endpoints(settings)?;
         let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
-        let connector = Connector::new(&format!("exporters.{name}"), settings.transport, &settings.tls, encrypted)?;
-        let client = Arc::new(Client::new(settings.transport, connector, &settings.headers, credentials)?);
+        let proxies = Arc::new(match &settings.proxy_url {
+            Some(url) => Proxies::fixed(url.reveal())?,
+            None => Proxies::of_environment(&|name| std::env::var(name).ok())?,
+        });
+        let path = format!("exporters.{name}");
+        let connector = Connector::new(&path, settings.transport, &settings.tls, encrypted, proxies.clone())?;
+        let client =
+            Client::new(settings.transport, connector, &settings.headers, credentials, settings.keepalive, proxies)?;
+        let client = Arc::new(client);
         let name: Arc<str> = name.into();
         let lane_settings = delivery::Settings {
             name: name.clone(),

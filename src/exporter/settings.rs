@@ -53,10 +53,33 @@ pub struct Otlp {
     pub authenticator: Option<String>,
     /// `tls`.
     pub tls: Tls,
+    /// `keepalive` (gRPC), `http2_read_idle_timeout` and `http2_ping_timeout` (HTTP); `None` asks no peer
+    /// for a sign of life.
+    pub keepalive: Option<Keepalive>,
+    /// `proxy_url` (HTTP only); without it the environment decides. A secret if it holds a password.
+    pub proxy_url: Option<Secret>,
     /// `retry_on_failure`.
     pub retry: Retry,
     /// `sending_queue`.
     pub queue: Queue,
+}
+
+/// How an HTTP/2 connection is asked for a sign of life: a peer that does not answer a ping is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// `time`: a connection on which nothing came for so long is asked.
+    pub time: Duration,
+    /// `timeout`: it is closed if nothing came for so long after that.
+    pub timeout: Duration,
+    /// `permit_without_stream`: also a connection without a request under way.
+    pub permit_without_stream: bool,
+}
+
+/// The Collector's.
+impl Default for Keepalive {
+    fn default() -> Self {
+        Keepalive { time: Duration::from_secs(10), timeout: Duration::from_secs(10), permit_without_stream: false }
+    }
 }
 
 /// `retry_on_failure`.
@@ -123,13 +146,15 @@ impl Otlp {
             timeout,
             authenticator: None,
             tls: Tls::default(),
+            keepalive: Some(Keepalive::default()),
+            proxy_url: None,
             retry: Retry::default(),
             queue: Queue::default(),
         }
     }
 }
 
-/// Without what can be a secret: the headers' values, and the endpoints, whose URLs can hold a key.
+/// Without what can be a secret: the headers' values, and URLs, which can hold a key or a password.
 impl fmt::Debug for Otlp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
@@ -139,6 +164,7 @@ impl fmt::Debug for Otlp {
             .field("compression", &self.compression)
             .field("timeout", &self.timeout)
             .field("tls", &self.tls)
+            .field("keepalive", &self.keepalive)
             .field("retry", &self.retry)
             .field("queue", &self.queue)
             .finish_non_exhaustive()
@@ -187,6 +213,7 @@ mod tests {
     fn secrets_stay_out_of_debug_output() {
         let mut settings = Otlp::new(Transport::Http, "https://host?key=hunter2");
         settings.headers = vec![("authorization".into(), "Bearer hunter2".into())];
+        settings.proxy_url = Some("http://user:hunter2@proxy".into());
         let shown = format!("{settings:?}");
         assert!(shown.contains("authorization") && !shown.contains("hunter2"), "{shown}");
     }

@@ -59,17 +59,27 @@ pub(crate) fn push_escaped(out: &mut String, text: &str, limit: usize) {
             out.push('…');
             return;
         }
-        match character {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            // Bidirectional overrides reorder a whole line on a terminal.
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.extend(character.escape_unicode());
-            }
-            _ if character.is_control() => out.extend(character.escape_unicode()),
-            _ => out.push(character),
+        // Writing to a string does not fail.
+        write_escaped(out, character).ok();
+    }
+}
+
+/// Writes a character of foreign text, escaped if it is none to be seen.
+///
+/// # Errors
+/// Those of `out`.
+pub(crate) fn write_escaped(out: &mut dyn Write, character: char) -> std::fmt::Result {
+    match character {
+        '\n' => out.write_str("\\n"),
+        '\r' => out.write_str("\\r"),
+        '\t' => out.write_str("\\t"),
+        // Line and paragraph separators begin a line for some readers of logs; bidirectional
+        // overrides reorder a whole line on a terminal.
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            write!(out, "{}", character.escape_unicode())
         }
+        _ if character.is_control() => write!(out, "{}", character.escape_unicode()),
+        _ => out.write_char(character),
     }
 }
 
@@ -127,7 +137,7 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_speak_to_the_terminal() {
-        assert_eq!(escaped("a\x1b[2J\nb\u{202e}c", 100), "a\\u{1b}[2J\\nb\\u{202e}c");
+        assert_eq!(escaped("a\x1b[2J\nb\u{202e}c\u{2028}", 100), "a\\u{1b}[2J\\nb\\u{202e}c\\u{2028}");
         assert_eq!(escaped("ééé", 2), "éé…");
         assert_eq!(escaped("ééé", 3), "ééé");
     }

@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 
 use super::dialect::{Reason, Sign};
 use super::passes::PASSES;
-use super::read::{Claim, From, Outcome, Recognised, Source};
+use super::read::{Claim, From, Outcome, Recognised};
+use super::source::Source;
 use super::translate::{Batch, Translator, key_of};
 use crate::otlp::span::Span;
 use crate::otlp::traces::Origin;

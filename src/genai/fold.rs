@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::content::{self, write_value};
 use super::dialect::{EventMessage, List, Piece};
 use super::message::{Document, Json, Message, Part, ToolDefinition};
-use super::read::SourceEvent;
+use super::source::SourceEvent;
 use crate::otlp::value::Value;
 
 /// One piece with its numbers.

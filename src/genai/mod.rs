@@ -20,6 +20,7 @@ pub mod operation;
 mod passes;
 mod read;
 pub mod settings;
+mod source;
 mod tally;
 pub mod translate;
 mod usage;

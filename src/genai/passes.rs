@@ -8,7 +8,8 @@
 
 use std::collections::HashMap;
 
-use super::read::{Claim, From, Outcome, Source};
+use super::read::{Claim, From, Outcome};
+use super::source::Source;
 use super::tally::Tally;
 use super::translate::key_of;
 

@@ -8,6 +8,7 @@ mod attributes;
 pub mod check;
 pub mod compression;
 mod envelope;
+pub mod grpc_frame;
 pub mod id;
 pub mod json;
 pub mod log_record;

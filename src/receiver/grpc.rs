@@ -18,18 +18,15 @@ use super::intake::{Intake, Refused, Transport, plain};
 use super::reply::{self, Format, Reply};
 use super::settings;
 use crate::net::Handler;
-use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::compression::Compression;
 use crate::otlp::status::Status;
+use crate::otlp::{Signal, grpc_frame};
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-
-/// A message's compressed flag and its length.
-const PREFIX: usize = 5;
 
 /// The handler of the gRPC listener.
 #[derive(Debug)]
@@ -69,11 +66,9 @@ impl Grpc {
         let (signal, compression) = check(head, signal)?;
         self.intake.consumer.admit(signal)?;
         let limit = self.settings.max_message_bytes;
-        let frame = gather(body, self.settings.connection.body_timeout, |frame| {
-            Prefix::read(frame)?.expect(frame.len(), limit)
-        })
-        .await?;
-        let (compressed, message) = message(frame)?;
+        let come = |come: &[u8]| grpc_frame::expect(come, limit);
+        let frame = gather(body, self.settings.connection.body_timeout, come).await?;
+        let (compressed, message) = grpc_frame::message(frame)?;
         let compression = match (compressed, compression) {
             (false, _) => None,
             (true, Some(compression)) => Some(compression),
@@ -104,7 +99,7 @@ pub(super) fn refusal(refusal: &Refusal) -> Response<Reply> {
 /// An empty `Export*ServiceResponse`: `partial_success` is unset, since all was taken.
 fn success() -> Response<Reply> {
     let trailers = HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))]);
-    let mut response = Response::new(Reply::new(Bytes::from_static(&[0; PREFIX])).with_trailers(trailers));
+    let mut response = Response::new(Reply::new(Bytes::from_static(&[0; grpc_frame::PREFIX])).with_trailers(trailers));
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
     response.headers_mut().insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(Compression::ACCEPTED));
     response
@@ -135,61 +130,4 @@ fn check(head: &Parts, signal: Option<Signal>) -> Result<(Signal, Option<Compres
     let compression = Compression::from_name(encoding.unwrap_or("not text"))
         .map_err(|error| Refusal::new(Reason::UnsupportedEncoding, error.to_string()))?;
     Ok((signal, compression))
-}
-
-/// What the first bytes of a message say.
-#[derive(Debug, Clone, Copy)]
-enum Prefix {
-    /// Not all of them have come.
-    Partial,
-    Whole {
-        compressed: bool,
-        length: usize,
-    },
-}
-
-impl Prefix {
-    fn read(frame: &[u8]) -> Result<Prefix, Refusal> {
-        let &[flag, a, b, c, d, ..] = frame else { return Ok(Prefix::Partial) };
-        let compressed = match flag {
-            0 => false,
-            1 => true,
-            _ => {
-                let message = format!("a gRPC message's compressed flag is {flag}; expected 0 or 1");
-                return Err(Refusal::new(Reason::Malformed, message));
-            }
-        };
-        // No 32-bit length that does not fit passes a limit.
-        let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
-        Ok(Prefix::Whole { compressed, length })
-    }
-
-    /// How long the frame will be in all, unless so much cannot be taken or has come already.
-    fn expect(self, come: usize, limit: usize) -> Result<Option<usize>, Refusal> {
-        let Prefix::Whole { length, .. } = self else { return Ok(None) };
-        if length > limit {
-            let message = format!("a message of {length} bytes is over the limit of {limit} (max_recv_msg_size_mib)");
-            return Err(Refusal::new(Reason::TooLarge, message));
-        }
-        let whole = length.saturating_add(PREFIX);
-        if come > whole {
-            let message = format!("{} bytes follow the message; expected one message in a unary call", come - whole);
-            return Err(Refusal::new(Reason::Malformed, message));
-        }
-        Ok(Some(whole))
-    }
-}
-
-/// The message in a frame that has come to its end, and whether it is compressed.
-fn message(mut frame: Bytes) -> Result<(bool, Bytes), Refusal> {
-    let Prefix::Whole { compressed, length } = Prefix::read(&frame)? else {
-        let message = format!("the call holds {} bytes and no message; expected one", frame.len());
-        return Err(Refusal::new(Reason::Malformed, message));
-    };
-    let message = frame.split_off(PREFIX.min(frame.len()));
-    if message.len() != length {
-        let message = format!("the message ends after {} of {length} bytes", message.len());
-        return Err(Refusal::new(Reason::Malformed, message));
-    }
-    Ok((compressed, message))
 }

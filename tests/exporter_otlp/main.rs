@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod answers;
 #[path = "../support/authority.rs"]
 mod authority;
 #[path = "../support/backend.rs"]
 mod backend;
+mod connection;
+#[path = "../support/faulty.rs"]
+mod faulty;
+mod proxy;
 #[path = "../support/raw.rs"]
 mod raw;
 mod tls;
@@ -57,7 +62,11 @@ struct Rig {
 
 impl Rig {
     fn new(transport: Transport, backend: &Backend, change: impl FnOnce(&mut Otlp)) -> Rig {
-        let mut settings = Otlp::new(transport, format!("http://{}", backend.address));
+        Rig::at(transport, backend.address, change)
+    }
+
+    fn at(transport: Transport, address: std::net::SocketAddr, change: impl FnOnce(&mut Otlp)) -> Rig {
+        let mut settings = Otlp::new(transport, format!("http://{address}"));
         // An answer on loopback needs no patience, and a machine under load needs much.
         settings.timeout = Duration::from_secs(60);
         settings.retry = Retry { initial_interval: Duration::from_millis(1), ..Retry::default() };
@@ -259,7 +268,7 @@ async fn what_cannot_succeed_is_sent_once() {
                 Reply::Http(401, vec![], Bytes::new()),
                 Reply::Http(413, vec![], Bytes::new()),
                 Reply::Http(500, vec![("retry-after", "0".into())], Bytes::new()),
-                Reply::Http(307, vec![("location", "/elsewhere".into())], Bytes::new()),
+                Reply::Http(302, vec![("location", "/elsewhere".into())], Bytes::new()),
                 Reply::Ok(Bytes::from_static(b"\xff\xff")),
                 Reply::Ok(noise(100_000)),
             ],

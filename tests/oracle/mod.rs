@@ -5,10 +5,15 @@
 #![allow(dead_code, reason = "each of the programs that share this uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "an oracle reports by panicking")]
 
+pub(crate) mod config;
+pub(crate) mod decompress;
 pub(crate) mod edits;
 pub(crate) mod engine;
+pub(crate) mod frames;
 pub(crate) mod generate;
 pub(crate) mod metrics;
+#[path = "../support/raw.rs"]
+mod raw;
 pub(crate) mod records;
 pub(crate) mod target;
 

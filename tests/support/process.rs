@@ -150,11 +150,16 @@ impl Dragoman {
     /// Runs the binary on a configuration whose listeners are all on port 0, and waits until it
     /// is ready.
     pub fn start(config: &Path) -> Dragoman {
-        Dragoman::start_command(Dragoman::command().arg("--config").arg(config))
+        Dragoman::run(Dragoman::command().arg("--config").arg(config))
+    }
+
+    /// As [`Dragoman::start`], with a working folder.
+    pub fn start_in(folder: &Path, config: &Path) -> Dragoman {
+        Dragoman::run(Dragoman::command().current_dir(folder).arg("--config").arg(config))
     }
 
     /// As [`Dragoman::start`], with a command of the test's own.
-    pub fn start_command(command: &mut Command) -> Dragoman {
+    pub fn run(command: &mut Command) -> Dragoman {
         let mut process = Running::start("dragoman", command);
         let log =
             process.wait_for("ready", |log| log.lines().any(|line| line.ends_with(" ready")).then(|| log.to_owned()));

@@ -2,11 +2,14 @@
 //! Collector has no counterpart here, one that only tunes is warned about, and one on which safety,
 //! delivery or content depends is refused.
 
+use std::time::Duration;
+
 use http::{HeaderName, HeaderValue};
 
-use super::{Compression, Otlp, Queue, Retry, Tls, Transport};
+use super::{Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport};
 use crate::auth;
 use crate::config::{Field, Secret, Section};
+use crate::exporter::proxy::Proxies;
 
 /// A queue below this cannot hold one usual request, and a number below it is probably meant in
 /// requests, as the Collector counts (1000 by default).
@@ -15,17 +18,16 @@ const LEAST_QUEUE: usize = 64 << 10;
 /// A queue size without `sizer: bytes` below this is asked about: nobody means so few bytes.
 const LIKELY_QUEUE: usize = 1 << 20;
 
+/// How long Go's HTTP/2 client waits for an answer to a ping.
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(15);
+
 const COMPRESSIONS: &[(&str, Compression)] =
     &[("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
 
-const NOT_SUPPORTED: &[(&str, &str)] = &[
-    ("middlewares", "leave it out; there are no middleware extensions here"),
-    ("proxy_url", "this version connects directly"),
-];
+const NOT_SUPPORTED: &[(&str, &str)] = &[("middlewares", "leave it out; there are no middleware extensions here")];
 
 const WITHOUT_EFFECT_GRPC: &[(&str, &str)] = &[
     ("balancer_name", "one connection is enough for a sidecar"),
-    ("keepalive", "a broken connection is opened again"),
     ("wait_for_ready", "failed exports are retried"),
     ("read_buffer_size", "buffers grow and shrink with the requests"),
     ("write_buffer_size", "buffers grow and shrink with the requests"),
@@ -41,8 +43,6 @@ const WITHOUT_EFFECT_HTTP: &[(&str, &str)] = &[
     ("max_conns_per_host", "connections are as many as num_consumers"),
     ("idle_conn_timeout", "idle connections are closed in time"),
     ("disable_keep_alives", "connections are kept"),
-    ("http2_read_idle_timeout", "a broken connection is opened again"),
-    ("http2_ping_timeout", "a broken connection is opened again"),
     ("force_attempt_http2", "the server decides"),
     ("cookies", "cookies are not kept"),
     ("compression_params", "the fastest level is used"),
@@ -60,8 +60,19 @@ pub fn read_grpc(section: &mut Section<'_>) -> Otlp {
             field.warn("is called with TLS; for plain text, which most servers speak on port 4317, set tls: { insecure: true }");
         }
     }
+    if let Some(mut section) = section.section("keepalive") {
+        let default = Keepalive::default();
+        otlp.keepalive = Some(Keepalive {
+            time: section.interval("time").unwrap_or(default.time),
+            timeout: section.interval("timeout").unwrap_or(default.timeout),
+            permit_without_stream: section.boolean("permit_without_stream").unwrap_or(false),
+        });
+    }
     section.without_effect(WITHOUT_EFFECT_GRPC);
-    section.not_supported(&[("authority", "tls.server_name_override")]);
+    section.not_supported(&[
+        ("authority", "tls.server_name_override"),
+        ("proxy_url", "gRPC goes through the proxy that HTTPS_PROXY names in the environment"),
+    ]);
     otlp
 }
 
@@ -101,9 +112,30 @@ pub fn read_http(section: &mut Section<'_>) -> Otlp {
         section.required("endpoint", BASE)
     };
     otlp.endpoint = base.and_then(|field| url(field, BASE)).unwrap_or_default();
+    if let Some(time) = section.duration("http2_read_idle_timeout").filter(|time| !time.is_zero()) {
+        let keepalive = Keepalive { time, timeout: HTTP2_PING_TIMEOUT, permit_without_stream: true };
+        otlp.keepalive = Some(keepalive);
+    }
+    if let (Some(timeout), Some(keepalive)) = (section.interval("http2_ping_timeout"), &mut otlp.keepalive) {
+        keepalive.timeout = timeout;
+    }
+    otlp.proxy_url = section.field("proxy_url").filter(|field| !field.is_null()).and_then(|field| proxy(&field));
     section.choice("encoding", &[("proto", ())]);
     section.without_effect(WITHOUT_EFFECT_HTTP);
     otlp
+}
+
+/// A proxy's URL. It is a secret if it holds a password, so no message shows it.
+fn proxy(field: &Field<'_>) -> Option<Secret> {
+    let text = if field.is_section() || field.is_list() { None } else { field.text() };
+    match text.map(|text| (Proxies::fixed(&text).is_ok(), text)) {
+        Some((_, text)) if text.is_empty() => None,
+        Some((true, text)) => Some(text.into()),
+        _ => {
+            field.refuse_key("is not a proxy that can be used", "http://host:port, or http://user:password@host:port");
+            None
+        }
+    }
 }
 
 fn read_common(section: &mut Section<'_>, transport: Transport) -> Otlp {

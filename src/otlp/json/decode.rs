@@ -28,6 +28,9 @@ pub fn decode(signal: Signal, body: &[u8]) -> std::result::Result<Vec<u8>, JsonE
     }
 }
 
+/// Steps from the beginning that are told of a path; the last three are told, too.
+const MOST_STEPS: usize = 12;
+
 #[cold]
 fn locate(body: &[u8], fault: Fault) -> JsonError {
     let before = String::from_utf8_lossy(body.get(..fault.at).unwrap_or(body));
@@ -46,10 +49,22 @@ fn locate(body: &[u8], fault: Fault) -> JsonError {
     }
     JsonError {
         problem: fault.problem,
-        path,
+        path: shortened(path),
         offset: fault.at,
         line: before.matches('\n').count() + 1,
         column: line.trim_start_matches('\u{feff}').chars().count() + 1,
+    }
+}
+
+/// The path to a value that is nested a hundred deep would hide what is said of it.
+fn shortened(path: String) -> String {
+    let steps: Vec<&str> = path.split('.').collect();
+    match steps.as_slice() {
+        [first @ .., _, _, _] if first.len() > MOST_STEPS => {
+            let (begin, end) = (steps.get(..MOST_STEPS), steps.get(steps.len() - 3..));
+            format!("{}.….{}", begin.unwrap_or_default().join("."), end.unwrap_or_default().join("."))
+        }
+        _ => path,
     }
 }
 
