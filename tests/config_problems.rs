@@ -76,9 +76,7 @@ fn an_exporters_keys() {
         ),
         (
             "    sending_queue: { storage: file_storage }\n",
-            &[
-                "9:22: exporters.otlp/x.sending_queue.storage: is not supported; the durable queue is not available in this version; leave it out: the queue is in memory",
-            ],
+            &["9:31: exporters.otlp/x.sending_queue.storage: \"file_storage\" is not defined under extensions"],
         ),
         (
             "    retry_on_failure: { randomization_factor: 2, multiplier: 0.5, max_elapsed_time: 1s }\n",
@@ -138,7 +136,7 @@ receivers:
       grpc: { endpoint: localhost }
       http: { max_request_body_size: 20MiB }
 processors:
-  batch:
+  queue_batch:
   drop/x: { rules: [ { name: { regex: 'a(b' } }, {} ] }
   memory_limiter: { check_interval: 0s }
 exporters:
@@ -154,7 +152,7 @@ service:
     let expected = "\
 4:25: receivers.otlp.protocols.grpc.endpoint: \"localhost\" has no port; expected host:port, such as 127.0.0.1:4317 or localhost:4317
 5:38: receivers.otlp.protocols.http.max_request_body_size: found \"20MiB\"; expected a whole number of bytes from 1024 to 1073741824
-7:3: processors.batch: is not a processor of this program; leave it out: requests are passed on as they come, acknowledged only once they are in every exporter's sending_queue
+7:3: processors.queue_batch: is not a processor of this program; put requests together with the batch processor, or with sending_queue.batch of an exporter
 8:39: processors.drop/x.rules[0].name.regex: \"a(b\" is not a regular expression: unclosed group, at character 2; expected a regular expression of the regex crate (as RE2: no look-around, no backreferences)
 8:50: processors.drop/x.rules[1]: names nothing; expected resource, scope, name, kind, status or attributes; all that are named must match
 9:3: processors.memory_limiter: has no limit; expected limit_mib, such as limit_mib: 256, or limit_percentage
@@ -290,20 +288,56 @@ fn what_comes_from_the_environment_is_never_shown() {
 #[test]
 fn what_has_no_effect_is_said() {
     let base = whole(
-        "    keepalive: { time: 30s }\n    wait_for_ready: false\n    sending_queue: { queue_size: 100000, batch: { min_size: 5 } }\n  debug:\n",
+        "    keepalive: { time: 30s }\n    wait_for_ready: false\n    sending_queue: { queue_size: 100000, enabled: false, batch: { min_size: 5 } }\n  debug:\n",
     );
     assert_eq!(
         warnings_of(&base),
         [
-            "9:5: warning: exporters.otlp/x.keepalive: has no effect here: a broken connection is opened again",
             "11:22: warning: exporters.otlp/x.sending_queue.queue_size: is in bytes here, not in requests; write sizer: bytes beside it if that is meant",
-            "11:42: warning: exporters.otlp/x.sending_queue.batch: has no effect here: requests go out as they came in",
+            "11:58: warning: exporters.otlp/x.sending_queue.batch: has no effect: without a queue (enabled: false) nothing waits",
             "12:3: warning: exporters.debug: is used by no pipeline and does not run",
         ]
     );
     let plain = whole("  otlp_grpc/y: { endpoint: jaeger:4317 }\n").replace("[otlp/x]", "[otlp/x, otlp_grpc/y]");
     let told = warnings_of(&plain);
     assert!(told.len() == 1 && told[0].contains("tls: { insecure: true }"), "{told:?}");
+}
+
+#[test]
+fn batches() {
+    let exporter = |settings: &str| problems_of(&whole(&format!("    sending_queue: {{ {settings} }}\n")));
+    assert_eq!(
+        exporter(
+            "batch: { min_size: 10, max_size: 9, flush_timeout: 0s, sizer: requests, partition: { metadata_keys: [x] } }"
+        ),
+        [
+            "9:22: exporters.otlp/x.sending_queue.batch: max_size is smaller than min_size (10); expected at least as much, or 0 for no limit",
+            "9:73: exporters.otlp/x.sending_queue.batch.flush_timeout: found \"0s\"; expected a duration longer than zero with its unit, such as 200ms, 5s or 1m30s",
+            "9:84: exporters.otlp/x.sending_queue.batch.sizer: \"requests\" is not how a batch is measured; items or bytes",
+            "9:107: exporters.otlp/x.sending_queue.batch.partition.metadata_keys: is not supported; leave it out: requests are put together whatever headers they came with",
+        ]
+    );
+    assert_eq!(
+        exporter("sizer: bytes, queue_size: 100000, batch: { min_size: 100001 }"),
+        [
+            "9:56: exporters.otlp/x.sending_queue.batch: min_size (100001) is more than the queue has room for; expected at most queue_size (100000)"
+        ]
+    );
+    let processor = |settings: &str| {
+        whole("").replace("exporters: [otlp/x]", "exporters: [otlp/x], processors: [batch]")
+            + &format!("processors:\n  batch: {{ {settings} }}\n")
+    };
+    assert_eq!(
+        problems_of(&processor("send_batch_size: 10, send_batch_max_size: 9, metadata_keys: [tenant]")),
+        [
+            "10:3: processors.batch: send_batch_max_size is smaller than send_batch_size (10); expected at least as much, or 0 for no limit",
+            "10:57: processors.batch.metadata_keys: is not supported; leave it out: requests are put together whatever headers they came with",
+        ]
+    );
+    assert_eq!(
+        warnings_of(&processor("metadata_keys: [], metadata_cardinality_limit: 1000")),
+        ["10:31: warning: processors.batch.metadata_cardinality_limit: has no effect here: there are no metadata_keys"]
+    );
 }
 
 #[test]
@@ -499,5 +533,67 @@ fn a_rule_for_native_metrics_that_there_is_not() {
     assert_eq!(list, ["3:28: processors.genai.native_metrics: found a list; expected replace, defer or both"]);
     for rule in ["replace", "defer", "both"] {
         assert_eq!(problems_of(&yaml.replace("replac }", &format!("{rule} }}"))), [""; 0]);
+    }
+}
+
+/// A queue on disk, and where its folder is named.
+#[test]
+fn the_storage_of_a_queue() {
+    let with = |storage: &str, extensions: &str, runs: &str| {
+        whole(&format!("    sending_queue: {{ storage: {storage} }}\n"))
+            .replace("service:\n", &format!("extensions: {{ {extensions} }}\nservice:\n  extensions: [{runs}]\n"))
+    };
+    let good = with("file_storage/a", "file_storage/a: { directory: /var/queues, timeout: 2s }", "file_storage/a");
+    assert_eq!(problems_of(&good), [""; 0]);
+    for (storage, extensions, runs, said) in [
+        (
+            "file_storage/b",
+            "file_storage/a: , health_check: ",
+            "file_storage/a",
+            "sending_queue.storage: \"file_storage/b\" is not defined under extensions; did you mean file_storage/a?",
+        ),
+        (
+            "file_storage",
+            "file_storage: , health_check: ",
+            "health_check",
+            "sending_queue.storage: \"file_storage\" does not run; expected file_storage in the list service.extensions too",
+        ),
+        (
+            "health_check",
+            "health_check: ",
+            "health_check",
+            "sending_queue.storage: \"health_check\" is an extension that keeps nothing; expected the id of a file_storage extension",
+        ),
+        (
+            "file_storage, enabled: false",
+            "file_storage: ",
+            "file_storage",
+            "sending_queue.storage: \"file_storage\" keeps nothing without a queue; expected enabled: true, or no storage",
+        ),
+    ] {
+        let told = problems_of(&with(storage, extensions, runs));
+        assert_eq!(told.len(), 1, "{told:?}");
+        let (place, rest) = told[0].split_once(": exporters.otlp/x.").unwrap();
+        assert!(place.split(':').all(|number| number.parse::<u32>().is_ok()), "{told:?}");
+        assert_eq!(rest, said);
+    }
+    let keys = "file_storage: { max_size: 10, directory_permissions: \"0500\", timeout: soon, dir: x }";
+    let told = problems_of(&with("file_storage", keys, "file_storage")).join("\n");
+    for said in [
+        "extensions.file_storage.max_size: 10 is too small for a queue; expected at least 65536 bytes, or 0 for no bound",
+        "extensions.file_storage.directory_permissions: \"0500\" locks this program out; expected the owner's rwx, as in 0750 or 0700",
+        "extensions.file_storage.timeout: found \"soon\"; expected a duration",
+        "extensions.file_storage.dir: unknown key",
+    ] {
+        assert!(told.contains(said), "{told}");
+    }
+    let keys = "file_storage: { fsync: false, recreate: true, compaction: { on_start: true, directory: /tmp } }";
+    let told = warnings_of(&with("file_storage", keys, "file_storage")).join("\n");
+    for said in [
+        "extensions.file_storage.fsync: is off: requests are acknowledged before they are on the disk, and a power failure loses them",
+        "extensions.file_storage.recreate: has no effect here",
+        "extensions.file_storage.compaction: has no effect here",
+    ] {
+        assert!(told.contains(said), "{told}");
     }
 }

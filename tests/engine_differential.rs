@@ -197,7 +197,7 @@ fn the_generated_requests_are_worth_the_name() {
 #[test]
 fn the_corpus_of_the_fuzz_targets_holds() {
     type Target = fn(&[u8]);
-    let targets: [(&str, Target); 8] = [
+    let targets: [(&str, Target); 9] = [
         ("engine", target::engine),
         ("edits_logs", target::edits_logs),
         ("edits_metrics", target::edits_metrics),
@@ -206,6 +206,7 @@ fn the_corpus_of_the_fuzz_targets_holds() {
         ("yaml", target::yaml),
         ("decompress", target::decompress),
         ("grpc_frames", target::grpc_frames),
+        ("split", target::split),
     ];
     for (name, target) in targets {
         let folder = format!("{}/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));

@@ -1,8 +1,12 @@
-//! From a queue to a backend: consumers that take a batch, attempt it until its fate is known, and
+//! From a queue to a backend: consumers that take what waits, attempt it until its fate is known, and
 //! account for every item of it.
 //!
-//! How a request is sent is a [`Call`]; when the next attempt is, is decided in [`super::retry`].
-//! There is one lane for each signal, so that a backend that takes no metrics holds up no traces.
+//! What goes out together is decided in [`merge`]; a request that is larger than the backend takes is
+//! cut, and every part has a fate of its own. How a request is sent is a [`Call`]; when the next
+//! attempt is, is decided in [`super::retry`]. There is one lane for each signal, so that a backend
+//! that takes no metrics holds up no traces.
+
+mod merge;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,21 +21,27 @@ use tracing::{info, warn};
 use super::client::Taken;
 use super::compress::{Message, compress};
 use super::notice::Notice;
-use super::observe::{Loss, Observer, QueueState};
-use super::queue::{Backlog, Entry, Memory, Next, NoRoom};
+use super::observe::{Cause, DiskState, Loss, Observer, QueueState};
+use super::queue::durable::Opened;
+use super::queue::{Backlog, Durable, Entry, Memory, NoRoom};
 use super::retry::{Backoff, Failure};
-use super::settings::{Compression, Queue, Retry};
+use super::settings::{self, Compression, Queue, Retry};
 use super::text;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
-use crate::pipeline::account::OpenItems;
+use crate::otlp::split::{Limits, Split};
+use crate::pipeline::account::Leg;
 use crate::pipeline::{Batch, Boxed, Permit, Receipt};
+use merge::{Gatherer, Group, Share};
 
 /// What a client must not send more than, before compression (OTLP 1.11).
 const LARGEST_REQUEST: usize = 64 << 20;
 
 /// Backoff while the program waits to stop: there is no later time to be polite for.
 const LONGEST_PAUSE_WHEN_STOPPING: Duration = Duration::from_secs(1);
+
+/// How long the end waits for a disk, after everything else.
+const LONGEST_END: Duration = Duration::from_secs(2);
 
 /// One attempt to send one request.
 pub(crate) trait Call: Send + Sync + 'static {
@@ -52,6 +62,10 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) retry: Retry,
     pub(crate) queue: Queue,
+    /// Of this signal.
+    pub(crate) batch: Option<settings::Batch>,
+    /// Bytes of one request at most.
+    pub(crate) max_request_size: usize,
 }
 
 /// The queue of one signal and those who empty it.
@@ -60,10 +74,19 @@ pub(crate) struct Lane {
     consumers: TaskTracker,
 }
 
+/// A queue on disk, and the pipelines that end in it.
+pub(crate) struct Stored<'l> {
+    pub(crate) opened: Opened,
+    pub(crate) legs: &'l [Leg],
+}
+
 struct Shared {
     signal: Signal,
     settings: Settings,
     backlog: Box<dyn Backlog>,
+    gatherer: Gatherer,
+    /// What no request is to exceed.
+    limits: Limits,
     call: Box<dyn Call>,
     observer: Arc<dyn Observer>,
     /// When the shutdown's deadline is; `None` until it begins.
@@ -73,35 +96,54 @@ struct Shared {
     failing: AtomicBool,
     /// Items given up by the shutdown, for its line.
     unsent: AtomicU64,
+    /// Items that it left on disk.
+    kept: AtomicU64,
     retries: Notice,
     losses: Notice,
     warnings: Notice,
 }
 
-/// What became of a batch.
+/// What became of a request.
 enum Fate {
     Taken(Taken),
     Lost(Loss, String),
 }
 
 impl Lane {
-    /// Starts the consumers of `signal`. Must be called inside of a tokio runtime.
-    pub(crate) fn start(signal: Signal, settings: Settings, call: Box<dyn Call>, observer: Arc<dyn Observer>) -> Lane {
+    /// Starts the consumers of `signal`. Must be called inside of a tokio runtime. `stored` is the queue
+    /// on disk, if there is one.
+    pub(crate) fn start(
+        signal: Signal,
+        settings: Settings,
+        call: Box<dyn Call>,
+        observer: Arc<dyn Observer>,
+        stored: Option<Stored<'_>>,
+    ) -> Lane {
         let consumers = settings.queue.num_consumers.max(1);
-        let backlog = match settings.queue.enabled {
-            true => Memory::new(settings.queue.bytes),
-            false => Memory::unqueued(settings.queue.bytes, consumers),
+        let backlog: Box<dyn Backlog> = match stored {
+            Some(Stored { opened, legs }) => {
+                Box::new(Durable::new(&settings.name, signal, observer.clone(), opened, legs))
+            }
+            None if settings.queue.enabled => Box::new(Memory::new(settings.queue.bytes)),
+            None => Box::new(Memory::unqueued(settings.queue.bytes, consumers)),
         };
+        // Without a queue nothing waits.
+        let batch = settings.batch.filter(|_| settings.queue.enabled);
+        let most = batch.map_or(Limits::NONE, |batch| batch.max_size);
+        let limits = Limits { bytes: most.bytes.min(settings.max_request_size).min(LARGEST_REQUEST), ..most };
         let shared = Arc::new(Shared {
             signal,
             settings,
-            backlog: Box::new(backlog),
+            backlog,
+            gatherer: Gatherer::new(batch, limits),
+            limits,
             call,
             observer,
             stopping: watch::Sender::new(None),
             not_before: Mutex::default(),
             failing: AtomicBool::default(),
             unsent: AtomicU64::default(),
+            kept: AtomicU64::default(),
             retries: Notice::default(),
             losses: Notice::default(),
             warnings: Notice::default(),
@@ -122,7 +164,12 @@ impl Lane {
         };
         match room {
             Ok(()) => Ok(Box::new(Room { shared: &self.shared, reserved: Some(bytes) })),
-            Err(no_room) => Err(refusal(&self.shared.settings.name, self.shared.signal, bytes, no_room)),
+            Err(no_room) => {
+                if matches!(no_room, NoRoom::Full { .. }) {
+                    self.shared.gatherer.queue_is_full();
+                }
+                Err(refusal(&self.shared.settings.name, self.shared.signal, bytes, no_room))
+            }
         }
     }
 
@@ -131,16 +178,39 @@ impl Lane {
         self.shared.backlog.state()
     }
 
-    /// Takes no more, attempts what is left until `deadline`, and counts the rest as lost.
+    /// What the queue has on disk, if it is there.
+    pub(crate) fn disk(&self) -> Option<DiskState> {
+        self.shared.backlog.disk()
+    }
+
+    /// Takes no more, attempts what is left until `deadline`, and counts the rest as lost, unless it
+    /// stays on disk.
     pub(crate) async fn shutdown(&self, deadline: Instant) {
         self.stop(deadline);
         // Consumers end by themselves at the deadline; one who waits for a permit that is still
         // out, or an observer that blocks, must not hold up the program.
         let patience = deadline + Duration::from_millis(100);
         drop(tokio::time::timeout_at(patience, self.consumers.wait()).await);
-        let unsent = self.shared.unsent.load(Ordering::Relaxed);
+        let shared = &self.shared;
+        shared.kept.fetch_add(shared.backlog.leave_waiting(), Ordering::Relaxed);
+        if tokio::time::timeout(LONGEST_END, shared.backlog.end()).await.is_err() {
+            warn!(
+                "exporter {}: the disk does not answer; some {} may be sent twice",
+                shared.settings.name, shared.signal
+            );
+        }
+        let kept = shared.kept.load(Ordering::Relaxed);
+        if let Some(place) = shared.backlog.place().filter(|_| kept > 0) {
+            info!(
+                "exporter {}: stopped with {kept} {} that {} did not take in time; they stay in {} and are sent after the next start",
+                shared.settings.name,
+                shared.signal.items(),
+                shared.call.endpoint(),
+                place.display(),
+            );
+        }
+        let unsent = shared.unsent.load(Ordering::Relaxed);
         if unsent > 0 {
-            let shared = &self.shared;
             warn!(
                 "exporter {}: stopped with {unsent} {} that {} did not take in time; they are lost",
                 shared.settings.name,
@@ -190,6 +260,10 @@ fn refusal(name: &str, signal: Signal, bytes: usize, no_room: NoRoom) -> Refusal
                 "the request has {bytes} bytes and exporter {name} can never hold more than {capacity} (sending_queue.queue_size, and 64 MiB in any case); send less at once"
             ),
         ),
+        NoRoom::Failed(why) => Refusal::new(
+            Reason::Unavailable,
+            format!("exporter {name} cannot keep {signal} on disk: {why}; send the request again later"),
+        ),
         NoRoom::Closed => {
             Refusal::new(Reason::Unavailable, format!("exporter {name} is stopping; send the request again later"))
         }
@@ -225,15 +299,9 @@ impl Drop for Room<'_> {
 }
 
 async fn consume(shared: Arc<Shared>) {
-    while let Some(Next { body, open, slot }) = shared.backlog.take().await {
-        let fate = tokio::select! {
-            // First, so that what is left at the deadline is not attempted.
-            biased;
-            () = shared.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
-            fate = shared.attempts(&body) => fate,
-        };
-        shared.account(open, fate);
-        shared.backlog.settle(slot);
+    while let Some(mut group) = shared.gatherer.next(&*shared.backlog, shared.stopping.subscribe()).await {
+        shared.deliver(&mut group).await;
+        group.into_slots().into_iter().for_each(|slot| shared.backlog.settle(slot));
     }
 }
 
@@ -251,7 +319,61 @@ impl Shared {
         }
     }
 
-    /// Attempts one batch until its fate is known.
+    /// Sends a group, in as many requests as it takes, and accounts for every item.
+    async fn deliver(&self, group: &mut Group) {
+        let body = group.body();
+        if group.is_within(self.limits) {
+            self.observer.request(self.signal, group.items(), group.cause);
+            let fate = self.fate(&body).await;
+            return self.end(group, fate);
+        }
+        let mut parts = Split::new(self.signal, &body, self.limits);
+        loop {
+            let part = match parts.next() {
+                Ok(Some(part)) => part,
+                // Whatever were left now would not have been in the request.
+                Ok(None) => return,
+                Err(error) => {
+                    let fate = Fate::Lost(Loss::TooLarge, format!("{} bytes cannot be cut: {error}", body.len()));
+                    return self.end(group, fate);
+                }
+            };
+            self.observer.request(self.signal, part.items, Cause::Cut);
+            match self.fate(&part.body).await {
+                fate @ Fate::Lost(Loss::Shutdown, _) => return self.end(group, fate),
+                fate => self.account(group.take(part.items), fate),
+            }
+        }
+    }
+
+    /// Accounts for all of a group whose fate was open. What is on disk when the program ends stays
+    /// there, also the rest of a request that was sent in part.
+    fn end(&self, group: &mut Group, fate: Fate) {
+        if let Fate::Lost(Loss::Shutdown, _) = fate {
+            let mut kept = self.backlog.leave_waiting();
+            for (open, slot) in group.take_stored() {
+                kept += open.items() as u64;
+                open.stay_queued();
+                self.backlog.leave(slot);
+            }
+            self.kept.fetch_add(kept, Ordering::Relaxed);
+            if group.items() == 0 {
+                return;
+            }
+        }
+        self.account(group.take_rest(), fate);
+    }
+
+    /// Attempts one request until its fate is known, or the shutdown's deadline comes.
+    async fn fate(&self, body: &Bytes) -> Fate {
+        tokio::select! {
+            // First, so that what is left at the deadline is not attempted.
+            biased;
+            () = self.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
+            fate = self.attempts(body) => fate,
+        }
+    }
+
     async fn attempts(&self, body: &Bytes) -> Fate {
         if body.len() > LARGEST_REQUEST {
             let error = format!("{} bytes are more than OTLP allows, {LARGEST_REQUEST}", body.len());
@@ -324,9 +446,9 @@ impl Shared {
         }
     }
 
-    /// Reports every item of a batch exactly once.
-    fn account(&self, mut open: OpenItems, fate: Fate) {
-        let items = open.items();
+    /// Reports every item of a request exactly once.
+    fn account(&self, share: Share, fate: Fate) {
+        let items = share.items();
         let (name, signal, endpoint) = (&self.settings.name, self.signal, self.call.endpoint());
         match fate {
             Fate::Taken(Taken { rejected, message }) => {
@@ -334,8 +456,7 @@ impl Shared {
                     info!("exporter {name}: {endpoint} takes {signal} again");
                 }
                 let rejected = rejected.min(items);
-                open.split(rejected).lost(Loss::PartialSuccess.label());
-                open.exported();
+                share.exported(rejected, Loss::PartialSuccess.label());
                 if items > rejected {
                     self.observer.sent(signal, items - rejected);
                 }
@@ -352,12 +473,12 @@ impl Shared {
                 }
             }
             Fate::Lost(Loss::Shutdown, _) => {
-                open.lost(Loss::Shutdown.label());
+                share.lost(Loss::Shutdown.label());
                 self.unsent.fetch_add(items as u64, Ordering::Relaxed);
                 self.observer.failed(signal, items, Loss::Shutdown);
             }
             Fate::Lost(loss, error) => {
-                open.lost(loss.label());
+                share.lost(loss.label());
                 self.observer.failed(signal, items, loss);
                 if let Some(held_back) = self.losses.due() {
                     let (unit, loss) = (signal.items(), loss.label());

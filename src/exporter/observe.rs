@@ -11,6 +11,47 @@ pub trait Observer: Send + Sync {
 
     /// `items` were given up for good. A failed attempt that is made again is not reported.
     fn failed(&self, signal: Signal, items: usize, reason: Loss);
+
+    /// A request of `items` goes out, and why it is as large as it is. Further attempts at the same
+    /// request are not reported.
+    fn request(&self, signal: Signal, items: usize, cause: Cause) {
+        let _ = (signal, items, cause);
+    }
+}
+
+/// Why a request is as large as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// A client sent it so.
+    AsReceived,
+    /// Put together, it reached the size that was waited for, or the next would have been too much.
+    Size,
+    /// The time to wait for others was over.
+    Timeout,
+    /// The queue has no room for what would have been waited for.
+    QueueFull,
+    /// The program stops, and nothing is waited for.
+    Stopping,
+    /// It is a part of a request that was too large.
+    Cut,
+}
+
+impl Cause {
+    /// All causes.
+    pub const ALL: [Cause; 6] =
+        [Cause::AsReceived, Cause::Size, Cause::Timeout, Cause::QueueFull, Cause::Stopping, Cause::Cut];
+
+    /// The value of the `cause` label in self-metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Cause::AsReceived => "as_received",
+            Cause::Size => "size",
+            Cause::Timeout => "timeout",
+            Cause::QueueFull => "queue_full",
+            Cause::Stopping => "stopping",
+            Cause::Cut => "cut",
+        }
+    }
 }
 
 /// Why items were given up.
@@ -24,21 +65,25 @@ pub enum Loss {
     RetriesExhausted,
     /// They were still here when the shutdown's deadline came.
     Shutdown,
-    /// Their request is larger than OTLP lets a client send (64 MiB).
+    /// One of them alone is larger than OTLP lets a client send (64 MiB), or their request could not be
+    /// cut.
     TooLarge,
     /// The debug output was too slow, or closed.
     NotWritten,
+    /// The disk that they waited on gave other bytes back than were written.
+    Corrupt,
 }
 
 impl Loss {
     /// All reasons.
-    pub const ALL: [Loss; 6] = [
+    pub const ALL: [Loss; 7] = [
         Loss::Rejected,
         Loss::PartialSuccess,
         Loss::RetriesExhausted,
         Loss::Shutdown,
         Loss::TooLarge,
         Loss::NotWritten,
+        Loss::Corrupt,
     ];
 
     /// The value of the `reason` label in self-metrics.
@@ -50,6 +95,7 @@ impl Loss {
             Loss::Shutdown => "shutdown",
             Loss::TooLarge => "too_large",
             Loss::NotWritten => "not_written",
+            Loss::Corrupt => "corrupt",
         }
     }
 }
@@ -65,4 +111,19 @@ pub struct QueueState {
     pub in_flight: usize,
     /// Spans, data points or log records that wait or are under way.
     pub items: usize,
+}
+
+/// What a durable queue has on disk, and what went wrong there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiskState {
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Records that could not be read; what was in them is lost.
+    pub corrupt_records: u64,
+    /// Writes that failed.
+    pub write_failures: u64,
+    /// Syncs that failed.
+    pub sync_failures: u64,
+    /// Items of pipelines that no longer end here; they stay on disk.
+    pub held_items: u64,
 }

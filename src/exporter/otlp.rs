@@ -1,5 +1,6 @@
 //! The OTLP exporter, over gRPC or HTTP: its settings, checked, become one lane for each signal.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,18 +8,20 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use super::client::{Client, HeaderError};
-use super::delivery::{self, Call, Lane};
+use super::delivery::{self, Call, Lane, Stored};
 use super::endpoint::{EndpointError, endpoints};
 use super::grpc::Grpc;
 use super::http::Http;
-use super::observe::{Observer, QueueState};
+use super::observe::{DiskState, Observer, QueueState};
 use super::proxy::{Proxies, ProxyError};
+use super::queue::durable::Opened;
 use super::settings::{Otlp, Transport};
 use super::tls::Connector;
 use crate::auth::Credentials;
 use crate::net::tls::TlsError;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
+use crate::pipeline::account::Leg;
 use crate::pipeline::{Exporter, Permit};
 
 /// Why an exporter cannot be started.
@@ -45,6 +48,17 @@ pub struct OtlpExporter {
     lanes: [Option<Lane>; 3],
 }
 
+/// What other components give to an exporter.
+#[derive(Default)]
+pub struct Given<'g> {
+    /// What the extension that `auth.authenticator` names says.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Queues on disk, for the signals that have one.
+    pub stored: BTreeMap<Signal, Opened>,
+    /// Those of all pipelines that end here, for the queues on disk.
+    pub legs: &'g [Leg],
+}
+
 impl OtlpExporter {
     /// Starts an exporter. Nothing is connected until there is something to send. `name` is the
     /// component's id, such as `otlp_grpc/jaeger`. Must be called inside of a tokio runtime.
@@ -52,19 +66,20 @@ impl OtlpExporter {
     /// # Errors
     /// What is wrong with the settings.
     pub fn start(name: &str, settings: &Otlp, observer: Arc<dyn Observer>) -> Result<OtlpExporter, StartError> {
-        OtlpExporter::start_as(name, settings, None, observer)
+        OtlpExporter::start_with(name, settings, observer, Given::default())
     }
 
-    /// As [`OtlpExporter::start`], with what the extension that `auth.authenticator` names says.
+    /// As [`OtlpExporter::start`], with what other components give.
     ///
     /// # Errors
     /// What is wrong with the settings.
-    pub fn start_as(
+    pub fn start_with(
         name: &str,
         settings: &Otlp,
-        credentials: Option<Arc<Credentials>>,
         observer: Arc<dyn Observer>,
+        given: Given<'_>,
     ) -> Result<OtlpExporter, StartError> {
+        let Given { credentials, mut stored, legs } = given;
         let endpoints = endpoints(settings)?;
         let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
         let proxies = Arc::new(match &settings.proxy_url {
@@ -83,15 +98,21 @@ impl OtlpExporter {
             timeout: settings.timeout,
             retry: settings.retry.clone(),
             queue: settings.queue.clone(),
+            batch: None,
+            max_request_size: settings.max_request_size,
         };
         let mut lanes = [None, None, None];
-        for ((signal, endpoint), lane) in Signal::ALL.into_iter().zip(endpoints).zip(&mut lanes) {
+        for (((signal, endpoint), lane), batch) in
+            Signal::ALL.into_iter().zip(endpoints).zip(&mut lanes).zip(settings.batch)
+        {
             let Some(endpoint) = endpoint else { continue };
             let call: Box<dyn Call> = match settings.transport {
                 Transport::Grpc => Box::new(Grpc::new(client.clone(), endpoint, settings.timeout)),
                 Transport::Http => Box::new(Http::new(client.clone(), endpoint)),
             };
-            *lane = Some(Lane::start(signal, lane_settings.clone(), call, observer.clone()));
+            let lane_settings = delivery::Settings { batch, ..lane_settings.clone() };
+            let stored = stored.remove(&signal).map(|opened| Stored { opened, legs });
+            *lane = Some(Lane::start(signal, lane_settings, call, observer.clone(), stored));
         }
         Ok(OtlpExporter { name, lanes })
     }
@@ -105,6 +126,11 @@ impl OtlpExporter {
     /// configured size, as in the Collector.
     pub fn queue(&self, signal: Signal) -> QueueState {
         self.lane(signal).map(Lane::state).unwrap_or_default()
+    }
+
+    /// What the queue of `signal` has on disk, if it is there.
+    pub fn disk(&self, signal: Signal) -> Option<DiskState> {
+        self.lane(signal).and_then(Lane::disk)
     }
 
     /// Takes nothing more, attempts what is left until `deadline`, and reports the rest as lost.

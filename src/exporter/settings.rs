@@ -2,6 +2,7 @@
 //! its own file below. Keys, aliases and defaults are the Collector's, except that nothing is
 //! compressed unless asked for and that a queue is bounded in bytes.
 
+pub mod batch;
 pub mod debug;
 pub mod otlp;
 pub mod prometheus;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use crate::config::Secret;
 pub use crate::net::tls::ClientSettings as Tls;
 use crate::net::tls::ServerSettings;
+use crate::otlp::split::Limits;
 
 /// Which transport an OTLP exporter uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,11 @@ pub struct Otlp {
     pub retry: Retry,
     /// `sending_queue`.
     pub queue: Queue,
+    /// `sending_queue.batch`, or else what the `batch` processors of this exporter's pipelines say,
+    /// in the order of [`Signal::ALL`](crate::otlp::Signal::ALL). `None`: requests go out as they came.
+    pub batch: [Option<Batch>; 3],
+    /// `max_request_size`: bytes of one request before compression at most; a larger one is cut.
+    pub max_request_size: usize,
 }
 
 /// How an HTTP/2 connection is asked for a sign of life: a peer that does not answer a ping is gone.
@@ -107,8 +114,39 @@ pub struct Queue {
     pub enabled: bool,
     /// `num_consumers`: exports under way at once.
     pub num_consumers: usize,
-    /// `queue_size`, in bytes (`sizer: bytes`, the only one).
+    /// `queue_size`, in bytes (`sizer: bytes`, the only one): in memory, or of the files.
     pub bytes: usize,
+    /// `storage`: the id of the `file_storage` extension that keeps the queue; `None` for memory.
+    pub storage: Option<Box<str>>,
+}
+
+/// How the requests that wait in a queue are put together on their way out. A measure that is not
+/// meant has no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// `flush_timeout`: how long the first one waits for others at most. Zero: not at all.
+    pub flush_timeout: Duration,
+    /// `min_size`: from there on nothing more is waited for.
+    pub min_size: Limits,
+    /// `max_size`: what one request is not to exceed, [`Otlp::max_request_size`] aside.
+    pub max_size: Limits,
+}
+
+impl Batch {
+    /// What both allow: no telemetry waits longer, and none goes out in larger requests, than the
+    /// settings of its own pipeline say.
+    #[must_use]
+    pub fn strictest(self, other: Batch) -> Batch {
+        let least = |one: Limits, other: Limits| Limits {
+            bytes: one.bytes.min(other.bytes),
+            items: one.items.min(other.items),
+        };
+        Batch {
+            flush_timeout: self.flush_timeout.min(other.flush_timeout),
+            min_size: least(self.min_size, other.min_size),
+            max_size: least(self.max_size, other.max_size),
+        }
+    }
 }
 
 impl Default for Retry {
@@ -126,7 +164,7 @@ impl Default for Retry {
 
 impl Default for Queue {
     fn default() -> Self {
-        Queue { enabled: true, num_consumers: 10, bytes: 64 << 20 }
+        Queue { enabled: true, num_consumers: 10, bytes: 64 << 20, storage: None }
     }
 }
 
@@ -150,6 +188,11 @@ impl Otlp {
             proxy_url: None,
             retry: Retry::default(),
             queue: Queue::default(),
+            batch: [None; 3],
+            max_request_size: match transport {
+                Transport::Grpc => 4 << 20,
+                Transport::Http => 20 << 20,
+            },
         }
     }
 }
@@ -167,6 +210,8 @@ impl fmt::Debug for Otlp {
             .field("keepalive", &self.keepalive)
             .field("retry", &self.retry)
             .field("queue", &self.queue)
+            .field("batch", &self.batch)
+            .field("max_request_size", &self.max_request_size)
             .finish_non_exhaustive()
     }
 }

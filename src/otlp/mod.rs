@@ -19,6 +19,7 @@ pub mod response;
 pub mod schema;
 pub mod signal;
 pub mod span;
+pub mod split;
 pub mod status;
 pub mod traces;
 pub mod value;

@@ -6,6 +6,7 @@ use super::settings::HealthCheck;
 use crate::auth::settings as auth;
 use crate::config::Section;
 use crate::exporter::settings as exporter;
+use crate::extension::file_storage::FileStorage;
 use crate::otlp::Signal;
 use crate::processor::settings as processor;
 use crate::receiver::settings as receiver;
@@ -76,6 +77,13 @@ pub(super) const PROCESSORS: &[Component<ProcessorSettings>] = &[
         takes: ALL,
         gives: ALL,
         read: |section| ProcessorSettings::MemoryLimiter(processor::memory_limiter::read(section)),
+    },
+    Component {
+        name: "batch",
+        aliases: &[],
+        takes: ALL,
+        gives: ALL,
+        read: |section| ProcessorSettings::Batch(processor::batch::read(section)),
     },
     Component {
         name: "genai",
@@ -157,12 +165,19 @@ pub(super) const EXTENSIONS: &[Component<ExtensionSettings>] = &[
         gives: NONE,
         read: |section| ExtensionSettings::Auth(auth::basic(section)),
     },
+    Component {
+        name: "file_storage",
+        aliases: &[],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::FileStorage(FileStorage::read(section)),
+    },
 ];
 
 const COLLECTOR_BEHIND: &str =
     "it is not part of this program: run a Collector behind it and export there with otlp_grpc";
 const SEND_OTLP: &str = "only OTLP is received: let the application send OTLP to the otlp receiver";
-const NO_BATCH: &str = "leave it out: requests are passed on as they come, acknowledged only once they are in every exporter's sending_queue";
+const USE_BATCH: &str = "put requests together with the batch processor, or with sending_queue.batch of an exporter";
 const USE_DROP: &str = "the drop processor takes spans out, by rules, without leaving orphans";
 const USE_METRICS: &str = "the genai_metrics connector derives token and duration metrics from LLM spans";
 const USE_HEADERS: &str =
@@ -201,7 +216,7 @@ const ELSEWHERE: &[(Kind, &[&str], &str)] = &[
         ],
         "only OTLP is received: leave it to a Collector",
     ),
-    (Kind::Processor, &["batch", "queuebatch", "queue_batch"], NO_BATCH),
+    (Kind::Processor, &["queuebatch", "queue_batch"], USE_BATCH),
     (Kind::Processor, &["filter", "spanpruning", "span_pruning"], USE_DROP),
     (Kind::Processor, &["gen_ai_normalizer", "genainormalizer"], "the genai processor does this, for more dialects"),
     (
@@ -278,11 +293,7 @@ const ELSEWHERE: &[(Kind, &[&str], &str)] = &[
     ),
     (Kind::Extension, &["healthcheckv2", "health_check_v2"], "the health_check extension answers on its port"),
     (Kind::Extension, &["memory_limiter"], "it is the memory_limiter processor here"),
-    (
-        Kind::Extension,
-        &["file_storage", "db_storage", "redis_storage"],
-        "leave it out: the durable queue is not available in this version",
-    ),
+    (Kind::Extension, &["db_storage", "redis_storage"], "the file_storage extension keeps queues on disk"),
     (Kind::Extension, &["oauth2client", "oauth2_client", "headers_setter"], USE_HEADERS),
     (
         Kind::Extension,

@@ -1,6 +1,7 @@
 //! A checked configuration becomes running tasks: start and drain.
 
 mod authenticators;
+mod batching;
 mod components;
 mod connector;
 mod default;
@@ -12,4 +13,5 @@ mod rooms;
 pub mod settings;
 pub mod start;
 pub mod stop;
+mod storages;
 mod wiring;

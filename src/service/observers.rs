@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::exporter::observe::{Loss, Observer as ExporterObserver};
+use crate::exporter::observe::{Cause, Loss, Observer as ExporterObserver};
 use crate::metrics::own::{Counter, Counters, Registry, known};
 use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
 use crate::otlp::Signal;
@@ -97,6 +97,10 @@ impl ExporterObserver for ExporterBooks {
         if reason == Loss::Shutdown {
             self.undelivered.fetch_add(items as u64, Ordering::Relaxed);
         }
+    }
+
+    fn request(&self, signal: Signal, items: usize, cause: Cause) {
+        self.books.request(signal, items, cause.label());
     }
 }
 

@@ -12,6 +12,7 @@ use super::{authenticators, default, listeners};
 use crate::auth::settings as auth;
 use crate::config::{Config, Environment, Problems, Source, Warning};
 use crate::exporter::settings as exporter;
+use crate::extension::file_storage::FileStorage;
 use crate::otlp::Signal;
 use crate::processor::settings as processor;
 use crate::receiver::settings as receiver;
@@ -78,11 +79,23 @@ pub enum Output {
     Connector(Id),
 }
 
+impl Output {
+    /// The exporter, if it is one.
+    pub fn exporter(&self) -> Option<&Id> {
+        match self {
+            Output::Exporter(id) => Some(id),
+            Output::Connector(_) => None,
+        }
+    }
+}
+
 /// A processor's settings.
 #[derive(Debug, Clone)]
 pub enum ProcessorSettings {
     /// `memory_limiter`.
     MemoryLimiter(processor::MemoryLimiter),
+    /// `batch`; what it says is in the settings of the pipeline's exporters.
+    Batch(processor::Batch),
     /// `genai`.
     Genai(processor::Genai),
     /// `drop`.
@@ -115,6 +128,8 @@ pub enum ExtensionSettings {
     HealthCheck(HealthCheck),
     /// `bearertokenauth` and `basicauth`.
     Auth(auth::Settings),
+    /// `file_storage`.
+    FileStorage(FileStorage),
 }
 
 /// A component's id as it was written: `type` or `type/name`.

@@ -21,10 +21,12 @@ use super::plan::{
     StagePlan,
 };
 use super::rooms::Rooms;
+use super::storages::{DiskBooks, Storages};
 use crate::auth::{AuthError, Authenticator};
 use crate::exporter::debug::DebugExporter;
-use crate::exporter::otlp::OtlpExporter;
+use crate::exporter::otlp::{Given, OtlpExporter};
 use crate::exporter::prometheus::Prometheus;
+use crate::exporter::queue::durable::QueueError;
 use crate::exporter::settings::Prometheus as PrometheusSettings;
 use crate::extension::health::Health;
 use crate::genai::settings::{NativeMetrics, Target};
@@ -36,7 +38,7 @@ use crate::metrics::snapshot::Source;
 use crate::net::tls::{Acceptor, ServerSettings, TlsError};
 use crate::net::{self, Limits, Listener};
 use crate::otlp::{Signal, json};
-use crate::pipeline::account::Accounts;
+use crate::pipeline::account::{Accounts, Leg};
 use crate::pipeline::run::{Admission, Fanout, Pipeline, Sink, Step};
 use crate::pipeline::{Exporter, Stage};
 use crate::processor::drop::DropSpans;
@@ -45,6 +47,7 @@ use crate::processor::memory_limiter::MemoryLimiter;
 use crate::processor::own_metrics::OwnMetrics;
 use crate::receiver::settings::Connection;
 use crate::receiver::{self, Guards, Intake, Receiver};
+use crate::storage::folder::FolderError;
 
 /// Why the program does not start. Nothing was accepted.
 #[derive(Debug, Error)]
@@ -85,6 +88,22 @@ pub enum StartError {
         id: Id,
         /// What is wrong.
         source: crate::exporter::otlp::StartError,
+    },
+    /// The folder of a `file_storage` extension cannot be used.
+    #[error("extensions.{id}: {source}")]
+    Storage {
+        /// The extension's id.
+        id: Id,
+        /// What is wrong.
+        source: FolderError,
+    },
+    /// A queue on disk cannot be used.
+    #[error("exporters.{id}: sending_queue.storage: {source}")]
+    Queue {
+        /// The exporter's id.
+        id: Id,
+        /// What is wrong.
+        source: QueueError,
     },
     /// The system refused something that every program needs.
     #[error("{what}: {source}")]
@@ -150,9 +169,12 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     let started = background.clone().drop_guard();
     let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
     house.authenticators(&plan)?;
+    house.storages = Storages::open(&plan).await?;
     for (id, settings) in &plan.exporters {
         house.exporter(&plan, id, settings, output)?;
     }
+    let exporters = house.otlp.iter().map(|(id, exporter, _)| (id.clone(), Arc::clone(exporter))).collect();
+    own.add_source(Arc::new(DiskBooks { exporters, left: std::mem::take(&mut house.storages.left) }));
     let mut pipelines = BTreeMap::new();
     let panics = own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone");
     for plan_of in &plan.pipelines {
@@ -252,6 +274,7 @@ struct House {
     genai: Vec<Arc<Genai>>,
     own_metrics: Vec<Arc<OwnMetrics>>,
     limiters: BTreeMap<Id, Arc<MemoryLimiter>>,
+    storages: Storages,
     rooms: Rooms,
 }
 
@@ -303,7 +326,9 @@ impl House {
                 let books = books();
                 let credentials =
                     self.named(settings.authenticator.as_ref(), |authenticator| authenticator.credentials.clone())?;
-                let exporter = OtlpExporter::start_as(id.as_str(), settings, credentials, Arc::clone(&books) as _)
+                let (stored, legs) = (self.storages.take(id), self.legs(plan, id));
+                let given = Given { credentials, stored, legs: &legs };
+                let exporter = OtlpExporter::start_with(id.as_str(), settings, Arc::clone(&books) as _, given)
                     .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);
                 self.queue_gauges(id, &exporter);
@@ -330,6 +355,13 @@ impl House {
         };
         self.sinks.insert(id.clone(), Sink { id: id.as_str().into(), exporter, enqueue_failed });
         Ok(())
+    }
+
+    /// The books of every pipeline that ends in an exporter.
+    fn legs(&self, plan: &Plan, exporter: &Id) -> Vec<Leg> {
+        let output = Output::Exporter(exporter.clone());
+        let pipelines = plan.pipelines.iter().filter(|pipeline| pipeline.exporters.contains(&output));
+        pipelines.map(|pipeline| self.accounts.of(&pipeline.id.to_string()).leg(exporter.as_str())).collect()
     }
 
     fn queue_gauges(&self, id: &Id, exporter: &Arc<OtlpExporter>) {
@@ -361,6 +393,8 @@ impl House {
                     admission.push(Arc::clone(limiter) as _);
                     None
                 }
+                // Its work is done behind the exporters' queues.
+                ProcessorSettings::Batch(_) => None,
                 ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
                     let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
                     let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use super::batching;
 use super::components::{CONNECTORS, Component, EXPORTERS, EXTENSIONS, Kind, PROCESSORS, RECEIVERS, elsewhere};
 use super::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelineId, PipelinePlan, Plan,
@@ -37,6 +38,7 @@ pub(super) struct Wiring<'c> {
     pipelines: Vec<PipelinePlan>,
     /// Where a pipeline exports to a connector, and where one receives from it.
     joints: RefCell<Vec<(Id, End, Field<'c>)>>,
+    batches: RefCell<Vec<batching::Use<'c>>>,
 }
 
 /// An end of a pipeline.
@@ -58,6 +60,7 @@ impl<'c> Wiring<'c> {
             service: None,
             pipelines: Vec::new(),
             joints: RefCell::default(),
+            batches: RefCell::default(),
         };
         wiring.service = root.required("service", "pipelines below it");
         if let Some(mut service) = wiring.service.as_ref().and_then(Field::section) {
@@ -66,6 +69,8 @@ impl<'c> Wiring<'c> {
         wiring.check_ids();
         wiring.check_joints();
         wiring.check_joins();
+        wiring.check_storages();
+        batching::check(&wiring.batches.borrow(), &wiring.exporters);
         wiring.warn_of_unused();
         wiring
     }
@@ -116,12 +121,22 @@ impl<'c> Wiring<'c> {
         {
             field.warn("should be the first processor: what comes before it works on requests that it then refuses");
         }
+        let exporters: Vec<Output> =
+            outputs.iter().filter_map(|(text, field)| self.output(signal, text, field)).collect();
+        let stages = stages.iter().filter_map(|(text, field)| {
+            let stage = self.stage(signal, text, field)?;
+            if let ProcessorSettings::Batch(settings) = stage.settings {
+                let exporters = exporters.iter().filter_map(Output::exporter).cloned().collect();
+                self.batches.borrow_mut().push(batching::Use { signal, field: field.clone(), settings, exporters });
+            }
+            Some(stage)
+        });
         PipelinePlan {
             id,
             signal,
             receivers: inputs.iter().filter_map(|(text, field)| self.input(signal, text, field)).collect(),
-            stages: stages.iter().filter_map(|(text, field)| self.stage(signal, text, field)).collect(),
-            exporters: outputs.iter().filter_map(|(text, field)| self.output(signal, text, field)).collect(),
+            stages: stages.collect(),
+            exporters,
         }
     }
 
@@ -253,6 +268,35 @@ impl<'c> Wiring<'c> {
         }
     }
 
+    /// A queue on disk is in an extension that runs.
+    fn check_storages(&self) {
+        let storages = || {
+            let is_storage = |known: &(_, ExtensionSettings)| matches!(known.1, ExtensionSettings::FileStorage(_));
+            self.extensions.iter().filter(move |extension| extension.known.as_ref().is_some_and(is_storage))
+        };
+        for exporter in &self.exporters {
+            let Some((_, ExporterSettings::Otlp(settings))) = &exporter.known else { continue };
+            let Some(storage) = &settings.queue.storage else { continue };
+            let field = exporter.field.below(&["sending_queue", "storage"]);
+            match find(&self.extensions, storage) {
+                None => {
+                    let ids = storages().map(|extension| extension.id.as_str());
+                    field.refuse_word(storage, "is not defined under extensions", ids);
+                }
+                Some(extension) if !storages().any(|storage| storage.id == extension.id) => {
+                    // An extension that is not known at all was reported where it is defined.
+                    if extension.known.is_some() {
+                        field.refuse("is an extension that keeps nothing", "the id of a file_storage extension");
+                    }
+                }
+                Some(extension) if !extension.is_used.get() && exporter.is_used.get() => {
+                    field.refuse("does not run", format!("{} in the list service.extensions too", extension.id));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
     fn warn_of_unused(&self) {
         warn_of(&self.receivers, Kind::Receiver);
         warn_of(&self.processors, Kind::Processor);
@@ -263,10 +307,12 @@ impl<'c> Wiring<'c> {
 
     /// The plan; meaningful only if nothing was reported.
     pub(super) fn into_plan(self) -> Plan {
+        let mut exporters = used(self.exporters);
+        batching::apply(&self.batches.borrow(), &mut exporters);
         Plan {
             receivers: used(self.receivers),
             connectors: used(self.connectors),
-            exporters: used(self.exporters),
+            exporters,
             extensions: used(self.extensions),
             pipelines: self.pipelines,
             telemetry: self.telemetry,

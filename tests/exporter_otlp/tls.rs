@@ -204,6 +204,7 @@ async fn a_certificate_that_was_replaced_is_used_for_the_next_connection() {
                 ..trusting(&authority)
             };
             settings.retry.max_interval = Duration::from_millis(20);
+            settings.retry.max_elapsed_time = Duration::from_secs(60);
         });
         rig.send(Signal::Traces, "spans", 1);
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -228,6 +229,7 @@ async fn an_authority_that_was_replaced_is_trusted() {
             settings.tls.ca_file = Some(file.clone());
             settings.tls.reload_interval = Duration::from_millis(10);
             settings.retry.max_interval = Duration::from_millis(20);
+            settings.retry.max_elapsed_time = Duration::from_secs(60);
         });
         rig.send(Signal::Traces, "spans", 1);
         tokio::time::sleep(Duration::from_millis(100)).await;

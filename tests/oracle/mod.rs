@@ -12,6 +12,7 @@ pub(crate) mod engine;
 pub(crate) mod frames;
 pub(crate) mod generate;
 pub(crate) mod metrics;
+pub(crate) mod parts;
 #[path = "../support/raw.rs"]
 mod raw;
 pub(crate) mod records;

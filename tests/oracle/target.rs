@@ -2,12 +2,13 @@
 
 use dragoman::otlp::compression::Compression;
 use dragoman::otlp::signal::Signal;
+use dragoman::otlp::split::Limits;
 use tonic::codec::CompressionEncoding;
 
 use super::edits::Plan;
 use super::engine::edit_on_both_ways;
 use super::generate::{Entropy, Wildness, wire};
-use super::{config, decompress as decoders, frames, metrics, records};
+use super::{config, decompress as decoders, frames, metrics, parts, records};
 
 /// One byte counts the bytes of the edits, then they and the request follow. With 128 more the
 /// request is made by the generator.
@@ -45,6 +46,19 @@ pub(crate) fn check(data: &[u8]) {
 
 pub(crate) fn json_decode(data: &[u8]) {
     Signal::ALL.into_iter().for_each(|signal| super::json_is_a_request_or_refused(signal, data));
+}
+
+/// Two bytes are limits of bytes and of items, then follows the request. From 128 on the first byte says
+/// that the request is made by the generator.
+pub(crate) fn split(data: &[u8]) {
+    let &[bytes, items, ref body @ ..] = data else { return };
+    let limits = Limits { bytes: 4 * usize::from(bytes & 0x7f), items: usize::from(items) };
+    for signal in Signal::ALL {
+        match bytes < 0x80 {
+            true => parts::parts_are_the_whole(signal, body, limits),
+            false => parts::parts_are_the_whole(signal, &wire(signal, &mut Entropy::new(body), Wildness::Any), limits),
+        }
+    }
 }
 
 /// A configuration.

@@ -12,6 +12,7 @@ mod corpus;
 #[path = "../support/raw.rs"]
 mod raw;
 
+mod batch;
 mod books;
 mod defaults;
 mod defect;
@@ -22,3 +23,4 @@ mod outage;
 mod path;
 mod receipt;
 mod rig;
+mod storage;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport};
+use super::{Batch, Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport, batch};
 use crate::auth;
 use crate::config::{Field, Secret, Section};
 use crate::exporter::proxy::Proxies;
@@ -17,6 +17,12 @@ const LEAST_QUEUE: usize = 64 << 10;
 
 /// A queue size without `sizer: bytes` below this is asked about: nobody means so few bytes.
 const LIKELY_QUEUE: usize = 1 << 20;
+
+/// A request below this has hardly room for one span in its resource and scope.
+const LEAST_REQUEST: usize = 1 << 10;
+
+/// What OTLP lets a client send at most.
+const LARGEST_REQUEST: usize = 64 << 20;
 
 /// How long Go's HTTP/2 client waits for an answer to a ping.
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(15);
@@ -141,6 +147,12 @@ fn proxy(field: &Field<'_>) -> Option<Secret> {
 fn read_common(section: &mut Section<'_>, transport: Transport) -> Otlp {
     let default = Otlp::new(transport, String::new());
     section.not_supported(NOT_SUPPORTED);
+    let (queue, batch) =
+        section.section("sending_queue").map_or_else(Default::default, |mut section| queue(&mut section));
+    let from_batch = batch.map(|batch| batch.max_size.bytes).filter(|bytes| *bytes < usize::MAX);
+    let max_request_size = section.count("max_request_size", "bytes", LEAST_REQUEST..=LARGEST_REQUEST);
+    // What a batch may be in bytes is what a request may be, unless less is said beside it.
+    let max_request_size = max_request_size.or(from_batch).unwrap_or(default.max_request_size);
     Otlp {
         headers: section.field("headers").map(|field| headers(&field)).unwrap_or_default(),
         compression: section.choice("compression", COMPRESSIONS).unwrap_or(default.compression),
@@ -148,7 +160,9 @@ fn read_common(section: &mut Section<'_>, transport: Transport) -> Otlp {
         authenticator: auth::settings::reference(section),
         tls: section.section("tls").map_or_else(Tls::default, |mut section| Tls::read(&mut section)),
         retry: section.section("retry_on_failure").map_or_else(Retry::default, |mut section| retry(&mut section)),
-        queue: section.section("sending_queue").map_or_else(Queue::default, |mut section| queue(&mut section)),
+        queue,
+        batch: [batch; 3],
+        max_request_size,
         ..default
     }
 }
@@ -212,7 +226,7 @@ fn retry(section: &mut Section<'_>) -> Retry {
     retry
 }
 
-fn queue(section: &mut Section<'_>) -> Queue {
+fn queue(section: &mut Section<'_>) -> (Queue, Option<Batch>) {
     let default = Queue::default();
     let enabled = section.boolean("enabled").unwrap_or(default.enabled);
     let num_consumers = section.count("num_consumers", "consumers", 1..=1000).unwrap_or(default.num_consumers);
@@ -224,18 +238,25 @@ fn queue(section: &mut Section<'_>) -> Queue {
         (_, Some(false)) | (None, _) => None,
         (Some(field), _) => queue_bytes(field, is_in_bytes == Some(true)),
     };
-    section.not_supported(&[
-        ("storage", "the durable queue is not available in this version; leave it out: the queue is in memory"),
-        (
-            "wait_for_result",
-            "leave it out, or switch the queue off (enabled: false): then nothing waits, and what num_consumers cannot take at once is refused",
-        ),
-    ]);
-    section.without_effect(&[
-        ("block_on_overflow", "a full queue answers at once that the client should come back"),
-        ("batch", "requests go out as they came in"),
-    ]);
-    Queue { enabled, num_consumers, bytes: bytes.unwrap_or(default.bytes) }
+    // Whether there is such an extension is seen where all of them are known.
+    let storage = section.field("storage").filter(|field| !field.is_null());
+    if let Some(field) = storage.as_ref().filter(|_| !enabled) {
+        field.refuse("keeps nothing without a queue", "enabled: true, or no storage");
+    }
+    let storage = storage.and_then(|field| field.text()).map(String::into_boxed_str);
+    section.not_supported(&[(
+        "wait_for_result",
+        "leave it out, or switch the queue off (enabled: false): then nothing waits, and what num_consumers cannot take at once is refused",
+    )]);
+    section.without_effect(&[("block_on_overflow", "a full queue answers at once that the client should come back")]);
+    let queue = Queue { enabled, num_consumers, bytes: bytes.unwrap_or(default.bytes), storage };
+    let batch = section.field("batch").filter(|field| !field.is_null());
+    let settings = batch.as_ref().and_then(Field::section);
+    let settings = settings.map(|mut section| batch::read(&mut section, is_in_bytes == Some(true), queue.bytes));
+    if let Some(field) = batch.filter(|_| !enabled) {
+        field.warn("has no effect: without a queue (enabled: false) nothing waits");
+    }
+    (queue, settings)
 }
 
 fn is_bytes(sizer: &Field<'_>) -> bool {
