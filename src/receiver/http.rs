@@ -7,7 +7,8 @@ use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
-use super::body::{gather, linger};
+use super::access::Access;
+use super::body::{LINGER_BYTES, STRANGER_BYTES, gather, linger};
 use super::intake::{Intake, Refused, Transport, plain};
 use super::reply::{self, Format, Reply};
 use super::{grpc, settings};
@@ -24,6 +25,7 @@ use crate::otlp::traces::{self, Origin, Visitor};
 pub(super) struct Http {
     pub(super) intake: Intake,
     pub(super) settings: settings::Http,
+    pub(super) access: Access,
 }
 
 impl Handler for Http {
@@ -39,11 +41,16 @@ impl Handler for Http {
             return reply::success(format.unwrap_or(Format::Protobuf));
         };
         if head.version < Version::HTTP_2 && refusal.reason != Reason::Timeout && !body.is_end_stream() {
-            drop(tokio::spawn(linger(body, self.settings.connection.body_timeout)));
+            let most = if refusal.reason == Reason::Unauthenticated { STRANGER_BYTES } else { LINGER_BYTES };
+            drop(tokio::spawn(linger(body, most, self.settings.connection.body_timeout)));
         }
         match reply::media_type(&head.headers) {
             Some(kind) if grpc::is_grpc(kind) => grpc::refusal(&refusal),
-            _ => reply::refusal(format, &refusal),
+            _ => {
+                let mut response = reply::refusal(format, &refusal);
+                self.access.challenge(&mut response);
+                response
+            }
         }
     }
 }
@@ -56,6 +63,7 @@ impl Http {
         format: Option<Format>,
         route: Option<Route>,
     ) -> Result<(Signal, usize), Refused> {
+        self.access.check(&head.headers).await?;
         if head.version == Version::HTTP_11 && head.headers.get_all(HOST).iter().count() != 1 {
             return Err(Refusal::new(Reason::Malformed, "expected one Host header (RFC 9112, section 3.2)").into());
         }

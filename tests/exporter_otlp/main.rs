@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+#[path = "../support/authority.rs"]
+mod authority;
 #[path = "../support/backend.rs"]
 mod backend;
 mod connection;
