@@ -1,7 +1,7 @@
 //! Dragoman: a sidecar that translates LLM telemetry into the current OpenTelemetry GenAI semantic
 //! conventions.
 //!
-//! The floors, from the ground up; imports go down only: [`otlp`], [`config`] and [`net`], then
+//! The floors, from the ground up; imports go down only: [`otlp`], [`config`], [`net`] and [`storage`], then
 //! [`genai`] and [`metrics`], then [`pipeline`] and [`processor`], then [`receiver`], [`exporter`] and
 //! [`extension`], then [`service`].
 

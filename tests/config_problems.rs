@@ -76,9 +76,7 @@ fn an_exporters_keys() {
         ),
         (
             "    sending_queue: { storage: file_storage }\n",
-            &[
-                "9:22: exporters.otlp/x.sending_queue.storage: is not supported; the durable queue is not available in this version; leave it out: the queue is in memory",
-            ],
+            &["9:31: exporters.otlp/x.sending_queue.storage: \"file_storage\" is not defined under extensions"],
         ),
         (
             "    retry_on_failure: { randomization_factor: 2, multiplier: 0.5, max_elapsed_time: 1s }\n",
@@ -533,5 +531,67 @@ fn a_rule_for_native_metrics_that_there_is_not() {
     assert_eq!(list, ["3:28: processors.genai.native_metrics: found a list; expected replace, defer or both"]);
     for rule in ["replace", "defer", "both"] {
         assert_eq!(problems_of(&yaml.replace("replac }", &format!("{rule} }}"))), [""; 0]);
+    }
+}
+
+/// A queue on disk, and where its folder is named.
+#[test]
+fn the_storage_of_a_queue() {
+    let with = |storage: &str, extensions: &str, runs: &str| {
+        whole(&format!("    sending_queue: {{ storage: {storage} }}\n"))
+            .replace("service:\n", &format!("extensions: {{ {extensions} }}\nservice:\n  extensions: [{runs}]\n"))
+    };
+    let good = with("file_storage/a", "file_storage/a: { directory: /var/queues, timeout: 2s }", "file_storage/a");
+    assert_eq!(problems_of(&good), [""; 0]);
+    for (storage, extensions, runs, said) in [
+        (
+            "file_storage/b",
+            "file_storage/a: , health_check: ",
+            "file_storage/a",
+            "sending_queue.storage: \"file_storage/b\" is not defined under extensions; did you mean file_storage/a?",
+        ),
+        (
+            "file_storage",
+            "file_storage: , health_check: ",
+            "health_check",
+            "sending_queue.storage: \"file_storage\" does not run; expected file_storage in the list service.extensions too",
+        ),
+        (
+            "health_check",
+            "health_check: ",
+            "health_check",
+            "sending_queue.storage: \"health_check\" is an extension that keeps nothing; expected the id of a file_storage extension",
+        ),
+        (
+            "file_storage, enabled: false",
+            "file_storage: ",
+            "file_storage",
+            "sending_queue.storage: \"file_storage\" keeps nothing without a queue; expected enabled: true, or no storage",
+        ),
+    ] {
+        let told = problems_of(&with(storage, extensions, runs));
+        assert_eq!(told.len(), 1, "{told:?}");
+        let (place, rest) = told[0].split_once(": exporters.otlp/x.").unwrap();
+        assert!(place.split(':').all(|number| number.parse::<u32>().is_ok()), "{told:?}");
+        assert_eq!(rest, said);
+    }
+    let keys = "file_storage: { max_size: 10, directory_permissions: \"0500\", timeout: soon, dir: x }";
+    let told = problems_of(&with("file_storage", keys, "file_storage")).join("\n");
+    for said in [
+        "extensions.file_storage.max_size: 10 is too small for a queue; expected at least 65536 bytes, or 0 for no bound",
+        "extensions.file_storage.directory_permissions: \"0500\" locks this program out; expected the owner's rwx, as in 0750 or 0700",
+        "extensions.file_storage.timeout: found \"soon\"; expected a duration",
+        "extensions.file_storage.dir: unknown key",
+    ] {
+        assert!(told.contains(said), "{told}");
+    }
+    let keys = "file_storage: { fsync: false, recreate: true, compaction: { on_start: true, directory: /tmp } }";
+    let told = warnings_of(&with("file_storage", keys, "file_storage")).join("\n");
+    for said in [
+        "extensions.file_storage.fsync: is off: requests are acknowledged before they are on the disk, and a power failure loses them",
+        "extensions.file_storage.recreate: has no effect here",
+        "extensions.file_storage.compaction: has no effect here",
+    ] {
+        assert!(told.contains(said), "{told}");
     }
 }

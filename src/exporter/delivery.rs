@@ -21,14 +21,16 @@ use tracing::{info, warn};
 use super::client::Taken;
 use super::compress::{Message, compress};
 use super::notice::Notice;
-use super::observe::{Cause, Loss, Observer, QueueState};
-use super::queue::{Backlog, Entry, Memory, NoRoom};
+use super::observe::{Cause, DiskState, Loss, Observer, QueueState};
+use super::queue::durable::Opened;
+use super::queue::{Backlog, Durable, Entry, Memory, NoRoom};
 use super::retry::{Backoff, Failure};
 use super::settings::{self, Compression, Queue, Retry};
 use super::text;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::split::{Limits, Split};
+use crate::pipeline::account::Leg;
 use crate::pipeline::{Batch, Boxed, Permit, Receipt};
 use merge::{Gatherer, Group, Share};
 
@@ -37,6 +39,9 @@ const LARGEST_REQUEST: usize = 64 << 20;
 
 /// Backoff while the program waits to stop: there is no later time to be polite for.
 const LONGEST_PAUSE_WHEN_STOPPING: Duration = Duration::from_secs(1);
+
+/// How long the end waits for a disk, after everything else.
+const LONGEST_END: Duration = Duration::from_secs(2);
 
 /// One attempt to send one request.
 pub(crate) trait Call: Send + Sync + 'static {
@@ -69,6 +74,12 @@ pub(crate) struct Lane {
     consumers: TaskTracker,
 }
 
+/// A queue on disk, and the pipelines that end in it.
+pub(crate) struct Stored<'l> {
+    pub(crate) opened: Opened,
+    pub(crate) legs: &'l [Leg],
+}
+
 struct Shared {
     signal: Signal,
     settings: Settings,
@@ -85,6 +96,8 @@ struct Shared {
     failing: AtomicBool,
     /// Items given up by the shutdown, for its line.
     unsent: AtomicU64,
+    /// Items that it left on disk.
+    kept: AtomicU64,
     retries: Notice,
     losses: Notice,
     warnings: Notice,
@@ -97,12 +110,22 @@ enum Fate {
 }
 
 impl Lane {
-    /// Starts the consumers of `signal`. Must be called inside of a tokio runtime.
-    pub(crate) fn start(signal: Signal, settings: Settings, call: Box<dyn Call>, observer: Arc<dyn Observer>) -> Lane {
+    /// Starts the consumers of `signal`. Must be called inside of a tokio runtime. `stored` is the queue
+    /// on disk, if there is one.
+    pub(crate) fn start(
+        signal: Signal,
+        settings: Settings,
+        call: Box<dyn Call>,
+        observer: Arc<dyn Observer>,
+        stored: Option<Stored<'_>>,
+    ) -> Lane {
         let consumers = settings.queue.num_consumers.max(1);
-        let backlog = match settings.queue.enabled {
-            true => Memory::new(settings.queue.bytes),
-            false => Memory::unqueued(settings.queue.bytes, consumers),
+        let backlog: Box<dyn Backlog> = match stored {
+            Some(Stored { opened, legs }) => {
+                Box::new(Durable::new(&settings.name, signal, observer.clone(), opened, legs))
+            }
+            None if settings.queue.enabled => Box::new(Memory::new(settings.queue.bytes)),
+            None => Box::new(Memory::unqueued(settings.queue.bytes, consumers)),
         };
         // Without a queue nothing waits.
         let batch = settings.batch.filter(|_| settings.queue.enabled);
@@ -111,7 +134,7 @@ impl Lane {
         let shared = Arc::new(Shared {
             signal,
             settings,
-            backlog: Box::new(backlog),
+            backlog,
             gatherer: Gatherer::new(batch, limits),
             limits,
             call,
@@ -120,6 +143,7 @@ impl Lane {
             not_before: Mutex::default(),
             failing: AtomicBool::default(),
             unsent: AtomicU64::default(),
+            kept: AtomicU64::default(),
             retries: Notice::default(),
             losses: Notice::default(),
             warnings: Notice::default(),
@@ -154,16 +178,39 @@ impl Lane {
         self.shared.backlog.state()
     }
 
-    /// Takes no more, attempts what is left until `deadline`, and counts the rest as lost.
+    /// What the queue has on disk, if it is there.
+    pub(crate) fn disk(&self) -> Option<DiskState> {
+        self.shared.backlog.disk()
+    }
+
+    /// Takes no more, attempts what is left until `deadline`, and counts the rest as lost, unless it
+    /// stays on disk.
     pub(crate) async fn shutdown(&self, deadline: Instant) {
         self.stop(deadline);
         // Consumers end by themselves at the deadline; one who waits for a permit that is still
         // out, or an observer that blocks, must not hold up the program.
         let patience = deadline + Duration::from_millis(100);
         drop(tokio::time::timeout_at(patience, self.consumers.wait()).await);
-        let unsent = self.shared.unsent.load(Ordering::Relaxed);
+        let shared = &self.shared;
+        shared.kept.fetch_add(shared.backlog.leave_waiting(), Ordering::Relaxed);
+        if tokio::time::timeout(LONGEST_END, shared.backlog.end()).await.is_err() {
+            warn!(
+                "exporter {}: the disk does not answer; some {} may be sent twice",
+                shared.settings.name, shared.signal
+            );
+        }
+        let kept = shared.kept.load(Ordering::Relaxed);
+        if let Some(place) = shared.backlog.place().filter(|_| kept > 0) {
+            info!(
+                "exporter {}: stopped with {kept} {} that {} did not take in time; they stay in {} and are sent after the next start",
+                shared.settings.name,
+                shared.signal.items(),
+                shared.call.endpoint(),
+                place.display(),
+            );
+        }
+        let unsent = shared.unsent.load(Ordering::Relaxed);
         if unsent > 0 {
-            let shared = &self.shared;
             warn!(
                 "exporter {}: stopped with {unsent} {} that {} did not take in time; they are lost",
                 shared.settings.name,
@@ -212,6 +259,10 @@ fn refusal(name: &str, signal: Signal, bytes: usize, no_room: NoRoom) -> Refusal
             format!(
                 "the request has {bytes} bytes and exporter {name} can never hold more than {capacity} (sending_queue.queue_size, and 64 MiB in any case); send less at once"
             ),
+        ),
+        NoRoom::Failed(why) => Refusal::new(
+            Reason::Unavailable,
+            format!("exporter {name} cannot keep {signal} on disk: {why}; send the request again later"),
         ),
         NoRoom::Closed => {
             Refusal::new(Reason::Unavailable, format!("exporter {name} is stopping; send the request again later"))
@@ -272,10 +323,9 @@ impl Shared {
     async fn deliver(&self, group: &mut Group) {
         let body = group.body();
         if group.is_within(self.limits) {
-            let share = group.take_rest();
-            self.observer.request(self.signal, share.items(), group.cause);
+            self.observer.request(self.signal, group.items(), group.cause);
             let fate = self.fate(&body).await;
-            return self.account(share, fate);
+            return self.end(group, fate);
         }
         let mut parts = Split::new(self.signal, &body, self.limits);
         loop {
@@ -285,15 +335,33 @@ impl Shared {
                 Ok(None) => return,
                 Err(error) => {
                     let fate = Fate::Lost(Loss::TooLarge, format!("{} bytes cannot be cut: {error}", body.len()));
-                    return self.account(group.take_rest(), fate);
+                    return self.end(group, fate);
                 }
             };
             self.observer.request(self.signal, part.items, Cause::Cut);
             match self.fate(&part.body).await {
-                fate @ Fate::Lost(Loss::Shutdown, _) => return self.account(group.take_rest(), fate),
+                fate @ Fate::Lost(Loss::Shutdown, _) => return self.end(group, fate),
                 fate => self.account(group.take(part.items), fate),
             }
         }
+    }
+
+    /// Accounts for all of a group whose fate was open. What is on disk when the program ends stays
+    /// there, also the rest of a request that was sent in part.
+    fn end(&self, group: &mut Group, fate: Fate) {
+        if let Fate::Lost(Loss::Shutdown, _) = fate {
+            let mut kept = self.backlog.leave_waiting();
+            for (open, slot) in group.take_stored() {
+                kept += open.items() as u64;
+                open.stay_queued();
+                self.backlog.leave(slot);
+            }
+            self.kept.fetch_add(kept, Ordering::Relaxed);
+            if group.items() == 0 {
+                return;
+            }
+        }
+        self.account(group.take_rest(), fate);
     }
 
     /// Attempts one request until its fate is known, or the shutdown's deadline comes.

@@ -13,7 +13,7 @@ pub mod observe;
 pub mod otlp;
 pub mod prometheus;
 mod proxy;
-mod queue;
+pub mod queue;
 mod redirect;
 mod retry;
 pub mod settings;

@@ -70,17 +70,20 @@ pub enum Loss {
     TooLarge,
     /// The debug output was too slow, or closed.
     NotWritten,
+    /// The disk that they waited on gave other bytes back than were written.
+    Corrupt,
 }
 
 impl Loss {
     /// All reasons.
-    pub const ALL: [Loss; 6] = [
+    pub const ALL: [Loss; 7] = [
         Loss::Rejected,
         Loss::PartialSuccess,
         Loss::RetriesExhausted,
         Loss::Shutdown,
         Loss::TooLarge,
         Loss::NotWritten,
+        Loss::Corrupt,
     ];
 
     /// The value of the `reason` label in self-metrics.
@@ -92,6 +95,7 @@ impl Loss {
             Loss::Shutdown => "shutdown",
             Loss::TooLarge => "too_large",
             Loss::NotWritten => "not_written",
+            Loss::Corrupt => "corrupt",
         }
     }
 }
@@ -107,4 +111,19 @@ pub struct QueueState {
     pub in_flight: usize,
     /// Spans, data points or log records that wait or are under way.
     pub items: usize,
+}
+
+/// What a durable queue has on disk, and what went wrong there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiskState {
+    /// Bytes of its files.
+    pub bytes: u64,
+    /// Records that could not be read; what was in them is lost.
+    pub corrupt_records: u64,
+    /// Writes that failed.
+    pub write_failures: u64,
+    /// Syncs that failed.
+    pub sync_failures: u64,
+    /// Items of pipelines that no longer end here; they stay on disk.
+    pub held_items: u64,
 }

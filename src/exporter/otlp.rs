@@ -1,5 +1,6 @@
 //! The OTLP exporter, over gRPC or HTTP: its settings, checked, become one lane for each signal.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -7,16 +8,18 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use super::client::{Client, HeaderError};
-use super::delivery::{self, Call, Lane};
+use super::delivery::{self, Call, Lane, Stored};
 use super::endpoint::{EndpointError, endpoints};
 use super::grpc::Grpc;
 use super::http::Http;
-use super::observe::{Observer, QueueState};
+use super::observe::{DiskState, Observer, QueueState};
 use super::proxy::{Proxies, ProxyError};
+use super::queue::durable::Opened;
 use super::settings::{Otlp, Transport};
 use super::tls::{Connector, TlsError};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
+use crate::pipeline::account::Leg;
 use crate::pipeline::{Exporter, Permit};
 
 /// Why an exporter cannot be started.
@@ -50,6 +53,21 @@ impl OtlpExporter {
     /// # Errors
     /// What is wrong with the settings.
     pub fn start(name: &str, settings: &Otlp, observer: Arc<dyn Observer>) -> Result<OtlpExporter, StartError> {
+        OtlpExporter::start_stored(name, settings, observer, BTreeMap::new(), &[])
+    }
+
+    /// Starts an exporter with queues on disk, for the signals that have one in `stored`. `legs` are
+    /// those of all pipelines that end here.
+    ///
+    /// # Errors
+    /// What is wrong with the settings.
+    pub fn start_stored(
+        name: &str,
+        settings: &Otlp,
+        observer: Arc<dyn Observer>,
+        mut stored: BTreeMap<Signal, Opened>,
+        legs: &[Leg],
+    ) -> Result<OtlpExporter, StartError> {
         let endpoints = endpoints(settings)?;
         let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
         let proxies = Arc::new(match &settings.proxy_url {
@@ -79,7 +97,8 @@ impl OtlpExporter {
                 Transport::Http => Box::new(Http::new(client.clone(), endpoint)),
             };
             let lane_settings = delivery::Settings { batch, ..lane_settings.clone() };
-            *lane = Some(Lane::start(signal, lane_settings, call, observer.clone()));
+            let stored = stored.remove(&signal).map(|opened| Stored { opened, legs });
+            *lane = Some(Lane::start(signal, lane_settings, call, observer.clone(), stored));
         }
         Ok(OtlpExporter { name, lanes })
     }
@@ -93,6 +112,11 @@ impl OtlpExporter {
     /// configured size, as in the Collector.
     pub fn queue(&self, signal: Signal) -> QueueState {
         self.lane(signal).map(Lane::state).unwrap_or_default()
+    }
+
+    /// What the queue of `signal` has on disk, if it is there.
+    pub fn disk(&self, signal: Signal) -> Option<DiskState> {
+        self.lane(signal).and_then(Lane::disk)
     }
 
     /// Takes nothing more, attempts what is left until `deadline`, and reports the rest as lost.

@@ -122,8 +122,10 @@ pub struct Queue {
     pub enabled: bool,
     /// `num_consumers`: exports under way at once.
     pub num_consumers: usize,
-    /// `queue_size`, in bytes (`sizer: bytes`, the only one).
+    /// `queue_size`, in bytes (`sizer: bytes`, the only one): in memory, or of the files.
     pub bytes: usize,
+    /// `storage`: the id of the `file_storage` extension that keeps the queue; `None` for memory.
+    pub storage: Option<Box<str>>,
 }
 
 /// How the requests that wait in a queue are put together on their way out. A measure that is not
@@ -170,7 +172,7 @@ impl Default for Retry {
 
 impl Default for Queue {
     fn default() -> Self {
-        Queue { enabled: true, num_consumers: 10, bytes: 64 << 20 }
+        Queue { enabled: true, num_consumers: 10, bytes: 64 << 20, storage: None }
     }
 }
 

@@ -5,6 +5,7 @@ use super::plan::{ConnectorSettings, ExporterSettings, ExtensionSettings, Proces
 use super::settings::HealthCheck;
 use crate::config::Section;
 use crate::exporter::settings as exporter;
+use crate::extension::file_storage::FileStorage;
 use crate::otlp::Signal;
 use crate::processor::settings as processor;
 use crate::receiver::settings as receiver;
@@ -141,13 +142,22 @@ pub(super) const EXPORTERS: &[Component<ExporterSettings>] = &[
 ];
 
 /// `extensions`.
-pub(super) const EXTENSIONS: &[Component<ExtensionSettings>] = &[Component {
-    name: "health_check",
-    aliases: &[],
-    takes: NONE,
-    gives: NONE,
-    read: |section| ExtensionSettings::HealthCheck(HealthCheck::read(section)),
-}];
+pub(super) const EXTENSIONS: &[Component<ExtensionSettings>] = &[
+    Component {
+        name: "health_check",
+        aliases: &[],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::HealthCheck(HealthCheck::read(section)),
+    },
+    Component {
+        name: "file_storage",
+        aliases: &[],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::FileStorage(FileStorage::read(section)),
+    },
+];
 
 const COLLECTOR_BEHIND: &str =
     "it is not part of this program: run a Collector behind it and export there with otlp_grpc";
@@ -268,11 +278,7 @@ const ELSEWHERE: &[(Kind, &[&str], &str)] = &[
     ),
     (Kind::Extension, &["healthcheckv2", "health_check_v2"], "the health_check extension answers on its port"),
     (Kind::Extension, &["memory_limiter"], "it is the memory_limiter processor here"),
-    (
-        Kind::Extension,
-        &["file_storage", "db_storage", "redis_storage"],
-        "leave it out: the durable queue is not available in this version",
-    ),
+    (Kind::Extension, &["db_storage", "redis_storage"], "the file_storage extension keeps queues on disk"),
     (
         Kind::Extension,
         &[

@@ -12,4 +12,5 @@ mod rooms;
 pub mod settings;
 pub mod start;
 pub mod stop;
+mod storages;
 mod wiring;

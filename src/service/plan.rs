@@ -11,6 +11,7 @@ use super::wiring::Wiring;
 use super::{default, listeners};
 use crate::config::{Config, Environment, Problems, Source, Warning};
 use crate::exporter::settings as exporter;
+use crate::extension::file_storage::FileStorage;
 use crate::otlp::Signal;
 use crate::processor::settings as processor;
 use crate::receiver::settings as receiver;
@@ -124,6 +125,8 @@ pub enum ExporterSettings {
 pub enum ExtensionSettings {
     /// `health_check`.
     HealthCheck(HealthCheck),
+    /// `file_storage`.
+    FileStorage(FileStorage),
 }
 
 /// A component's id as it was written: `type` or `type/name`.

@@ -20,9 +20,11 @@ use super::plan::{
     StagePlan,
 };
 use super::rooms::Rooms;
+use super::storages::{DiskBooks, Storages};
 use crate::exporter::debug::DebugExporter;
 use crate::exporter::otlp::OtlpExporter;
 use crate::exporter::prometheus::Prometheus;
+use crate::exporter::queue::durable::QueueError;
 use crate::extension::health::Health;
 use crate::genai::settings::{NativeMetrics, Target};
 use crate::metrics::exposition;
@@ -32,7 +34,7 @@ use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
 use crate::net::{self, Limits};
 use crate::otlp::{Signal, json};
-use crate::pipeline::account::Accounts;
+use crate::pipeline::account::{Accounts, Leg};
 use crate::pipeline::run::{Admission, Fanout, Pipeline, Sink, Step};
 use crate::pipeline::{Exporter, Stage};
 use crate::processor::drop::DropSpans;
@@ -40,6 +42,7 @@ use crate::processor::genai::Genai;
 use crate::processor::memory_limiter::MemoryLimiter;
 use crate::processor::own_metrics::OwnMetrics;
 use crate::receiver::{Intake, Receiver};
+use crate::storage::folder::FolderError;
 
 /// Why the program does not start. Nothing was accepted.
 #[derive(Debug, Error)]
@@ -54,6 +57,22 @@ pub enum StartError {
         id: Id,
         /// What is wrong.
         source: crate::exporter::otlp::StartError,
+    },
+    /// The folder of a `file_storage` extension cannot be used.
+    #[error("extensions.{id}: {source}")]
+    Storage {
+        /// The extension's id.
+        id: Id,
+        /// What is wrong.
+        source: FolderError,
+    },
+    /// A queue on disk cannot be used.
+    #[error("exporters.{id}: sending_queue.storage: {source}")]
+    Queue {
+        /// The exporter's id.
+        id: Id,
+        /// What is wrong.
+        source: QueueError,
     },
     /// The system refused something that every program needs.
     #[error("{what}: {source}")]
@@ -116,9 +135,12 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     // What runs already ends with a start that fails.
     let started = background.clone().drop_guard();
     let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
+    house.storages = Storages::open(&plan).await?;
     for (id, settings) in &plan.exporters {
         house.exporter(&plan, id, settings, output)?;
     }
+    let exporters = house.otlp.iter().map(|(id, exporter, _)| (id.clone(), Arc::clone(exporter))).collect();
+    own.add_source(Arc::new(DiskBooks { exporters, left: std::mem::take(&mut house.storages.left) }));
     let mut pipelines = BTreeMap::new();
     let panics = own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone");
     for plan_of in &plan.pipelines {
@@ -147,7 +169,8 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     }
     let health = Health::new();
     let mut listeners = Vec::new();
-    for (id, ExtensionSettings::HealthCheck(settings)) in &plan.extensions {
+    for (id, settings) in &plan.extensions {
+        let ExtensionSettings::HealthCheck(settings) = settings else { continue };
         let bound = bind("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, &mut addresses).await?;
         listeners.push((bound, Page::Health(settings.path.clone())));
     }
@@ -209,6 +232,7 @@ struct House {
     genai: Vec<Arc<Genai>>,
     own_metrics: Vec<Arc<OwnMetrics>>,
     limiters: BTreeMap<Id, Arc<MemoryLimiter>>,
+    storages: Storages,
     rooms: Rooms,
 }
 
@@ -225,8 +249,10 @@ impl House {
         let exporter: Arc<dyn Exporter> = match settings {
             ExporterSettings::Otlp(settings) => {
                 let books = books();
-                let exporter = OtlpExporter::start(id.as_str(), settings, Arc::clone(&books) as _)
-                    .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
+                let (stored, legs) = (self.storages.take(id), self.legs(plan, id));
+                let exporter =
+                    OtlpExporter::start_stored(id.as_str(), settings, Arc::clone(&books) as _, stored, &legs)
+                        .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);
                 self.queue_gauges(id, &exporter);
                 enqueue_failed = Some(known::enqueue_failed(&self.own, id.as_str()));
@@ -252,6 +278,13 @@ impl House {
         };
         self.sinks.insert(id.clone(), Sink { id: id.as_str().into(), exporter, enqueue_failed });
         Ok(())
+    }
+
+    /// The books of every pipeline that ends in an exporter.
+    fn legs(&self, plan: &Plan, exporter: &Id) -> Vec<Leg> {
+        let output = Output::Exporter(exporter.clone());
+        let pipelines = plan.pipelines.iter().filter(|pipeline| pipeline.exporters.contains(&output));
+        pipelines.map(|pipeline| self.accounts.of(&pipeline.id.to_string()).leg(exporter.as_str())).collect()
     }
 
     fn queue_gauges(&self, id: &Id, exporter: &Arc<OtlpExporter>) {

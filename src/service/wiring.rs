@@ -69,6 +69,7 @@ impl<'c> Wiring<'c> {
         wiring.check_ids();
         wiring.check_joints();
         wiring.check_joins();
+        wiring.check_storages();
         batching::check(&wiring.batches.borrow(), &wiring.exporters);
         wiring.warn_of_unused();
         wiring
@@ -263,6 +264,35 @@ impl<'c> Wiring<'c> {
                 };
                 let help = "put it into one pipeline of traces and one of logs; others take one of another name";
                 processor.field.below(&["join_logs"]).refuse_key(wrong, help);
+            }
+        }
+    }
+
+    /// A queue on disk is in an extension that runs.
+    fn check_storages(&self) {
+        let storages = || {
+            let is_storage = |known: &(_, ExtensionSettings)| matches!(known.1, ExtensionSettings::FileStorage(_));
+            self.extensions.iter().filter(move |extension| extension.known.as_ref().is_some_and(is_storage))
+        };
+        for exporter in &self.exporters {
+            let Some((_, ExporterSettings::Otlp(settings))) = &exporter.known else { continue };
+            let Some(storage) = &settings.queue.storage else { continue };
+            let field = exporter.field.below(&["sending_queue", "storage"]);
+            match find(&self.extensions, storage) {
+                None => {
+                    let ids = storages().map(|extension| extension.id.as_str());
+                    field.refuse_word(storage, "is not defined under extensions", ids);
+                }
+                Some(extension) if !storages().any(|storage| storage.id == extension.id) => {
+                    // An extension that is not known at all was reported where it is defined.
+                    if extension.known.is_some() {
+                        field.refuse("is an extension that keeps nothing", "the id of a file_storage extension");
+                    }
+                }
+                Some(extension) if !extension.is_used.get() && exporter.is_used.get() => {
+                    field.refuse("does not run", format!("{} in the list service.extensions too", extension.id));
+                }
+                Some(_) => {}
             }
         }
     }

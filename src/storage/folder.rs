@@ -1,10 +1,14 @@
 //! The folder that the logs of one program are in: made if that is wanted, locked against other
-//! programs, and of a known format. Each log has a folder of its own in it.
+//! programs, and of a known format. Each log has a folder of its own in it, for one user at a time.
+//!
+//! Within one process a folder is opened once and shared, for two configurations of one program
+//! (before and after a reload) may name the same.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
@@ -51,6 +55,9 @@ pub enum FolderError {
         /// What its file says, shortened.
         format: String,
     },
+    /// This process uses the log already.
+    #[error("the queue in {} is still in use by this process", .0.display())]
+    LogInUse(PathBuf),
     /// The system refused.
     #[error("cannot {what} {}: {source}", path.display())]
     Io {
@@ -63,20 +70,42 @@ pub enum FolderError {
     },
 }
 
-/// A folder that is locked until this is dropped.
+/// A folder that is locked as long as this is there.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
+    mode: u32,
+    /// Names of the logs that are in use.
+    used: Mutex<BTreeSet<String>>,
     _lock: File,
+}
+
+/// The folder of one log, which nobody else gets until this is dropped.
+#[derive(Debug)]
+pub struct LogFolder {
+    folder: Arc<Folder>,
+    name: String,
+    path: PathBuf,
+}
+
+/// The permissions of folders that are made: for their owner, and for the group to read.
+pub const MODE: u32 = 0o750;
+
+/// The folders that this process has open, by their canonical paths.
+static OPEN: Mutex<BTreeMap<PathBuf, Weak<Folder>>> = Mutex::new(BTreeMap::new());
+
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Folder {
     /// Opens and locks a folder. Another program's lock is waited for up to `patience`. With
-    /// `create`, what is missing of the path is made, for its owner and group only. Blocks.
+    /// `create`, what is missing of the path is made; `mode` has the permissions of what is made.
+    /// Blocks.
     ///
     /// # Errors
     /// [`FolderError`]; of [`FolderError::Newer`] nothing was touched.
-    pub fn open(path: &Path, create: bool, patience: Duration) -> Result<Arc<Folder>, FolderError> {
+    pub fn open(path: &Path, create: bool, mode: u32, patience: Duration) -> Result<Arc<Folder>, FolderError> {
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {}
             Ok(_) => return Err(FolderError::NotAFolder(path.to_owned())),
@@ -84,10 +113,22 @@ impl Folder {
                 return Err(FolderError::Missing(path.to_owned()));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                make(path).map_err(|source| failed("make the folder", path, source))?;
+                make(path, mode).map_err(|source| failed("make the folder", path, source))?;
             }
             Err(source) => return Err(failed("look at", path, source)),
         }
+        let canonical = path.canonicalize().map_err(|source| failed("look at", path, source))?;
+        let mut open = unpoisoned(&OPEN);
+        if let Some(folder) = open.get(&canonical).and_then(Weak::upgrade) {
+            return Ok(folder);
+        }
+        open.retain(|_, folder| folder.strong_count() > 0);
+        let folder = Arc::new(Folder::lock(path, mode, patience)?);
+        open.insert(canonical, Arc::downgrade(&folder));
+        Ok(folder)
+    }
+
+    fn lock(path: &Path, mode: u32, patience: Duration) -> Result<Folder, FolderError> {
         let is_new = !is_known(path)?;
         let lock_path = path.join(LOCK_FILE);
         let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path);
@@ -106,7 +147,7 @@ impl Folder {
             let written = fs::write(&format, format!("dragoman queues, format {FORMAT}\n"));
             written.and_then(|()| sync(path)).map_err(|source| failed("write", &format, source))?;
         }
-        Ok(Arc::new(Folder { path: path.to_owned(), _lock: lock }))
+        Ok(Folder { path: path.to_owned(), mode, used: Mutex::default(), _lock: lock })
     }
 
     /// Its path.
@@ -117,30 +158,52 @@ impl Folder {
     /// The folder of the log of `parts`, which are ids of any kind. It is made if it is not there.
     ///
     /// # Errors
-    /// [`FolderError::Io`].
-    pub fn log(&self, parts: &[&str]) -> Result<PathBuf, FolderError> {
-        let path = self.path.join(log_name(parts));
-        match make_one(&path) {
+    /// [`FolderError::LogInUse`], [`FolderError::Io`].
+    pub fn log(self: &Arc<Self>, parts: &[&str]) -> Result<LogFolder, FolderError> {
+        let log = self.take(log_name(parts))?;
+        match builder(self.mode).create(&log.path) {
             Ok(()) => sync(&self.path).map_err(|source| failed("sync", &self.path, source))?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(failed("make the folder", &path, source)),
+            Err(source) => return Err(failed("make the folder", &log.path, source)),
         }
-        Ok(path)
+        Ok(log)
     }
 
-    /// The folders of all logs that are here.
+    fn take(self: &Arc<Self>, name: String) -> Result<LogFolder, FolderError> {
+        let path = self.path.join(&name);
+        if !unpoisoned(&self.used).insert(name.clone()) {
+            return Err(FolderError::LogInUse(path));
+        }
+        Ok(LogFolder { folder: Arc::clone(self), name, path })
+    }
+
+    /// The logs that are here and that nobody uses.
     ///
     /// # Errors
     /// [`FolderError::Io`].
-    pub fn logs(&self) -> Result<Vec<PathBuf>, FolderError> {
+    pub fn unused(self: &Arc<Self>) -> Result<Vec<LogFolder>, FolderError> {
         let listed = fs::read_dir(&self.path).and_then(Iterator::collect::<io::Result<Vec<_>>>);
         let listed = listed.map_err(|source| failed("list", &self.path, source))?;
-        let is_log = |entry: &fs::DirEntry| {
-            entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) && entry.path().is_dir()
+        let name = |entry: fs::DirEntry| {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            entry.file_name().into_string().ok().filter(|name| is_folder && name.starts_with(PREFIX))
         };
-        let mut logs: Vec<_> = listed.into_iter().filter(is_log).map(|entry| entry.path()).collect();
-        logs.sort();
-        Ok(logs)
+        let mut names: Vec<_> = listed.into_iter().filter_map(name).collect();
+        names.sort();
+        Ok(names.into_iter().filter_map(|name| self.take(name).ok()).collect())
+    }
+}
+
+impl LogFolder {
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for LogFolder {
+    fn drop(&mut self) {
+        unpoisoned(&self.folder.used).remove(&self.name);
     }
 }
 
@@ -191,21 +254,18 @@ fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn make(path: &Path) -> io::Result<()> {
-    builder().recursive(true).create(path)?;
+fn make(path: &Path, mode: u32) -> io::Result<()> {
+    builder(mode).recursive(true).create(path)?;
     // The entry of the folder itself; what is above it is rarely new.
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync)
 }
 
-fn make_one(path: &Path) -> io::Result<()> {
-    builder().create(path)
-}
-
-fn builder() -> fs::DirBuilder {
-    #[allow(unused_mut, reason = "there are no modes elsewhere")]
+fn builder(mode: u32) -> fs::DirBuilder {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o750);
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
     builder
 }
 
@@ -237,30 +297,55 @@ mod tests {
         }
     }
 
+    fn open(path: &Path, create: bool) -> Result<Arc<Folder>, FolderError> {
+        Folder::open(path, create, MODE, AT_ONCE)
+    }
+
     #[test]
-    fn a_folder_is_locked_until_it_is_dropped() {
+    fn a_folder_is_locked_against_other_processes() {
         let root = tempfile::tempdir().unwrap();
-        let first = Folder::open(root.path(), false, AT_ONCE).unwrap();
-        let second = Folder::open(root.path(), false, AT_ONCE).unwrap_err().to_string();
-        assert!(second.contains(root.path().to_str().unwrap()) && second.contains("in use"), "{second}");
-        drop(first);
-        Folder::open(root.path(), false, AT_ONCE).unwrap();
+        let folder = open(root.path(), false).unwrap();
+        // A lock belongs to a file that was opened, so that this is what another process would get.
+        let other = File::open(root.path().join(LOCK_FILE)).unwrap();
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(folder);
+        other.try_lock().unwrap();
+        let refused = open(root.path(), false).unwrap_err().to_string();
+        assert!(refused.contains(root.path().to_str().unwrap()) && refused.contains("in use"), "{refused}");
+        drop(other);
+        open(root.path(), false).unwrap();
+    }
+
+    #[test]
+    fn one_process_shares_a_folder_and_no_log() {
+        let root = tempfile::tempdir().unwrap();
+        let (first, second) = (open(root.path(), false).unwrap(), open(&root.path().join("."), false).unwrap());
+        assert!(Arc::ptr_eq(&first, &second));
+        let log = first.log(&["otlp/x", "traces"]).unwrap();
+        assert!(matches!(second.log(&["otlp/x", "traces"]), Err(FolderError::LogInUse(_))));
+        first.log(&["otlp/x", "logs"]).unwrap();
+        let unused = || second.unused().unwrap().iter().map(|log| log.path.clone()).collect::<Vec<_>>();
+        assert_eq!(unused(), [root.path().join("queue.otlp%2Fx.logs")]);
+        drop(log);
+        assert_eq!(unused().len(), 2);
+        second.log(&["otlp/x", "traces"]).unwrap();
     }
 
     #[test]
     fn a_folder_is_made_only_if_that_is_wanted() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("a/b");
-        assert!(matches!(Folder::open(&path, false, AT_ONCE), Err(FolderError::Missing(_))));
+        assert!(matches!(open(&path, false), Err(FolderError::Missing(_))));
         assert!(!root.path().join("a").exists());
-        let folder = Folder::open(&path, true, AT_ONCE).unwrap();
-        let log = folder.log(&["otlp/x", "traces"]).unwrap();
-        assert!(log.is_dir());
-        assert_eq!(folder.log(&["otlp/x", "traces"]).unwrap(), log);
-        assert_eq!(folder.logs().unwrap(), [log]);
+        let folder = open(&path, true).unwrap();
+        assert!(folder.log(&["otlp/x", "traces"]).unwrap().path().is_dir());
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o027, 0, "not for everybody");
+        }
         fs::write(root.path().join("file"), "").unwrap();
-        let no_folder = Folder::open(&root.path().join("file"), true, AT_ONCE);
-        assert!(matches!(no_folder, Err(FolderError::NotAFolder(_))));
+        assert!(matches!(open(&root.path().join("file"), true), Err(FolderError::NotAFolder(_))));
     }
 
     #[test]
@@ -268,13 +353,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         for format in ["dragoman queues, format 2\n", "something else"] {
             fs::write(root.path().join(FORMAT_FILE), format).unwrap();
-            let refused = Folder::open(root.path(), true, AT_ONCE).unwrap_err().to_string();
+            let refused = open(root.path(), true).unwrap_err().to_string();
             assert!(refused.contains("format") && refused.contains("nothing was changed"), "{refused}");
             assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "no lock, no folder");
             assert_eq!(fs::read_to_string(root.path().join(FORMAT_FILE)).unwrap(), format);
         }
         fs::write(root.path().join(FORMAT_FILE), "").unwrap();
-        drop(Folder::open(root.path(), true, AT_ONCE).unwrap());
-        Folder::open(root.path(), true, AT_ONCE).unwrap();
+        drop(open(root.path(), true).unwrap());
+        open(root.path(), true).unwrap();
     }
 }

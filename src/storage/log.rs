@@ -1,6 +1,5 @@
 //! A log for many callers: one thread writes, and one sync serves all appends that came while the one
-//! before it was under way. Nothing here blocks its caller but [`Log::read`], [`Log::open`] and
-//! [`Log::close`].
+//! before it was under way. Nothing here blocks its caller but [`Log::open`] and [`Log::close`].
 //!
 //! Room is reserved before it is used, like in a queue in memory, and a log that cannot write says so
 //! at that point. It tries by itself whether it can write again.
@@ -12,13 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use bytes::Bytes;
 use thiserror::Error;
 
 use super::files::Files;
 use super::frame::{FRAME, HEADER};
 use super::recovery::{OpenError, Report};
-use super::segments::{Failure, Failures, LARGEST_PAYLOAD, Options, Payload, ReadError, Reader, Record, Segments};
+use super::segments::{Failure, Failures, LARGEST_PAYLOAD, Options, Payload, Reader, Record, Segments};
 
 /// What a record is charged at least: about what remembering it costs in memory, however small it is
 /// on disk.
@@ -217,14 +215,6 @@ impl Log {
     pub fn acknowledge(&self, record: Record) {
         self.shared.state().acknowledged.push(record);
         self.shared.changed.notify_all();
-    }
-
-    /// A record's payload. Blocks.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn read(&self, record: &Record) -> Result<Bytes, ReadError> {
-        self.reader.read(record)
     }
 
     /// Reads records beside this log.

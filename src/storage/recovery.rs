@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::files::{Access, Files};
 use super::frame::{ACKNOWLEDGEMENT, FRAME, HEADER, Header, Opening, Piece, Pieces, VERSION};
-use super::segments::{LONGEST_SEGMENT, Named, Options, Record, Segment, Segments};
+use super::segments::{LONGEST_SEGMENT, Named, Options, Place, Record, Segment, Segments};
 
 /// Why a log cannot be opened.
 #[derive(Debug, Error)]
@@ -199,7 +199,7 @@ impl Segments {
                         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
                         segment.live += 1;
                         report.records += 1;
-                        visit(Record { number, segment: header, offset, length }, payload);
+                        visit(Record(Place { number, segment: header, offset, length }), payload);
                     }
                 }
                 Piece::Damaged { offset, bytes } => gaps.damaged(offset, bytes),

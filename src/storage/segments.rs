@@ -82,10 +82,14 @@ impl Payload {
     }
 }
 
-/// Where a record is that was appended and not acknowledged. There is one for each, which ends in an
+/// A record that was appended and not acknowledged. There is one for each, which ends in an
 /// acknowledgement.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct Record(pub(super) Place);
+
+/// Where a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
     pub(super) number: u64,
     pub(super) segment: Header,
     pub(super) offset: u64,
@@ -95,11 +99,22 @@ pub struct Record {
 impl Record {
     /// Rises from record to record.
     pub fn number(&self) -> u64 {
-        self.number
+        self.0.number
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        self.0
     }
 
     /// Bytes that it takes on disk.
     pub fn bytes(&self) -> u64 {
+        self.0.bytes()
+    }
+}
+
+impl Place {
+    fn bytes(&self) -> u64 {
         FRAME as u64 + u64::from(self.length)
     }
 }
@@ -424,7 +439,7 @@ impl Segments {
     pub fn acknowledge(&mut self, records: Vec<Record>) {
         let mut by_segment: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
         for record in records {
-            by_segment.entry(record.segment.first).or_default().push(record.number);
+            by_segment.entry(record.0.segment.first).or_default().push(record.0.number);
         }
         for (first, numbers) in by_segment {
             let active = self.active.as_mut().map(|active| &mut active.segment);
@@ -480,7 +495,7 @@ fn write(active: &mut Active, chunk: &[Payload], first: u64) -> io::Result<Vec<R
     for (number, payload) in (first..).zip(chunk) {
         let length = u32::try_from(payload.len()).ok().filter(|_| payload.len() <= LARGEST_PAYLOAD);
         let length = length.ok_or_else(|| io::Error::other(format!("a record of {} bytes", payload.len())))?;
-        records.push(Record { number, segment: header, offset: end + buffer.len() as u64, length });
+        records.push(Record(Place { number, segment: header, offset: end + buffer.len() as u64, length }));
         buffer.extend_from_slice(&header.frame(number, length, payload.crc()));
         buffer.extend_from_slice(&payload.head);
         let is_large = payload.body.len() >= LARGE;
@@ -521,7 +536,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`ReadError`], for bytes that are not those that were written.
-    pub fn read(&self, record: &Record) -> Result<Bytes, ReadError> {
+    pub fn read(&self, record: Place) -> Result<Bytes, ReadError> {
         let path = self.folder.join(segment_name(record.segment.first));
         let read = self.files.open(&path, Access::Read).and_then(|mut file| {
             let most = usize::try_from(record.bytes()).unwrap_or(usize::MAX);

@@ -23,3 +23,4 @@ mod outage;
 mod path;
 mod receipt;
 mod rig;
+mod storage;

@@ -49,8 +49,10 @@ pub(crate) fn default_plan(environment: &dyn Fn(&str) -> Option<String>) -> Plan
             prometheus.endpoint = free();
         }
     }
-    for (_, ExtensionSettings::HealthCheck(health)) in &mut plan.extensions {
-        health.endpoint = free();
+    for (_, extension) in &mut plan.extensions {
+        if let ExtensionSettings::HealthCheck(health) = extension {
+            health.endpoint = free();
+        }
     }
     plan.telemetry.metrics_address = Some(free());
     plan

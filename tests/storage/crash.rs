@@ -88,7 +88,7 @@ fn check(folder: &Path, promised: &Promised, what: &str) {
         }
         // What is found can be read again by its record.
         for (record, payload) in &found {
-            assert_eq!(segments.reader().read(record).expect("readable"), payload, "{what}, {time}");
+            assert_eq!(segments.reader().read(record.place()).expect("readable"), payload, "{what}, {time}");
         }
     }
     let (mut segments, ..) = open(folder);

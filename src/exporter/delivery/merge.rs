@@ -35,8 +35,10 @@ pub(super) struct Group {
     bodies: Vec<Bytes>,
     bytes: usize,
     items: usize,
-    open: VecDeque<OpenItems>,
-    slots: Vec<Slot>,
+    /// Those whose fate is not known yet, or not of all of their items.
+    entries: VecDeque<(OpenItems, Slot)>,
+    /// The places of the others.
+    done: Vec<Slot>,
     /// Why it was not waited for more.
     pub(super) cause: Cause,
 }
@@ -118,8 +120,8 @@ impl Group {
             bytes: body.len(),
             items: open.items(),
             bodies: vec![body],
-            open: VecDeque::from([open]),
-            slots: vec![slot],
+            entries: VecDeque::from([(open, slot)]),
+            done: Vec::new(),
             cause: Cause::AsReceived,
         }
     }
@@ -128,8 +130,7 @@ impl Group {
         self.bytes += body.len();
         self.items += open.items();
         self.bodies.push(body);
-        self.open.push_back(open);
-        self.slots.push(slot);
+        self.entries.push_back((open, slot));
     }
 
     fn reaches(&self, size: Limits) -> bool {
@@ -162,25 +163,40 @@ impl Group {
     pub(super) fn take(&mut self, items: usize) -> Share {
         let mut share = Share(Vec::new());
         let mut missing = items;
-        while let Some(front) = self.open.front_mut() {
-            if front.items() > missing {
-                share.0.push(front.split(missing));
+        while let Some((open, _)) = self.entries.front_mut() {
+            if open.items() > missing {
+                share.0.push(open.split(missing));
                 break;
             }
-            missing -= front.items();
-            share.0.extend(self.open.pop_front());
+            missing -= open.items();
+            if let Some((open, slot)) = self.entries.pop_front() {
+                share.0.push(open);
+                self.done.push(slot);
+            }
         }
         share
     }
 
     /// All items whose fate is not known yet.
     pub(super) fn take_rest(&mut self) -> Share {
-        Share(std::mem::take(&mut self.open).into())
+        self.take(usize::MAX)
     }
 
-    /// The places of its entries.
+    /// The entries whose fate is not known yet and that a disk holds.
+    pub(super) fn take_stored(&mut self) -> VecDeque<(OpenItems, Slot)> {
+        let (stored, others) = std::mem::take(&mut self.entries).into_iter().partition(|(_, slot)| slot.is_on_disk());
+        self.entries = others;
+        stored
+    }
+
+    /// How many items there are whose fate is not known yet.
+    pub(super) fn items(&self) -> usize {
+        self.entries.iter().map(|(open, _)| open.items()).sum()
+    }
+
+    /// The places of its entries, which are free again.
     pub(super) fn into_slots(self) -> Vec<Slot> {
-        self.slots
+        self.done.into_iter().chain(self.entries.into_iter().map(|(_, slot)| slot)).collect()
     }
 }
 

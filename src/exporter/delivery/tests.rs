@@ -86,7 +86,7 @@ impl Rig {
         let answers = Mutex::new(answers.into_iter().collect());
         let script = Arc::new(Script { answers, delay, ..Script::default() });
         let counts = Arc::new(Counts::default());
-        let lane = Lane::start(Signal::Traces, settings, Box::new(script.clone()), counts.clone());
+        let lane = Lane::start(Signal::Traces, settings, Box::new(script.clone()), counts.clone(), None);
         Rig { lane, script, counts, start: Instant::now() }
     }
 

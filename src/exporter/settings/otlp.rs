@@ -262,15 +262,18 @@ fn queue(section: &mut Section<'_>) -> (Queue, Option<Batch>) {
         (_, Some(false)) | (None, _) => None,
         (Some(field), _) => queue_bytes(field, is_in_bytes == Some(true)),
     };
-    section.not_supported(&[
-        ("storage", "the durable queue is not available in this version; leave it out: the queue is in memory"),
-        (
-            "wait_for_result",
-            "leave it out, or switch the queue off (enabled: false): then nothing waits, and what num_consumers cannot take at once is refused",
-        ),
-    ]);
+    // Whether there is such an extension is seen where all of them are known.
+    let storage = section.field("storage").filter(|field| !field.is_null());
+    if let Some(field) = storage.as_ref().filter(|_| !enabled) {
+        field.refuse("keeps nothing without a queue", "enabled: true, or no storage");
+    }
+    let storage = storage.and_then(|field| field.text()).map(String::into_boxed_str);
+    section.not_supported(&[(
+        "wait_for_result",
+        "leave it out, or switch the queue off (enabled: false): then nothing waits, and what num_consumers cannot take at once is refused",
+    )]);
     section.without_effect(&[("block_on_overflow", "a full queue answers at once that the client should come back")]);
-    let queue = Queue { enabled, num_consumers, bytes: bytes.unwrap_or(default.bytes) };
+    let queue = Queue { enabled, num_consumers, bytes: bytes.unwrap_or(default.bytes), storage };
     let batch = section.field("batch").filter(|field| !field.is_null());
     let settings = batch.as_ref().and_then(Field::section);
     let settings = settings.map(|mut section| batch::read(&mut section, is_in_bytes == Some(true), queue.bytes));

@@ -1,0 +1,153 @@
+//! The queues on disk: opened before anything else is started, and what is in them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::plan::{ExporterSettings, ExtensionSettings, Id, Output, Plan};
+use super::start::StartError;
+use crate::exporter::otlp::OtlpExporter;
+use crate::exporter::queue::durable::{self, Left, Opened};
+use crate::extension::file_storage::FileStorage;
+use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
+use crate::otlp::Signal;
+use crate::storage::folder::Folder;
+use crate::storage::segments::Options;
+
+/// What is on disk.
+#[derive(Default)]
+pub(super) struct Storages {
+    queues: BTreeMap<Id, BTreeMap<Signal, Opened>>,
+    /// What no exporter of the plan takes.
+    pub(super) left: Vec<Left>,
+}
+
+impl Storages {
+    /// Opens the folder of every `file_storage` that the plan uses, and in it the queues of the
+    /// exporters that name it: of the signals that they are at the end of a pipeline of.
+    pub(super) async fn open(plan: &Plan) -> Result<Storages, StartError> {
+        let wanted: Vec<_> = plan.extensions.iter().filter_map(|(id, settings)| storage(id, settings, plan)).collect();
+        if wanted.is_empty() {
+            return Ok(Storages::default());
+        }
+        let opened = tokio::task::spawn_blocking(move || {
+            let mut storages = Storages::default();
+            let mut folders = Vec::new();
+            for Wanted { id, settings, queues } in wanted {
+                let folder = settings.open().map_err(|source| StartError::Storage { id, source })?;
+                storages.open_queues(&folder, &settings, queues)?;
+                folders.push(folder);
+            }
+            for folder in folders {
+                storages.left.extend(durable::left(&folder));
+            }
+            Ok(storages)
+        });
+        opened.await.map_err(|error| StartError::System { what: "a queue on disk", source: error.into() })?
+    }
+
+    fn open_queues(
+        &mut self,
+        folder: &Arc<Folder>,
+        settings: &FileStorage,
+        queues: Vec<(Id, Signal, usize)>,
+    ) -> Result<(), StartError> {
+        for (exporter, signal, bytes) in queues {
+            let bytes = settings.max_size.unwrap_or(u64::MAX).min(bytes as u64);
+            let opened = durable::open(folder, Options::new(bytes, settings.fsync), exporter.as_str(), signal)
+                .map_err(|source| StartError::Queue { id: exporter.clone(), source })?;
+            self.queues.entry(exporter).or_default().insert(signal, opened);
+        }
+        Ok(())
+    }
+
+    /// The queues of an exporter, by signal.
+    pub(super) fn take(&mut self, exporter: &Id) -> BTreeMap<Signal, Opened> {
+        self.queues.remove(exporter).unwrap_or_default()
+    }
+}
+
+/// A folder, and the queues in it with their bounds.
+struct Wanted {
+    id: Id,
+    settings: FileStorage,
+    queues: Vec<(Id, Signal, usize)>,
+}
+
+fn storage(id: &Id, settings: &ExtensionSettings, plan: &Plan) -> Option<Wanted> {
+    let ExtensionSettings::FileStorage(settings) = settings else { return None };
+    let mut queues = Vec::new();
+    for (exporter, of) in &plan.exporters {
+        let ExporterSettings::Otlp(of) = of else { continue };
+        if of.queue.storage.as_deref() != Some(id.as_str()) {
+            continue;
+        }
+        let ends_here = |signal: &Signal| {
+            let output = Output::Exporter(exporter.clone());
+            plan.pipelines.iter().any(|pipeline| pipeline.signal == *signal && pipeline.exporters.contains(&output))
+        };
+        let signals = Signal::ALL.into_iter().filter(ends_here);
+        queues.extend(signals.map(|signal| (exporter.clone(), signal, of.queue.bytes)));
+    }
+    Some(Wanted { id: id.clone(), settings: settings.clone(), queues })
+}
+
+/// What the queues on disk tell of themselves.
+pub(super) struct DiskBooks {
+    pub(super) exporters: Vec<(Id, Arc<OtlpExporter>)>,
+    pub(super) left: Vec<Left>,
+}
+
+type Row = (&'static str, &'static str, Kind, fn(&crate::exporter::observe::DiskState) -> u64);
+
+const HELD: &str = "dragoman_queue_held_items";
+
+const ROWS: &[Row] = &[
+    ("dragoman_queue_disk_bytes", "Bytes of a queue's files", Kind::Gauge, |disk| disk.bytes),
+    (
+        "dragoman_queue_corrupt_records_total",
+        "Requests in a queue on disk that could not be read and are lost",
+        Kind::Counter,
+        |disk| disk.corrupt_records,
+    ),
+    (
+        "dragoman_queue_write_failures_total",
+        "Writes of a queue on disk that failed; the requests were refused",
+        Kind::Counter,
+        |disk| disk.write_failures,
+    ),
+    (
+        "dragoman_queue_sync_failures_total",
+        "Syncs of a queue on disk that failed; the requests were refused",
+        Kind::Counter,
+        |disk| disk.sync_failures,
+    ),
+    (HELD, "Items on disk of pipelines and exporters that are not in the configuration", Kind::Gauge, |disk| {
+        disk.held_items
+    }),
+];
+
+impl Source for DiskBooks {
+    fn collect(&self, families: &mut Vec<Family>) {
+        let disks = self.exporters.iter().flat_map(|(id, exporter)| {
+            let disk = move |signal| Some((id, signal, exporter.disk(signal)?));
+            Signal::ALL.into_iter().filter_map(disk)
+        });
+        let disks: Vec<_> = disks.collect();
+        for (name, help, kind, read) in ROWS {
+            let of_disks = disks.iter().map(|(id, signal, disk)| series(id.as_str(), signal.name(), read(disk)));
+            let of_left = self.left.iter().filter(|_| *name == HELD);
+            let of_left = of_left.map(|left| series(&left.exporter, &left.signal, left.items));
+            let series: Vec<Series> = of_disks.chain(of_left).collect();
+            if !series.is_empty() {
+                let (name, help) = ((*name).into(), (*help).into());
+                families.push(Family { name, help, unit: "".into(), kind: *kind, scope: None, series });
+            }
+        }
+    }
+}
+
+fn series(exporter: &str, signal: &str, value: u64) -> Series {
+    let short = |text: &str| text.chars().take(256).collect::<String>();
+    let labels = vec![Label::text("exporter", short(exporter)), Label::text("data_type", short(signal))];
+    Series { labels: labels.into(), start_time_unix_nano: 0, value: Value::Integer(value, None) }
+}
