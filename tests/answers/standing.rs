@@ -74,7 +74,7 @@ pub(crate) struct Target {
 }
 
 enum Books {
-    Program(Rig),
+    Program(Box<Rig>),
     /// Refused requests by reason.
     Alone(Arc<Scripted>),
 }
@@ -163,7 +163,7 @@ service:
         );
         let rig = Rig::start(plan(&yaml)).await;
         let (grpc, http) = (rig.address("OTLP gRPC"), rig.address("OTLP HTTP"));
-        Target { grpc, http, backend, books: Books::Program(rig), _socket: dead }
+        Target { grpc, http, backend, books: Books::Program(Box::new(rig)), _socket: dead }
     }
 
     /// The receiver alone, in front of a pipeline that does as it is told.
