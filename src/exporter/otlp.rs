@@ -17,6 +17,7 @@ use super::proxy::{Proxies, ProxyError};
 use super::queue::durable::Opened;
 use super::settings::{Otlp, Transport};
 use super::tls::{Connector, TlsError};
+use crate::bounded::budget::Budget;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::pipeline::account::Leg;
@@ -53,11 +54,12 @@ impl OtlpExporter {
     /// # Errors
     /// What is wrong with the settings.
     pub fn start(name: &str, settings: &Otlp, observer: Arc<dyn Observer>) -> Result<OtlpExporter, StartError> {
-        OtlpExporter::start_stored(name, settings, observer, BTreeMap::new(), &[])
+        OtlpExporter::start_stored(name, settings, observer, BTreeMap::new(), &[], &Budget::default())
     }
 
     /// Starts an exporter with queues on disk, for the signals that have one in `stored`. `legs` are
-    /// those of all pipelines that end here.
+    /// those of all pipelines that end here. What it makes of requests, such as compressed ones, counts
+    /// in `memory`.
     ///
     /// # Errors
     /// What is wrong with the settings.
@@ -67,6 +69,7 @@ impl OtlpExporter {
         observer: Arc<dyn Observer>,
         mut stored: BTreeMap<Signal, Opened>,
         legs: &[Leg],
+        memory: &Budget,
     ) -> Result<OtlpExporter, StartError> {
         let endpoints = endpoints(settings)?;
         let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
@@ -86,6 +89,7 @@ impl OtlpExporter {
             queue: settings.queue.clone(),
             batch: None,
             max_request_size: settings.max_request_size,
+            memory: memory.clone(),
         };
         let mut lanes = [None, None, None];
         for (((signal, endpoint), lane), batch) in

@@ -260,9 +260,15 @@ impl House {
             ExporterSettings::Otlp(settings) => {
                 let books = books();
                 let (stored, legs) = (self.storages.take(id), self.legs(plan, id));
-                let exporter =
-                    OtlpExporter::start_stored(id.as_str(), settings, Arc::clone(&books) as _, stored, &legs)
-                        .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
+                let exporter = OtlpExporter::start_stored(
+                    id.as_str(),
+                    settings,
+                    Arc::clone(&books) as _,
+                    stored,
+                    &legs,
+                    &self.memory,
+                )
+                .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);
                 self.queue_gauges(id, &exporter);
                 enqueue_failed = Some(known::enqueue_failed(&self.own, id.as_str()));
