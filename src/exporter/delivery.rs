@@ -27,6 +27,7 @@ use super::queue::{Backlog, Durable, Entry, Memory, NoRoom};
 use super::retry::{Backoff, Failure};
 use super::settings::{self, Compression, Queue, Retry};
 use super::text;
+use crate::bounded::budget::Budget;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::split::{Limits, Split};
@@ -66,6 +67,8 @@ pub(crate) struct Settings {
     pub(crate) batch: Option<settings::Batch>,
     /// Bytes of one request at most.
     pub(crate) max_request_size: usize,
+    /// Where what is made of a request counts.
+    pub(crate) memory: Budget,
 }
 
 /// The queue of one signal and those who empty it.
@@ -321,7 +324,10 @@ impl Shared {
 
     /// Sends a group, in as many requests as it takes, and accounts for every item.
     async fn deliver(&self, group: &mut Group) {
+        let is_merged = group.is_merged();
         let body = group.body();
+        // Those that it is made of have their claims, and are gone now.
+        let body = if is_merged { self.settings.memory.count(body) } else { body };
         if group.is_within(self.limits) {
             self.observer.request(self.signal, group.items(), group.cause);
             let fate = self.fate(&body).await;
@@ -339,7 +345,7 @@ impl Shared {
                 }
             };
             self.observer.request(self.signal, part.items, Cause::Cut);
-            match self.fate(&part.body).await {
+            match self.fate(&self.settings.memory.count(part.body)).await {
                 fate @ Fate::Lost(Loss::Shutdown, _) => return self.end(group, fate),
                 fate => self.account(group.take(part.items), fate),
             }
@@ -408,7 +414,11 @@ impl Shared {
     }
 
     async fn compressed(&self, body: &Bytes) -> Message {
-        compress(body.clone(), self.settings.compression).await
+        let mut message = compress(body.clone(), self.settings.compression).await;
+        if message.compression != Compression::None {
+            message.body = self.settings.memory.count(message.body);
+        }
+        message
     }
 
     async fn attempt(&self, message: &Message) -> Result<Taken, Failure> {

@@ -18,6 +18,7 @@ use super::queue::durable::Opened;
 use super::settings::{Otlp, Transport};
 use super::tls::Connector;
 use crate::auth::Credentials;
+use crate::bounded::budget::Budget;
 use crate::net::tls::TlsError;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
@@ -57,6 +58,8 @@ pub struct Given<'g> {
     pub stored: BTreeMap<Signal, Opened>,
     /// Those of all pipelines that end here, for the queues on disk.
     pub legs: &'g [Leg],
+    /// What the exporter makes of requests, such as compressed ones, counts here.
+    pub memory: Budget,
 }
 
 impl OtlpExporter {
@@ -79,7 +82,7 @@ impl OtlpExporter {
         observer: Arc<dyn Observer>,
         given: Given<'_>,
     ) -> Result<OtlpExporter, StartError> {
-        let Given { credentials, mut stored, legs } = given;
+        let Given { credentials, mut stored, legs, memory } = given;
         let endpoints = endpoints(settings)?;
         let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
         let proxies = Arc::new(match &settings.proxy_url {
@@ -100,6 +103,7 @@ impl OtlpExporter {
             queue: settings.queue.clone(),
             batch: None,
             max_request_size: settings.max_request_size,
+            memory,
         };
         let mut lanes = [None, None, None];
         for (((signal, endpoint), lane), batch) in

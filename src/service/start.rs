@@ -337,7 +337,7 @@ impl House {
                 let credentials =
                     self.named(settings.authenticator.as_ref(), |authenticator| authenticator.credentials.clone())?;
                 let (stored, legs) = (self.storages.take(id), self.legs(plan, id));
-                let given = Given { credentials, stored, legs: &legs };
+                let given = Given { credentials, stored, legs: &legs, memory: self.memory.clone() };
                 let exporter = OtlpExporter::start_with(id.as_str(), settings, Arc::clone(&books) as _, given)
                     .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);

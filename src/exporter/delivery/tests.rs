@@ -81,6 +81,7 @@ impl Rig {
             queue: Queue { num_consumers: 1, bytes: 10_000, ..Queue::default() },
             batch: None,
             max_request_size: 4 << 20,
+            memory: Budget::default(),
         };
         change(&mut settings);
         let answers = Mutex::new(answers.into_iter().collect());
