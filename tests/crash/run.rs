@@ -35,6 +35,9 @@ const MOODS: [Mood; 9] = [
     Mood::Down,
 ];
 
+/// Requests go out together, and are cut.
+const CUTTING: &str = ", batch: { flush_timeout: 5ms, min_size: 20, max_size: 25 }";
+
 /// When the signal strikes. Whichever bound is reached first; none has a part in the verdict.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
@@ -221,6 +224,8 @@ fn configuration(rng: &mut Rng, sinks: &[Sink], folder: &TempDir, in_memory: boo
     let size = rng.choice([1 << 16, 1 << 20, 64 << 20]).unwrap();
     let consumers = rng.choice([1, 3, 10]).unwrap();
     let storage = if in_memory { "" } else { ", storage: file_storage/queue" };
+    // What goes out together, or in parts, has one record for each request all the same.
+    let batch = rng.choice(["", "", ", batch: { flush_timeout: 5ms, min_size: 50 }", CUTTING]).unwrap();
     let mut exporters = String::new();
     let mut ids = Vec::new();
     for (number, sink) in sinks.iter().enumerate() {
@@ -231,7 +236,7 @@ fn configuration(rng: &mut Rng, sinks: &[Sink], folder: &TempDir, in_memory: boo
     endpoint: \"{scheme}{}\"
     tls: {{ insecure: true }}
     retry_on_failure: {{ initial_interval: 5ms, max_interval: 50ms, max_elapsed_time: 0s }}
-    sending_queue: {{ queue_size: {size}, num_consumers: {consumers}{storage} }}
+    sending_queue: {{ queue_size: {size}, num_consumers: {consumers}{storage}{batch} }}
 ",
             sink.address
         );
