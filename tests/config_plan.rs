@@ -163,7 +163,7 @@ service:
     assert_eq!(plan.telemetry.metrics_address, None);
     assert_eq!(plan.telemetry.log_level, Level::DEBUG);
     assert_eq!(plan.pipelines[1].id.to_string(), "logs/two");
-    let ExtensionSettings::HealthCheck(health_check) = &plan.extensions[0].1;
+    let ExtensionSettings::HealthCheck(health_check) = &plan.extensions[0].1 else { panic!("{plan:?}") };
     assert_eq!((health_check.endpoint.as_str(), health_check.path.as_str()), ("127.0.0.1:13133", "/"));
 }
 
@@ -216,7 +216,7 @@ fn every_key_of_an_otlp_exporter() {
                 max_interval: Duration::from_secs(3),
                 max_elapsed_time: Duration::ZERO,
             },
-            queue: Queue { enabled: true, num_consumers: 3, bytes: 100_000 },
+            queue: Queue { enabled: true, num_consumers: 3, bytes: 100_000, storage: None },
             batch: [Some(Batch { flush_timeout: Duration::from_secs(1), min_size: items(5), max_size: items(7) }); 3],
             max_request_size: 1024,
         }

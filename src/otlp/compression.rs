@@ -389,6 +389,18 @@ mod tests {
         }
     }
 
+    /// Found by fuzzing: the decoder takes a distance that leads before the beginning (which zlib refuses)
+    /// for zeros. They are zeros, and nothing that was in the memory before.
+    #[test]
+    fn what_stands_before_the_beginning_is_zeros() {
+        // Fixed codes: "a", then three bytes from two places back, and the end.
+        let body = [0x4b, 0x04, 0x42, 0x00];
+        match decompress(Compression::Deflate, &body, LIMIT) {
+            Ok(content) => assert_eq!(content, [b'a', 0, b'a', 0]),
+            Err(error) => assert!(matches!(error, DecompressError::Corrupt { .. })),
+        }
+    }
+
     #[test]
     fn a_zstd_window_beyond_the_bound_is_refused() {
         let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();

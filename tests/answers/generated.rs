@@ -57,7 +57,7 @@ fn large(signal: Signal) -> Vec<u8> {
 #[tokio::test]
 async fn tonics_clients_read_every_kind_of_answer() {
     use CompressionEncoding::{Deflate, Gzip, Zstd};
-    for standing in Standing::ALL {
+    for standing in Standing::ALL.into_iter().filter(|standing| standing.is_known()) {
         for signal in Signal::ALL {
             let mut target = Target::start(standing, signal).await;
             let channel = channel(&target).await;
@@ -81,6 +81,7 @@ async fn tonics_clients_read_every_kind_of_answer() {
                 Standing::NoPipeline => (Code::Unimplemented, false),
                 Standing::QueueFull | Standing::MemoryFull | Standing::NotReady => (Code::Unavailable, true),
                 Standing::Defect => (Code::Internal, false),
+                Standing::Locked => (Code::Unauthenticated, false),
             };
             let status = sent.unwrap_err();
             assert_eq!(status.code(), code, "{case}");

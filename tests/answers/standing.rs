@@ -5,11 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dragoman::config::Source;
 use dragoman::otlp::Signal;
 use dragoman::otlp::answer::{Reason, Refusal};
 use dragoman::pipeline::{Boxed, Consumer};
 use dragoman::receiver::settings::{Grpc, Http, Settings};
 use dragoman::receiver::{Intake, Observer, Receiver, Transport};
+use dragoman::service::plan::Plan;
 use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 
@@ -35,17 +37,29 @@ pub(crate) enum Standing {
     NotReady,
     /// The pipeline panics.
     Defect,
+    /// Clients must say who they are.
+    Locked,
 }
 
 impl Standing {
-    pub(crate) const ALL: [Standing; 6] = [
+    pub(crate) const ALL: [Standing; 7] = [
         Standing::Ready,
         Standing::NoPipeline,
         Standing::QueueFull,
         Standing::MemoryFull,
         Standing::NotReady,
         Standing::Defect,
+        Standing::Locked,
     ];
+
+    /// Whether this version has the state: it may come without authentication.
+    pub(crate) fn is_known(self) -> bool {
+        const LOCKED: &str =
+            "receivers: { otlp: { protocols: { grpc: { auth: { authenticator: bearertokenauth } } } } }";
+        let load = Plan::load(&[Source::Yaml(LOCKED.to_owned())], &|_| None);
+        let unknown = |error: &dyn std::fmt::Display| error.to_string().contains("this version has no authentication");
+        self != Standing::Locked || !load.is_err_and(|error| unknown(&error))
+    }
 }
 
 /// A running program in a state.
@@ -70,6 +84,7 @@ impl Target {
     pub(crate) async fn start(standing: Standing, signal: Signal) -> Target {
         match standing {
             Standing::Ready => Target::program("", &Signal::ALL, None).await,
+            Standing::Locked => Target::locked(signal).await,
             Standing::NoPipeline => {
                 let others: Vec<Signal> = Signal::ALL.into_iter().filter(|other| *other != signal).collect();
                 Target::program("", &others, None).await
@@ -94,6 +109,22 @@ impl Target {
     }
 
     async fn program(processor: &str, signals: &[Signal], dead: Option<TcpSocket>) -> Target {
+        Target::with(processor, signals, dead, ["", ""]).await
+    }
+
+    async fn locked(signal: Signal) -> Target {
+        let auth = ", auth: { authenticator: bearertokenauth }";
+        let extension = "extensions: { bearertokenauth: { token: secret } }";
+        Target::with("", &[signal], None, [auth, extension]).await
+    }
+
+    /// A program with something more in each protocol, and something more beside them.
+    async fn with(
+        processor: &str,
+        signals: &[Signal],
+        dead: Option<TcpSocket>,
+        [protocol, section]: [&str; 2],
+    ) -> Target {
         let backend = match dead {
             Some(_) => None,
             None => Some(Backend::start([]).await),
@@ -111,9 +142,10 @@ impl Target {
             "receivers:
   otlp:
     protocols:
-      grpc: {{ endpoint: 127.0.0.1:0, max_recv_msg_size_mib: 1 }}
-      http: {{ endpoint: 127.0.0.1:0, max_request_body_size: {LIMIT} }}
+      grpc: {{ endpoint: 127.0.0.1:0, max_recv_msg_size_mib: 1{protocol} }}
+      http: {{ endpoint: 127.0.0.1:0, max_request_body_size: {LIMIT}{protocol} }}
 processors: {{ {processor} }}
+{section}
 exporters:
   otlp_grpc:
     endpoint: http://{address}
@@ -121,10 +153,12 @@ exporters:
     sending_queue: {{ sizer: bytes, queue_size: {} }}
     retry_on_failure: {{ max_elapsed_time: 0s }}
 service:
+  extensions: [{}]
   telemetry: {{ metrics: {{ address: 127.0.0.1:0 }} }}
   pipelines: {{ {} }}
 ",
             if backend.is_some() { 64 << 20 } else { 64 << 10 },
+            if section.is_empty() { "" } else { "bearertokenauth" },
             pipelines.join(", ")
         );
         let rig = Rig::start(plan(&yaml)).await;

@@ -81,7 +81,8 @@ impl Rig {
     }
 
     async fn event(&mut self) -> Event {
-        self.events.recv().await.unwrap()
+        let event = tokio::time::timeout(Duration::from_secs(60), self.events.recv()).await;
+        event.expect("no word of a batch").unwrap()
     }
 }
 

@@ -163,8 +163,12 @@ impl Dragoman {
 
     /// As [`Dragoman::start`], with a working folder.
     pub fn start_in(folder: &Path, config: &Path) -> Dragoman {
-        let command = &mut Dragoman::command();
-        Dragoman::ready(Running::start("dragoman", command.current_dir(folder).arg("--config").arg(config)))
+        Dragoman::run(Dragoman::command().current_dir(folder).arg("--config").arg(config))
+    }
+
+    /// As [`Dragoman::start`], with a command of the test's own.
+    pub fn run(command: &mut Command) -> Dragoman {
+        Dragoman::ready(Running::start("dragoman", command))
     }
 
     /// Starts the binary and waits for nothing.
