@@ -18,7 +18,7 @@ fn reason(name: &'static str) -> (&'static str, &'static str) {
 }
 
 /// Of every state so many pages are read at least.
-const PAGES: u64 = 10;
+const PAGES: u64 = 5;
 
 /// Something that is counted grows from here on.
 fn grows(auditor: &Auditor, what: &str, count: impl Fn(&Page) -> i128) {

@@ -17,7 +17,7 @@ use crate::client::{Answer, Client, sample};
 use crate::corpus::{cases, requests};
 
 /// Between requests of one client, so that one exporter can keep up with all of them.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(3);
 
 /// Items, by signal.
 #[derive(Debug, Default)]

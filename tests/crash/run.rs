@@ -76,6 +76,7 @@ pub(crate) struct Run {
     config: PathBuf,
     kills: u64,
     while_starting: u64,
+    while_ending: u64,
     /// What was done to files between two lives.
     torn: Vec<String>,
 }
@@ -96,7 +97,19 @@ impl Run {
         let folder = tempfile::tempdir().unwrap();
         let yaml = configuration(&mut rng, &sinks, &folder, in_memory);
         let config = process::file(&folder, "crash.yaml", &yaml);
-        Run { seed, rng, runtime, ledger, sinks, folder, config, kills: 0, while_starting: 0, torn: Vec::new() }
+        Run {
+            seed,
+            rng,
+            runtime,
+            ledger,
+            sinks,
+            folder,
+            config,
+            kills: 0,
+            while_starting: 0,
+            while_ending: 0,
+            torn: Vec::new(),
+        }
     }
 
     /// Runs it; the figures and, if there is anything wrong, what. With `keep`, the folder of a run
@@ -115,6 +128,7 @@ impl Run {
         let (mut totals, mut wrong) = self.ledger.verdict();
         totals.kills = self.kills;
         totals.while_starting = self.while_starting;
+        totals.while_ending = self.while_ending;
         totals.torn = self.torn.len() as u64;
         if let Some(wrong) = &mut wrong {
             *wrong += &format!("\n  torn: {:#?}\n  its last life said:\n{log}", self.torn);
@@ -156,6 +170,12 @@ impl Run {
             std::thread::sleep(Duration::from_micros(self.rng.u64(..20_000)));
         }
         assert!(!dragoman.process.ended(), "it ended by itself:\n{}", dragoman.process.log());
+        if self.rng.u8(..6) == 0 {
+            // Killed while it ends in good order; sometimes it is faster.
+            dragoman.process.signal("TERM");
+            self.while_ending += 1;
+            std::thread::sleep(Duration::from_micros(self.rng.u64(..30_000)));
+        }
         dragoman.process.kill();
         clients.point_at(Target::Nowhere);
     }
