@@ -38,17 +38,17 @@ const MOODS: [Mood; 9] = [
 /// Requests go out together, and are cut.
 const CUTTING: &str = ", batch: { flush_timeout: 5ms, min_size: 20, max_size: 25 }";
 
-/// When the signal strikes. Whichever bound is reached first; none has a part in the verdict.
+/// After what the signal strikes. Whichever bound is reached first; none has a part in the verdict.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
     /// So long after the process was started, ready or not.
-    AfterStart(Duration),
+    Start(Duration),
     /// So long after it was ready.
-    AfterReady(Duration),
+    Ready(Duration),
     /// When so many more items were acknowledged.
-    AfterAcknowledgements(u64),
+    Acknowledgements(u64),
     /// When so many more items arrived.
-    AfterArrivals(u64),
+    Arrivals(u64),
 }
 
 impl Moment {
@@ -56,11 +56,11 @@ impl Moment {
         let micros = |rng: &mut Rng, most: u64| Duration::from_micros(rng.u64(..most));
         match rng.u8(..8) {
             // While it binds its ports, opens its folder, reads what is there.
-            0 | 1 => Moment::AfterStart(micros(rng, 15_000)),
-            2 => Moment::AfterReady(micros(rng, 3_000)),
-            3 | 4 => Moment::AfterReady(micros(rng, 150_000)),
-            5 | 6 => Moment::AfterAcknowledgements(rng.u64(1..300)),
-            _ => Moment::AfterArrivals(rng.u64(1..300)),
+            0 | 1 => Moment::Start(micros(rng, 15_000)),
+            2 => Moment::Ready(micros(rng, 3_000)),
+            3 | 4 => Moment::Ready(micros(rng, 150_000)),
+            5 | 6 => Moment::Acknowledgements(rng.u64(1..300)),
+            _ => Moment::Arrivals(rng.u64(1..300)),
         }
     }
 }
@@ -147,7 +147,7 @@ impl Run {
         self.ledger.lives(life);
         let mut process = Dragoman::spawn(&self.config);
         self.kills += 1;
-        if let Moment::AfterStart(delay) = moment {
+        if let Moment::Start(delay) = moment {
             std::thread::sleep(delay);
             let ready = process.log().contains(" ready");
             assert!(!process.ended(), "it ended by itself:\n{}", process.log());
@@ -159,10 +159,10 @@ impl Run {
         let before = (self.ledger.acknowledgements(), self.ledger.arrivals());
         clients.point_at(Target::At { life, grpc: dragoman.grpc, http: dragoman.http });
         match moment {
-            Moment::AfterStart(_) => {}
-            Moment::AfterReady(delay) => std::thread::sleep(delay),
-            Moment::AfterAcknowledgements(items) => until(|| self.ledger.acknowledgements() >= before.0 + items),
-            Moment::AfterArrivals(items) => until(|| self.ledger.arrivals() >= before.1 + items),
+            Moment::Start(_) => {}
+            Moment::Ready(delay) => std::thread::sleep(delay),
+            Moment::Acknowledgements(items) => until(|| self.ledger.acknowledgements() >= before.0 + items),
+            Moment::Arrivals(items) => until(|| self.ledger.arrivals() >= before.1 + items),
         }
         if self.rng.bool() {
             // Another mood, and whatever it sets free is under way when the signal comes.
