@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 use prost::Message;
 
@@ -64,10 +65,11 @@ impl Grpc {
     ) -> Result<(Signal, usize), Refused> {
         self.access.check(&head.headers).await?;
         let (signal, compression) = check(head, signal)?;
-        self.intake.consumer.admit(signal)?;
+        let announced = body.size_hint().exact().and_then(|announced| usize::try_from(announced).ok());
+        let (request, claim) = self.intake.admit(signal, head, announced)?;
         let limit = self.settings.max_message_bytes;
         let come = |come: &[u8]| grpc_frame::expect(come, limit);
-        let frame = gather(body, self.settings.connection.body_timeout, come).await?;
+        let frame = gather(body, self.settings.connection.body_timeout, claim, come).await?;
         let (compressed, message) = grpc_frame::message(frame)?;
         let compression = match (compressed, compression) {
             (false, _) => None,
@@ -77,7 +79,8 @@ impl Grpc {
                 return Err(Refusal::new(Reason::Malformed, message).into());
             }
         };
-        self.intake.deliver(signal, plain(compression, message, limit)?).await
+        let message = plain(compression, message, limit, &request).await?;
+        self.intake.deliver(signal, message).await
     }
 }
 

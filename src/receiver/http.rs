@@ -12,6 +12,7 @@ use super::body::{gather, linger};
 use super::intake::{Intake, Refused, Transport, plain};
 use super::reply::{self, Format, Reply};
 use super::{grpc, settings};
+use crate::bounded::budget::Claim;
 use crate::net::Handler;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
@@ -69,14 +70,13 @@ impl Http {
         }
         let (format, route) = check(head, format, route)?;
         let compression = compression(&head.headers)?;
-        self.intake.consumer.admit(route.signal)?;
-        let sent = self.read(body).await?;
-        let sent = plain(compression, sent, self.settings.max_body_bytes)?;
+        let announced = self.announced(body)?;
+        let (request, claim) = self.intake.admit(route.signal, head, announced)?;
+        let sent = self.read(body, announced, claim).await?;
+        let sent = plain(compression, sent, self.settings.max_body_bytes, &request).await?;
         let wire = match format {
             Format::Protobuf => sent,
-            Format::Json => (self.intake.json)(route.signal, &sent)
-                .map(Bytes::from)
-                .map_err(|message| Refusal::new(Reason::Malformed, message))?,
+            Format::Json => self.intake.transcoded(route.signal, sent, &request).await?,
         };
         if route.guessed && !is_traces(&wire) {
             return Err(Refusal::new(
@@ -88,21 +88,24 @@ impl Http {
         self.intake.deliver(route.signal, wire).await
     }
 
-    async fn read(&self, body: &mut Incoming) -> Result<Bytes, Refusal> {
-        let limit = self.settings.max_body_bytes;
-        let too_large = |what: &str| {
-            let message = format!("the body {what} is over the limit of {limit} bytes (max_request_body_size)");
-            Refusal::new(Reason::TooLarge, message)
-        };
-        let announced = body.size_hint().exact();
-        if announced.is_some_and(|announced| announced > limit as u64) {
-            return Err(too_large("as announced"));
-        }
-        let announced = announced.and_then(|announced| usize::try_from(announced).ok());
-        gather(body, self.settings.connection.body_timeout, |gathered| {
-            if gathered.len() > limit { Err(too_large("as sent")) } else { Ok(announced) }
+    /// The length that Content-Length says, if it says one.
+    fn announced(&self, body: &Incoming) -> Result<Option<usize>, Refusal> {
+        let Some(announced) = body.size_hint().exact() else { return Ok(None) };
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+        if announced > self.settings.max_body_bytes { Err(self.too_large("as announced")) } else { Ok(Some(announced)) }
+    }
+
+    async fn read(&self, body: &mut Incoming, announced: Option<usize>, claim: Claim) -> Result<Bytes, Refusal> {
+        gather(body, self.settings.connection.body_timeout, claim, |gathered| {
+            if gathered.len() > self.settings.max_body_bytes { Err(self.too_large("as sent")) } else { Ok(announced) }
         })
         .await
+    }
+
+    fn too_large(&self, what: &str) -> Refusal {
+        let limit = self.settings.max_body_bytes;
+        let message = format!("the body {what} is over the limit of {limit} bytes (max_request_body_size)");
+        Refusal::new(Reason::TooLarge, message)
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Id;
+use crate::bounded::budget::Budget;
 use crate::metrics::own::{Counter, Registry, known};
 use crate::otlp::Signal;
 use crate::pipeline::run::{Pipeline, Release};
@@ -25,13 +26,20 @@ pub(super) struct Rooms {
 impl Rooms {
     /// The room of a processor, which stands at `place` among the steps of the pipeline that is being
     /// built.
-    pub(super) fn enter(&mut self, id: &Id, settings: JoinLogs, place: usize, own: &Registry) -> Arc<Room> {
+    pub(super) fn enter(
+        &mut self,
+        id: &Id,
+        settings: JoinLogs,
+        place: usize,
+        own: &Registry,
+        memory: &Budget,
+    ) -> Arc<Room> {
         let make = || {
             let processor = id.to_string();
             let joined = known::dropped_log_records(own).with(&[&processor, "joined"]);
             let outcomes = known::join_items(own);
             let room = Room::new(settings, Books { outcomes, joined, lost: known::join_lost_items(own), processor });
-            let room = Arc::new(room);
+            let room = Arc::new(room.within(memory));
             let held = known::held_items(own);
             for signal in [Signal::Traces, Signal::Logs] {
                 let room = Arc::clone(&room);

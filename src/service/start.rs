@@ -23,6 +23,8 @@ use super::plan::{
 use super::rooms::Rooms;
 use super::storages::{DiskBooks, Storages};
 use crate::auth::{AuthError, Authenticator};
+use crate::bounded::budget::{Budget, Claim};
+use crate::bounded::buffer::Buffer;
 use crate::exporter::debug::DebugExporter;
 use crate::exporter::otlp::{Given, OtlpExporter};
 use crate::exporter::prometheus::Prometheus;
@@ -37,14 +39,17 @@ use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
 use crate::net::tls::{Acceptor, ServerSettings, TlsError};
 use crate::net::{self, Limits, Listener};
+use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::{Signal, json};
 use crate::pipeline::account::{Accounts, Leg};
-use crate::pipeline::run::{Admission, Fanout, Pipeline, Sink, Step};
+use crate::pipeline::admission::{Admission, budget_of};
+use crate::pipeline::run::{Fanout, Pipeline, Sink, Step};
 use crate::pipeline::{Exporter, Stage};
 use crate::processor::drop::DropSpans;
 use crate::processor::genai::Genai;
 use crate::processor::memory_limiter::MemoryLimiter;
 use crate::processor::own_metrics::OwnMetrics;
+use crate::processor::settings as processor;
 use crate::receiver::settings::Connection;
 use crate::receiver::{self, Guards, Intake, Receiver};
 use crate::storage::folder::FolderError;
@@ -168,6 +173,8 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     // What runs already ends with a start that fails.
     let started = background.clone().drop_guard();
     let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
+    let memory = house.memory.clone();
+    known::memory_claimed(&own).observe(&[], move || memory.taken() as f64);
     house.authenticators(&plan)?;
     house.storages = Storages::open(&plan).await?;
     for (id, settings) in &plan.exporters {
@@ -233,7 +240,7 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
         let intake_of = Intake {
             consumer: Arc::new(Fanout::new(fed, panics.clone())),
             observer: Arc::new(ReceiverBooks::new(&own, id.as_str())),
-            json: |signal, body| json::decode(signal, body).map_err(|error| error.to_string()),
+            json: transcode,
         };
         tokio::spawn(bound.serve(intake_of, intake.clone(), drain))
     });
@@ -273,7 +280,10 @@ struct House {
     prometheus: Vec<(Id, PrometheusSettings, Arc<Prometheus>)>,
     genai: Vec<Arc<Genai>>,
     own_metrics: Vec<Arc<OwnMetrics>>,
-    limiters: BTreeMap<Id, Arc<MemoryLimiter>>,
+    /// What all requests hold.
+    memory: Budget,
+    /// By id; `default` is for pipelines that name none.
+    limiters: BTreeMap<String, Arc<MemoryLimiter>>,
     storages: Storages,
     rooms: Rooms,
 }
@@ -378,21 +388,37 @@ impl House {
         gauge("dragoman_exporter_held_items", "Items that wait or are under way", |queue| queue.items);
     }
 
+    /// The memory limiters of a pipeline: those that it names, or else the one of every pipeline that
+    /// names none.
+    fn admission(&mut self, plan: &PipelinePlan, background: &CancellationToken) -> Vec<Arc<dyn Admission>> {
+        let named = plan.stages.iter().filter_map(|stage| match &stage.settings {
+            ProcessorSettings::MemoryLimiter(settings) => Some((stage.id.as_str(), settings.clone())),
+            _ => None,
+        });
+        let mut limiters: Vec<_> = named.collect();
+        if limiters.is_empty() {
+            limiters.push(("default", processor::MemoryLimiter::of_this_machine()));
+        }
+        let limiters = limiters.into_iter().map(|(id, settings)| -> Arc<dyn Admission> {
+            let limiter = self.limiters.entry(id.into()).or_insert_with(|| {
+                let limiter = MemoryLimiter::new(settings, &self.memory);
+                drop(tokio::spawn(Arc::clone(&limiter).watch(background.clone())));
+                let limit = limiter.budget().limit() as f64;
+                known::memory_limit(&self.own).observe(&[id], move || limit);
+                limiter
+            });
+            Arc::clone(limiter) as _
+        });
+        limiters.collect()
+    }
+
     fn pipeline(&mut self, whole: &Plan, plan: &PipelinePlan, background: &CancellationToken) -> Pipeline {
-        let mut admission: Vec<Arc<dyn Admission>> = Vec::new();
+        let admission = self.admission(plan, background);
         let mut steps = Vec::new();
         for stage in &plan.stages {
             let books = known::Processor::new(&self.own, stage.id.as_str(), plan.signal);
             let acts: Option<Arc<dyn Stage>> = match &stage.settings {
-                ProcessorSettings::MemoryLimiter(settings) => {
-                    let limiter = self.limiters.entry(stage.id.clone()).or_insert_with(|| {
-                        let limiter = MemoryLimiter::new(settings.clone());
-                        drop(tokio::spawn(Arc::clone(&limiter).watch(background.clone())));
-                        limiter
-                    });
-                    admission.push(Arc::clone(limiter) as _);
-                    None
-                }
+                ProcessorSettings::MemoryLimiter(_) => None,
                 // Its work is done behind the exporters' queues.
                 ProcessorSettings::Batch(_) => None,
                 ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
@@ -405,7 +431,8 @@ impl House {
                 ProcessorSettings::Genai(settings) => {
                     let mut genai = Genai::new(settings);
                     if let Some(join_logs) = settings.join_logs {
-                        genai = genai.joining(self.rooms.enter(&stage.id, join_logs, steps.len(), &self.own));
+                        let memory = budget_of(&admission);
+                        genai = genai.joining(self.rooms.enter(&stage.id, join_logs, steps.len(), &self.own, &memory));
                     }
                     if plan.signal == Signal::Logs {
                         let dropped = known::dropped_log_records(&self.own);
@@ -458,6 +485,14 @@ impl House {
             }
         }
     }
+}
+
+/// OTLP/JSON in its wire form.
+fn transcode(signal: Signal, text: &[u8], claim: Claim) -> Result<Buffer, Refusal> {
+    json::decode_into(signal, text, claim).map_err(|error| match error.problem {
+        json::Problem::NoMemory(spent) => spent.into(),
+        _ => Refusal::new(Reason::Malformed, error.to_string()),
+    })
 }
 
 fn connectors(plan: &Plan, own: &Registry) -> BTreeMap<Id, Connector> {

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dragoman::bounded::budget::Claim;
+use dragoman::bounded::buffer::Buffer;
 use dragoman::config::Source;
 use dragoman::otlp::Signal;
 use dragoman::otlp::answer::{Reason, Refusal};
@@ -12,7 +14,8 @@ use dragoman::pipeline::{Boxed, Consumer};
 use dragoman::receiver::settings::{Grpc, Http, Settings};
 use dragoman::receiver::{Intake, Observer, Receiver, Transport};
 use dragoman::service::plan::Plan;
-use tokio::net::TcpSocket;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{Backend, Seen};
@@ -71,6 +74,7 @@ pub(crate) struct Target {
     books: Books,
     /// Held for as long as the program runs.
     _socket: Option<TcpSocket>,
+    _announced: Option<TcpStream>,
 }
 
 enum Books {
@@ -97,9 +101,12 @@ impl Target {
                 fill(&target, signal).await;
                 target
             }
-            // Any process is larger.
+            // Any process is larger, so that requests may hold 400 KiB, and one holds more.
             Standing::MemoryFull => {
-                Target::program("memory_limiter: { check_interval: 1h, limit_mib: 2 }", &[signal], None).await
+                let limiter = "memory_limiter: { check_interval: 1h, limit_mib: 2 }";
+                let mut target = Target::program(limiter, &[signal], None).await;
+                target._announced = Some(announce(&target, signal, 1_000_000).await);
+                target
             }
             Standing::NotReady => {
                 Target::alone(Script::Refuse(Refusal::new(Reason::Unavailable, "the program is starting"))).await
@@ -143,7 +150,7 @@ impl Target {
   otlp:
     protocols:
       grpc: {{ endpoint: 127.0.0.1:0, max_recv_msg_size_mib: 1{protocol} }}
-      http: {{ endpoint: 127.0.0.1:0, max_request_body_size: {LIMIT}{protocol} }}
+      http: {{ endpoint: 127.0.0.1:0, max_request_body_size: {LIMIT}, read_timeout: 1h{protocol} }}
 processors: {{ {processor} }}
 {section}
 exporters:
@@ -163,7 +170,7 @@ service:
         );
         let rig = Rig::start(plan(&yaml)).await;
         let (grpc, http) = (rig.address("OTLP gRPC"), rig.address("OTLP HTTP"));
-        Target { grpc, http, backend, books: Books::Program(rig), _socket: dead }
+        Target { grpc, http, backend, books: Books::Program(rig), _socket: dead, _announced: None }
     }
 
     /// The receiver alone, in front of a pipeline that does as it is told.
@@ -176,10 +183,10 @@ service:
         let bound = Receiver::bind("otlp", &settings).await.unwrap();
         let (grpc, http) = (bound.grpc_addr().unwrap(), bound.http_addr().unwrap());
         let scripted = Arc::new(Scripted { script, refused: Mutex::default() });
-        let json = |_, _: &[u8]| Ok(Vec::new());
+        let json = |_, _: &[u8], _| Ok(Buffer::default());
         let intake = Intake { consumer: scripted.clone(), observer: scripted.clone(), json };
         drop(tokio::spawn(bound.serve(intake, CancellationToken::new(), Duration::from_secs(5))));
-        Target { grpc, http, backend: None, books: Books::Alone(scripted), _socket: None }
+        Target { grpc, http, backend: None, books: Books::Alone(scripted), _socket: None, _announced: None }
     }
 
     /// What the backend got next.
@@ -205,6 +212,19 @@ service:
             }
         }
     }
+}
+
+/// A request that announces a body and sends nothing of it, as long as its connection is open.
+async fn announce(target: &Target, signal: Signal, bytes: usize) -> TcpStream {
+    let Books::Program(rig) = &target.books else { unreachable!() };
+    let mut stream = TcpStream::connect(target.http).await.unwrap();
+    let path = signal.http_path();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    rig.books_when(|books| books.sum("dragoman_memory_claimed_bytes", &[]) >= bytes as u64).await;
+    stream
 }
 
 /// Fills the exporter's queue to the last bytes.
@@ -240,10 +260,10 @@ struct Scripted {
 }
 
 impl Consumer for Scripted {
-    fn admit(&self, _: Signal) -> Result<(), Refusal> {
+    fn admit(&self, _: Signal, _: usize) -> Result<Claim, Refusal> {
         match &self.script {
             Script::Refuse(refusal) => Err(refusal.clone()),
-            Script::Panic => Ok(()),
+            Script::Panic => Ok(Claim::default()),
         }
     }
 

@@ -80,7 +80,7 @@ impl Backend {
         let intake = Intake {
             consumer: Arc::clone(&kept) as _,
             observer: Arc::new(Unobserved),
-            json: |_, _| Err("the demo's backend reads no JSON".to_owned()),
+            json: |_, _, _| Err(Refusal::new(Reason::UnsupportedEncoding, "the demo's backend reads no JSON")),
         };
         let server = tokio::spawn(bound.serve(intake, stop.clone(), Duration::from_secs(1)));
         Ok(Backend { address, kept, stop, server })

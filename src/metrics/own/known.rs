@@ -50,6 +50,16 @@ macro_rules! per_signal {
     };
 }
 
+/// `dragoman_memory_claimed_bytes`.
+pub fn memory_claimed(own: &Registry) -> Gauges {
+    own.gauges("dragoman_memory_claimed_bytes", "Bytes that requests hold, from announcement to delivery", &[])
+}
+
+/// `dragoman_memory_limit_bytes`: by `processor`; `default` is for pipelines without a memory_limiter.
+pub fn memory_limit(own: &Registry) -> Gauges {
+    own.gauges("dragoman_memory_limit_bytes", "Bytes that requests may hold together", &["processor"])
+}
+
 /// What a receiver took and refused.
 #[derive(Debug, Clone)]
 pub struct Receiver {
