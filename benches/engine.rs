@@ -21,6 +21,7 @@ use dragoman::otlp::check::check;
 use dragoman::otlp::json;
 use dragoman::otlp::signal::Signal;
 use dragoman::otlp::span::Span;
+use dragoman::otlp::split::{Limits, Split};
 use dragoman::otlp::traces::{Origin, Spans, Visitor, edit};
 use dragoman::pipeline::{Context, Pass, Stage};
 use dragoman::processor::drop::DropSpans;
@@ -85,6 +86,18 @@ fn whole_requests(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(format!("{SPANS} spans, {} bytes", body.len()));
     group.throughput(Throughput::Elements(SPANS));
     group.bench_function("memcpy", |bencher| bencher.iter(|| black_box(body.to_vec())));
+    group.bench_function("two requests made one", |bencher| bencher.iter(|| [black_box(&body[..]); 2].concat()));
+    let limits = Limits { bytes: body.len() / 4, ..Limits::NONE };
+    group.bench_function("cut into parts of a quarter", |bencher| {
+        bencher.iter(|| {
+            let mut parts = Split::new(Signal::Traces, black_box(&body), limits);
+            let mut count = 0;
+            while let Ok(Some(part)) = parts.next() {
+                count += black_box(part).items;
+            }
+            count
+        });
+    });
     group.bench_function("check", |bencher| bencher.iter(|| check(Signal::Traces, black_box(&body))));
     let stages = Stages::new();
     let mut next = bodies.iter().cycle();

@@ -5,9 +5,10 @@
 use std::time::Duration;
 
 use dragoman::config::{Source, Warning};
-use dragoman::exporter::settings::{Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport};
+use dragoman::exporter::settings::{Batch, Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport};
 use dragoman::otlp::Signal;
 use dragoman::otlp::span::{Kind, StatusCode};
+use dragoman::otlp::split::Limits;
 use dragoman::processor::settings::{Drop, Genai, Mapping, MemoryLimiter, NativeMetrics, Originals, Pattern, Target};
 use dragoman::service::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Input, Output, Plan, ProcessorSettings,
@@ -130,7 +131,8 @@ fn the_examples_commented_keys_are_keys() {
         assert!(text.contains(key) && !example.contains(key), "{key}:\n{text}");
     }
     let (plan, warnings) = load_with(&[("TOKEN", "x")], &[Source::Yaml(text)]).unwrap();
-    assert_eq!(warnings.len(), 2, "two exporters are shown that no pipeline uses: {warnings:?}");
+    assert_eq!(warnings.len(), 8, "what is shown and nobody uses: {warnings:?}");
+    assert!(warnings.iter().all(|warning| warning.to_string().ends_with("does not run")), "{warnings:?}");
     let default = load_with(&[], &[]).unwrap().0;
     assert_eq!(plan.receivers, default.receivers);
     assert_eq!(format!("{:?}", plan.connectors), format!("{:?}", default.connectors));
@@ -162,7 +164,7 @@ service:
     assert_eq!(plan.telemetry.metrics_address, None);
     assert_eq!(plan.telemetry.log_level, Level::DEBUG);
     assert_eq!(plan.pipelines[1].id.to_string(), "logs/two");
-    let ExtensionSettings::HealthCheck(health_check) = &plan.extensions[0].1;
+    let ExtensionSettings::HealthCheck(health_check) = &plan.extensions[0].1 else { panic!("{plan:?}") };
     assert_eq!((health_check.endpoint.as_str(), health_check.path.as_str()), ("127.0.0.1:13133", "/"));
 }
 
@@ -183,7 +185,8 @@ fn every_key_of_an_otlp_exporter() {
     proxy_url: 'http://proxy:3128', http2_read_idle_timeout: 20s, http2_ping_timeout: 3s,
     tls: { insecure: true, insecure_skip_verify: true, ca_file: /ca.pem, server_name_override: b },
     retry_on_failure: { enabled: false, initial_interval: 1s, randomization_factor: 0, multiplier: 2, max_interval: 3s, max_elapsed_time: 0 },
-    sending_queue: { enabled: false, num_consumers: 3, sizer: bytes, queue_size: 100000 } }";
+    sending_queue: { enabled: true, num_consumers: 3, sizer: bytes, queue_size: 100000, batch: { sizer: items, min_size: 5, max_size: 7, flush_timeout: 1s } },
+    max_request_size: 1024 }";
     assert_eq!(
         otlp(exporter),
         Otlp {
@@ -194,11 +197,14 @@ fn every_key_of_an_otlp_exporter() {
             headers: vec![("X-One".into(), "1.10".into()), ("x-two".into(), "on".into())],
             compression: Compression::Zstd,
             timeout: Duration::from_secs(90),
+            authenticator: None,
             tls: Tls {
-                insecure: true,
+                // As the Collector: who names an authority means no plain text.
+                insecure: false,
                 insecure_skip_verify: true,
                 ca_file: Some("/ca.pem".into()),
                 server_name_override: Some("b".into()),
+                ..Tls::default()
             },
             keepalive: Some(Keepalive {
                 time: Duration::from_secs(20),
@@ -214,11 +220,86 @@ fn every_key_of_an_otlp_exporter() {
                 max_interval: Duration::from_secs(3),
                 max_elapsed_time: Duration::ZERO,
             },
-            queue: Queue { enabled: false, num_consumers: 3, bytes: 100_000 },
+            queue: Queue { enabled: true, num_consumers: 3, bytes: 100_000, storage: None },
+            batch: [Some(Batch { flush_timeout: Duration::from_secs(1), min_size: items(5), max_size: items(7) }); 3],
+            max_request_size: 1024,
         }
     );
     let newer = otlp("otlp: { endpoint: 'http://a:1', headers: [ { name: x-one, value: 'a' } ] }");
-    assert_eq!(newer.headers, [("x-one".to_owned(), "a".to_owned())]);
+    assert_eq!(newer.headers, [("x-one".to_owned(), "a".into())]);
+}
+
+fn items(items: usize) -> Limits {
+    Limits { items, ..Limits::NONE }
+}
+
+fn bytes(bytes: usize) -> Limits {
+    Limits { bytes, ..Limits::NONE }
+}
+
+#[test]
+fn what_is_put_together_has_the_collectors_defaults() {
+    let batch = |settings: &str| {
+        let otlp = otlp(&format!("otlp: {{ endpoint: 'http://a:1', {settings} }}"));
+        (otlp.batch[0], otlp.max_request_size)
+    };
+    let default = Batch { flush_timeout: Duration::from_millis(200), min_size: items(8192), max_size: Limits::NONE };
+    assert_eq!(batch(""), (None, 4 << 20), "as much as gRPC servers take");
+    assert_eq!(batch("sending_queue: { batch: }"), (None, 4 << 20));
+    assert_eq!(batch("sending_queue: { batch: {} }"), (Some(default), 4 << 20));
+    // The queue's sizer is the batch's, where it is said.
+    let in_bytes = Batch { min_size: bytes(8192), ..default };
+    assert_eq!(batch("sending_queue: { sizer: bytes, batch: {} }"), (Some(in_bytes), 4 << 20));
+    assert_eq!(batch("sending_queue: { sizer: bytes, batch: { sizer: items } }"), (Some(default), 4 << 20));
+    // Whoever says how many bytes a batch may have says how many a request may have.
+    let large = Batch { max_size: bytes(9 << 20), ..in_bytes };
+    assert_eq!(batch("sending_queue: { batch: { sizer: bytes, max_size: 9437184 } }"), (Some(large), 9 << 20));
+    let http = otlp("otlp_http: { endpoint: 'http://a:1' }");
+    assert_eq!(http.max_request_size, 20 << 20, "as much as the Collector's HTTP receiver takes");
+}
+
+#[test]
+fn a_batch_processor_sets_what_the_exporters_of_its_pipelines_put_together() {
+    let (plan, warnings) = load(&["
+receivers: { otlp: { protocols: { grpc: } } }
+processors:
+  batch:
+  batch/large: { send_batch_size: 10000, timeout: 1s, send_batch_max_size: 20000 }
+  batch/late: { send_batch_size: 100, timeout: 1h }
+  batch/off: { timeout: 0s, send_batch_size: 50, send_batch_max_size: 50 }
+exporters:
+  otlp/shared: { endpoint: 'http://a:1' }
+  otlp/own: { endpoint: 'http://b:1', sending_queue: { batch: { min_size: 7 } } }
+  otlp_http/unqueued: { endpoint: 'http://c:1', sending_queue: { enabled: false } }
+  debug:
+service:
+  pipelines:
+    traces/one: { receivers: [otlp], processors: [batch/large], exporters: [otlp/shared, otlp/own, debug] }
+    traces/two: { receivers: [otlp], processors: [batch/late], exporters: [otlp/shared] }
+    traces/three: { receivers: [otlp], exporters: [otlp/shared] }
+    metrics: { receivers: [otlp], processors: [batch], exporters: [otlp/shared] }
+    metrics/two: { receivers: [otlp], processors: [batch], exporters: [otlp_http/unqueued, debug] }
+    logs: { receivers: [otlp], processors: [batch/off], exporters: [otlp/shared] }
+"]);
+    let batch = |id: &str| {
+        let (_, settings) = plan.exporters.iter().find(|(of, _)| of.as_str() == id).unwrap();
+        let ExporterSettings::Otlp(otlp) = settings else { panic!("{settings:?}") };
+        otlp.batch
+    };
+    let milliseconds = Duration::from_millis;
+    let set = |flush_timeout, min_size, max_size| Some(Batch { flush_timeout, min_size, max_size });
+    // Of two pipelines the smaller of each; one without a batch processor has no say.
+    let traces = set(milliseconds(1000), items(100), items(20_000));
+    let metrics = set(milliseconds(200), items(8192), Limits::NONE);
+    // As in the Collector nothing is gathered without a timeout, and what is too large is still cut.
+    let logs = set(Duration::ZERO, items(0), items(50));
+    assert_eq!(batch("otlp/shared"), [traces, metrics, logs]);
+    assert_eq!(batch("otlp/own"), [set(milliseconds(200), items(7), Limits::NONE); 3], "its own word is the last");
+    assert_eq!(batch("otlp_http/unqueued"), [None; 3]);
+    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("traces/two.processors[0]") && told[0].contains("the smaller of the two"), "{told:?}");
+    assert!(told[1].contains("metrics/two.processors[0]") && told[1].contains("has no effect"), "{told:?}");
 }
 
 #[test]
@@ -326,8 +407,8 @@ service: { pipelines: { traces: { receivers: [otlp], exporters: \"${env:LIST}\" 
     assert_eq!((grpc.endpoint.as_str(), grpc.max_concurrent_streams), ("10.0.0.7:4317", 64));
     let ExporterSettings::Otlp(otlp) = &plan.exporters[0].1 else { panic!() };
     assert_eq!((otlp.endpoint.as_str(), otlp.tls.insecure), ("jaeger:4317", true));
-    assert_eq!(otlp.headers[0].1, "Bearer a$$b", "what a variable holds is taken as it is");
-    assert_eq!(otlp.headers[1].1, "a$b");
+    assert_eq!(otlp.headers[0].1.reveal(), "Bearer a$$b", "what a variable holds is taken as it is");
+    assert_eq!(otlp.headers[1].1.reveal(), "a$b");
 }
 
 #[test]
@@ -366,9 +447,10 @@ fn an_endpoint_in_the_environment_is_enough() {
     ]);
     assert_eq!((otlp.transport, otlp.endpoint.as_str(), otlp.tls.insecure), (Transport::Grpc, "collector:443", true));
     assert_eq!((otlp.timeout, otlp.compression), (Duration::from_millis(2500), Compression::Gzip));
+    assert_eq!(otlp.headers[0].1.reveal(), "Bearer a$${env:X}\"b");
+    assert_eq!(otlp.headers[1], ("x-team".to_owned(), "core".into()));
+    let otlp = exporter(&[(endpoint, "https://collector:443"), ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem")]);
     assert_eq!(otlp.tls.ca_file.as_deref(), Some(std::path::Path::new("/ca.pem")));
-    assert_eq!(otlp.headers[0].1, "Bearer a$${env:X}\"b");
-    assert_eq!(otlp.headers[1], ("x-team".to_owned(), "core".to_owned()));
 
     // Empty is unset.
     assert_eq!(load_with(&[(endpoint, "")], &[]).unwrap().0.exporters.len(), 2);

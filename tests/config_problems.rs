@@ -86,7 +86,7 @@ fn an_exporters_keys() {
                 "9:62: exporters.otlp/x.retry_on_failure.multiplier: found 0.5; expected a number from 1 to 100",
             ],
         ),
-        ("    headers: [a]\n", &["9:15: exporters.otlp/x.headers[0]: found \"a\"; expected a mapping of keys"]),
+        ("    headers: [a]\n", &["9:15: exporters.otlp/x.headers[0]: found a value; expected a mapping of keys"]),
         (
             "    timeout: 5s\n    timeout: 6s\n",
             &["10:5: exporters.otlp/x.timeout: the key stands twice in one mapping"],
@@ -99,7 +99,9 @@ fn an_exporters_keys() {
         ),
         (
             "    timeout: !duration 5s\n",
-            &["9:14: exporters.otlp/x.timeout: the tag !duration is not supported; leave it out"],
+            &[
+                "9:14: exporters.otlp/x.timeout: a tag is not supported; leave it out, or quote the value if it begins with !",
+            ],
         ),
         (
             "    timeout: ${env:NOBODY}\n",
@@ -134,7 +136,7 @@ receivers:
       grpc: { endpoint: localhost }
       http: { max_request_body_size: 20MiB }
 processors:
-  batch:
+  queue_batch:
   drop/x: { rules: [ { name: { regex: 'a(b' } }, {} ] }
   memory_limiter: { check_interval: 0s }
 exporters:
@@ -150,10 +152,9 @@ service:
     let expected = "\
 4:25: receivers.otlp.protocols.grpc.endpoint: \"localhost\" has no port; expected host:port, such as 127.0.0.1:4317 or localhost:4317
 5:38: receivers.otlp.protocols.http.max_request_body_size: found \"20MiB\"; expected a whole number of bytes from 1024 to 1073741824
-7:3: processors.batch: is not a processor of this program; leave it out: requests are passed on as they come, acknowledged only once they are in every exporter's sending_queue
+7:3: processors.queue_batch: is not a processor of this program; put requests together with the batch processor, or with sending_queue.batch of an exporter
 8:39: processors.drop/x.rules[0].name.regex: \"a(b\" is not a regular expression: unclosed group, at character 2; expected a regular expression of the regex crate (as RE2: no look-around, no backreferences)
 8:50: processors.drop/x.rules[1]: names nothing; expected resource, scope, name, kind, status or attributes; all that are named must match
-9:3: processors.memory_limiter: has no limit; expected limit_mib, such as limit_mib: 256, or limit_percentage
 9:37: processors.memory_limiter.check_interval: found \"0s\"; expected a duration longer than zero with its unit, such as 200ms, 5s or 1m30s
 11:3: exporters.otlp/jaeger.endpoint: is missing; expected host:port, such as jaeger:4317, or a URL such as http://jaeger:4317
 11:35: exporters.otlp/jaeger.tls.insecure: found \"yes\"; expected true or false
@@ -286,20 +287,56 @@ fn what_comes_from_the_environment_is_never_shown() {
 #[test]
 fn what_has_no_effect_is_said() {
     let base = whole(
-        "    keepalive: { time: 30s }\n    wait_for_ready: false\n    sending_queue: { queue_size: 100000, batch: { min_size: 5 } }\n  debug:\n",
+        "    keepalive: { time: 30s }\n    wait_for_ready: false\n    sending_queue: { queue_size: 100000, enabled: false, batch: { min_size: 5 } }\n  debug:\n",
     );
     assert_eq!(
         warnings_of(&base),
         [
-            "9:5: warning: exporters.otlp/x.keepalive: has no effect here: a broken connection is opened again",
             "11:22: warning: exporters.otlp/x.sending_queue.queue_size: is in bytes here, not in requests; write sizer: bytes beside it if that is meant",
-            "11:42: warning: exporters.otlp/x.sending_queue.batch: has no effect here: requests go out as they came in",
+            "11:58: warning: exporters.otlp/x.sending_queue.batch: has no effect: without a queue (enabled: false) nothing waits",
             "12:3: warning: exporters.debug: is used by no pipeline and does not run",
         ]
     );
     let plain = whole("  otlp_grpc/y: { endpoint: jaeger:4317 }\n").replace("[otlp/x]", "[otlp/x, otlp_grpc/y]");
     let told = warnings_of(&plain);
     assert!(told.len() == 1 && told[0].contains("tls: { insecure: true }"), "{told:?}");
+}
+
+#[test]
+fn batches() {
+    let exporter = |settings: &str| problems_of(&whole(&format!("    sending_queue: {{ {settings} }}\n")));
+    assert_eq!(
+        exporter(
+            "batch: { min_size: 10, max_size: 9, flush_timeout: 0s, sizer: requests, partition: { metadata_keys: [x] } }"
+        ),
+        [
+            "9:22: exporters.otlp/x.sending_queue.batch: max_size is smaller than min_size (10); expected at least as much, or 0 for no limit",
+            "9:73: exporters.otlp/x.sending_queue.batch.flush_timeout: found \"0s\"; expected a duration longer than zero with its unit, such as 200ms, 5s or 1m30s",
+            "9:84: exporters.otlp/x.sending_queue.batch.sizer: \"requests\" is not how a batch is measured; items or bytes",
+            "9:107: exporters.otlp/x.sending_queue.batch.partition.metadata_keys: is not supported; leave it out: requests are put together whatever headers they came with",
+        ]
+    );
+    assert_eq!(
+        exporter("sizer: bytes, queue_size: 100000, batch: { min_size: 100001 }"),
+        [
+            "9:56: exporters.otlp/x.sending_queue.batch: min_size (100001) is more than the queue has room for; expected at most queue_size (100000)"
+        ]
+    );
+    let processor = |settings: &str| {
+        whole("").replace("exporters: [otlp/x]", "exporters: [otlp/x], processors: [batch]")
+            + &format!("processors:\n  batch: {{ {settings} }}\n")
+    };
+    assert_eq!(
+        problems_of(&processor("send_batch_size: 10, send_batch_max_size: 9, metadata_keys: [tenant]")),
+        [
+            "10:3: processors.batch: send_batch_max_size is smaller than send_batch_size (10); expected at least as much, or 0 for no limit",
+            "10:57: processors.batch.metadata_keys: is not supported; leave it out: requests are put together whatever headers they came with",
+        ]
+    );
+    assert_eq!(
+        warnings_of(&processor("metadata_keys: [], metadata_cardinality_limit: 1000")),
+        ["10:31: warning: processors.batch.metadata_cardinality_limit: has no effect here: there are no metadata_keys"]
+    );
 }
 
 #[test]
@@ -312,7 +349,7 @@ fn the_memory_limiter() {
     assert_eq!(
         problems_of(&with("limit_mib: 10, spike_limit_mib: 10", "memory_limiter, genai")),
         [
-            "11:53: processors.memory_limiter.spike_limit_mib: 10 is not below the limit: every request would be refused; expected less than limit_mib"
+            "11:53: processors.memory_limiter.spike_limit_mib: 10 is not below the limit: every request would be refused; expected less than the limit"
         ]
     );
     assert_eq!(
@@ -321,12 +358,24 @@ fn the_memory_limiter() {
             "11:32: processors.memory_limiter.limit_mib: found \"ten\"; expected a whole number of MiB from 1 to 4294967296"
         ]
     );
-    let limiter = "limit_mib: 10, min_gc_interval_when_soft_limited: 10s";
+    assert_eq!(
+        problems_of(&with("limit_percentage: 10, spike_limit_percentage: 10", "memory_limiter, genai")),
+        [
+            "11:69: processors.memory_limiter.spike_limit_percentage: 10 is not below the limit: every request would be refused; expected less than the limit"
+        ]
+    );
+    assert_eq!(
+        warnings_of(&with("limit_mib: 10", "memory_limiter, genai")),
+        [
+            "11:32: warning: processors.memory_limiter.limit_mib: is about what the program takes without any request; requests may hold 2 MiB at once then"
+        ]
+    );
+    let limiter = "limit_mib: 100, min_gc_interval_when_soft_limited: 10s";
     assert_eq!(
         warnings_of(&with(limiter, "genai, memory_limiter")),
         [
             "5:75: warning: service.pipelines.traces.processors[1]: should be the first processor: what comes before it works on requests that it then refuses",
-            "11:36: warning: processors.memory_limiter.min_gc_interval_when_soft_limited: has no effect here: there is no garbage collector",
+            "11:37: warning: processors.memory_limiter.min_gc_interval_when_soft_limited: has no effect here: there is no garbage collector",
         ]
     );
 }

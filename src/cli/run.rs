@@ -212,14 +212,19 @@ fn announce(addresses: &[Address]) {
     for address in addresses {
         tracing::info!("{} on {} ({})", address.what, address.address, address.id);
     }
-    for address in addresses.iter().filter(|address| !address.address.ip().is_loopback()) {
+    for address in addresses.iter().filter(|address| is_open(address)) {
         tracing::warn!(
             "{} ({}) can be reached from the network, and nothing asks who sends; bind it to 127.0.0.1 or to the pod's \
-             address, or keep others out by other means",
+             address, ask for credentials (auth) or certificates (tls.client_ca_file), or keep others out by other means",
             address.address,
             address.id
         );
     }
+}
+
+/// Whether anybody on the network is let in.
+fn is_open(address: &Address) -> bool {
+    !address.address.ip().is_loopback() && !address.is_guarded
 }
 
 #[cfg(test)]

@@ -8,10 +8,12 @@
 
 mod document;
 mod env;
+mod expression;
 mod merge;
 mod nearest;
 mod problem;
 mod scalar;
+mod secret;
 mod section;
 mod source;
 
@@ -19,6 +21,7 @@ pub use env::Environment;
 pub use nearest::nearest;
 pub use problem::{Place, Problem, Problems, Warning};
 pub use scalar::duration;
+pub use secret::Secret;
 pub use section::{Field, Section};
 pub use source::Source;
 

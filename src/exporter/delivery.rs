@@ -1,8 +1,12 @@
-//! From a queue to a backend: consumers that take a batch, attempt it until its fate is known, and
+//! From a queue to a backend: consumers that take what waits, attempt it until its fate is known, and
 //! account for every item of it.
 //!
-//! How a request is sent is a [`Call`]; when the next attempt is, is decided in [`super::retry`].
-//! There is one lane for each signal, so that a backend that takes no metrics holds up no traces.
+//! What goes out together is decided in [`merge`]; a request that is larger than the backend takes is
+//! cut, and every part has a fate of its own. How a request is sent is a [`Call`]; when the next
+//! attempt is, is decided in [`super::retry`]. There is one lane for each signal, so that a backend
+//! that takes no metrics holds up no traces.
+
+mod merge;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,17 +22,20 @@ use tracing::{error, info, warn};
 use super::client::Taken;
 use super::compress::{Message, compress};
 use super::notice::Notice;
-use super::observe::{DiskState, Loss, Observer, QueueState};
+use super::observe::{Cause, DiskState, Loss, Observer, QueueState};
 use super::queue::durable::Opened;
-use super::queue::{Backlog, Durable, Entry, Memory, Next, NoRoom};
+use super::queue::{Backlog, Durable, Entry, Memory, NoRoom};
 use super::retry::{Backoff, Failure};
-use super::settings::{Compression, Queue, Retry};
+use super::settings::{self, Compression, Queue, Retry};
 use super::text;
+use crate::bounded::budget::Budget;
 use crate::defect;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
-use crate::pipeline::account::{Leg, OpenItems};
+use crate::otlp::split::{Limits, Split};
+use crate::pipeline::account::Leg;
 use crate::pipeline::{Batch, Boxed, Permit, Receipt};
+use merge::{Gatherer, Group, Share};
 
 /// What a client must not send more than, before compression (OTLP 1.11).
 const LARGEST_REQUEST: usize = 64 << 20;
@@ -58,6 +65,12 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     pub(crate) retry: Retry,
     pub(crate) queue: Queue,
+    /// Of this signal.
+    pub(crate) batch: Option<settings::Batch>,
+    /// Bytes of one request at most.
+    pub(crate) max_request_size: usize,
+    /// Where what is made of a request counts.
+    pub(crate) memory: Budget,
     /// Cancelled when a consumer ends by a defect: what is queued then waits for nobody.
     pub(crate) died: CancellationToken,
 }
@@ -78,6 +91,9 @@ struct Shared {
     signal: Signal,
     settings: Settings,
     backlog: Box<dyn Backlog>,
+    gatherer: Gatherer,
+    /// What no request is to exceed.
+    limits: Limits,
     call: Box<dyn Call>,
     observer: Arc<dyn Observer>,
     /// When the shutdown's deadline is; `None` until it begins.
@@ -94,7 +110,7 @@ struct Shared {
     warnings: Notice,
 }
 
-/// What became of a batch.
+/// What became of a request.
 enum Fate {
     Taken(Taken),
     Lost(Loss, String),
@@ -118,10 +134,16 @@ impl Lane {
             None if settings.queue.enabled => Box::new(Memory::new(settings.queue.bytes)),
             None => Box::new(Memory::unqueued(settings.queue.bytes, consumers)),
         };
+        // Without a queue nothing waits.
+        let batch = settings.batch.filter(|_| settings.queue.enabled);
+        let most = batch.map_or(Limits::NONE, |batch| batch.max_size);
+        let limits = Limits { bytes: most.bytes.min(settings.max_request_size).min(LARGEST_REQUEST), ..most };
         let shared = Arc::new(Shared {
             signal,
             settings,
             backlog,
+            gatherer: Gatherer::new(batch, limits),
+            limits,
             call,
             observer,
             stopping: watch::Sender::new(None),
@@ -155,7 +177,12 @@ impl Lane {
         };
         match room {
             Ok(()) => Ok(Box::new(Room { shared: &self.shared, reserved: Some(bytes) })),
-            Err(no_room) => Err(refusal(&self.shared.settings.name, self.shared.signal, bytes, no_room)),
+            Err(no_room) => {
+                if matches!(no_room, NoRoom::Full { .. }) {
+                    self.shared.gatherer.queue_is_full();
+                }
+                Err(refusal(&self.shared.settings.name, self.shared.signal, bytes, no_room))
+            }
         }
     }
 
@@ -285,28 +312,9 @@ impl Drop for Room<'_> {
 }
 
 async fn consume(shared: &Shared) {
-    while let Some(Next { body, open, slot }) = shared.backlog.take().await {
-        let fate = tokio::select! {
-            // First, so that what is left at the deadline is not attempted.
-            biased;
-            () = shared.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
-            // A defect that one batch brings out must not end the export of all others.
-            fate = defect::caught(shared.attempts(&body)) => {
-                fate.unwrap_or_else(|defect| Fate::Lost(Loss::Defect, defect))
-            }
-        };
-        match fate {
-            Fate::Lost(Loss::Shutdown, _) if slot.is_on_disk() => {
-                let left = open.items() as u64 + shared.backlog.leave_waiting();
-                shared.kept.fetch_add(left, Ordering::Relaxed);
-                open.stay_queued();
-                shared.backlog.leave(slot);
-            }
-            fate => {
-                shared.account(open, fate);
-                shared.backlog.settle(slot);
-            }
-        }
+    while let Some(mut group) = shared.gatherer.next(&*shared.backlog, shared.stopping.subscribe()).await {
+        shared.deliver(&mut group).await;
+        group.into_slots().into_iter().for_each(|slot| shared.backlog.settle(slot));
     }
 }
 
@@ -324,7 +332,67 @@ impl Shared {
         }
     }
 
-    /// Attempts one batch until its fate is known.
+    /// Sends a group, in as many requests as it takes, and accounts for every item.
+    async fn deliver(&self, group: &mut Group) {
+        let is_merged = group.is_merged();
+        let body = group.body();
+        // Those that it is made of have their claims, and are gone now.
+        let body = if is_merged { self.settings.memory.count(body) } else { body };
+        if group.is_within(self.limits) {
+            self.observer.request(self.signal, group.items(), group.cause);
+            let fate = self.fate(&body).await;
+            return self.end(group, fate);
+        }
+        let mut parts = Split::new(self.signal, &body, self.limits);
+        loop {
+            let part = match parts.next() {
+                Ok(Some(part)) => part,
+                // Whatever were left now would not have been in the request.
+                Ok(None) => return,
+                Err(error) => {
+                    let fate = Fate::Lost(Loss::TooLarge, format!("{} bytes cannot be cut: {error}", body.len()));
+                    return self.end(group, fate);
+                }
+            };
+            self.observer.request(self.signal, part.items, Cause::Cut);
+            match self.fate(&self.settings.memory.count(part.body)).await {
+                fate @ Fate::Lost(Loss::Shutdown, _) => return self.end(group, fate),
+                fate => self.account(group.take(part.items), fate),
+            }
+        }
+    }
+
+    /// Accounts for all of a group whose fate was open. What is on disk when the program ends stays
+    /// there, also the rest of a request that was sent in part.
+    fn end(&self, group: &mut Group, fate: Fate) {
+        if let Fate::Lost(Loss::Shutdown, _) = fate {
+            let mut kept = self.backlog.leave_waiting();
+            for (open, slot) in group.take_stored() {
+                kept += open.items() as u64;
+                open.stay_queued();
+                self.backlog.leave(slot);
+            }
+            self.kept.fetch_add(kept, Ordering::Relaxed);
+            if group.items() == 0 {
+                return;
+            }
+        }
+        self.account(group.take_rest(), fate);
+    }
+
+    /// Attempts one request until its fate is known, or the shutdown's deadline comes.
+    async fn fate(&self, body: &Bytes) -> Fate {
+        tokio::select! {
+            // First, so that what is left at the deadline is not attempted.
+            biased;
+            () = self.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
+            // A defect that one request brings out must not end the export of all others.
+            fate = defect::caught(self.attempts(body)) => {
+                fate.unwrap_or_else(|defect| Fate::Lost(Loss::Defect, defect))
+            }
+        }
+    }
+
     async fn attempts(&self, body: &Bytes) -> Fate {
         if body.len() > LARGEST_REQUEST {
             let error = format!("{} bytes are more than OTLP allows, {LARGEST_REQUEST}", body.len());
@@ -359,7 +427,11 @@ impl Shared {
     }
 
     async fn compressed(&self, body: &Bytes) -> Message {
-        compress(body.clone(), self.settings.compression).await
+        let mut message = compress(body.clone(), self.settings.compression).await;
+        if message.compression != Compression::None {
+            message.body = self.settings.memory.count(message.body);
+        }
+        message
     }
 
     async fn attempt(&self, message: &Message) -> Result<Taken, Failure> {
@@ -397,9 +469,9 @@ impl Shared {
         }
     }
 
-    /// Reports every item of a batch exactly once.
-    fn account(&self, mut open: OpenItems, fate: Fate) {
-        let items = open.items();
+    /// Reports every item of a request exactly once.
+    fn account(&self, share: Share, fate: Fate) {
+        let items = share.items();
         let (name, signal, endpoint) = (&self.settings.name, self.signal, self.call.endpoint());
         match fate {
             Fate::Taken(Taken { rejected, message }) => {
@@ -407,8 +479,7 @@ impl Shared {
                     info!("exporter {name}: {endpoint} takes {signal} again");
                 }
                 let rejected = rejected.min(items);
-                open.split(rejected).lost(Loss::PartialSuccess.label());
-                open.exported();
+                share.exported(rejected, Loss::PartialSuccess.label());
                 if items > rejected {
                     self.observer.sent(signal, items - rejected);
                 }
@@ -425,12 +496,12 @@ impl Shared {
                 }
             }
             Fate::Lost(Loss::Shutdown, _) => {
-                open.lost(Loss::Shutdown.label());
+                share.lost(Loss::Shutdown.label());
                 self.unsent.fetch_add(items as u64, Ordering::Relaxed);
                 self.observer.failed(signal, items, Loss::Shutdown);
             }
             Fate::Lost(loss, error) => {
-                open.lost(loss.label());
+                share.lost(loss.label());
                 self.observer.failed(signal, items, loss);
                 if let Some(held_back) = self.losses.due() {
                     let (unit, loss) = (signal.items(), loss.label());

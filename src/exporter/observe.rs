@@ -11,6 +11,47 @@ pub trait Observer: Send + Sync {
 
     /// `items` were given up for good. A failed attempt that is made again is not reported.
     fn failed(&self, signal: Signal, items: usize, reason: Loss);
+
+    /// A request of `items` goes out, and why it is as large as it is. Further attempts at the same
+    /// request are not reported.
+    fn request(&self, signal: Signal, items: usize, cause: Cause) {
+        let _ = (signal, items, cause);
+    }
+}
+
+/// Why a request is as large as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// A client sent it so.
+    AsReceived,
+    /// Put together, it reached the size that was waited for, or the next would have been too much.
+    Size,
+    /// The time to wait for others was over.
+    Timeout,
+    /// The queue has no room for what would have been waited for.
+    QueueFull,
+    /// The program stops, and nothing is waited for.
+    Stopping,
+    /// It is a part of a request that was too large.
+    Cut,
+}
+
+impl Cause {
+    /// All causes.
+    pub const ALL: [Cause; 6] =
+        [Cause::AsReceived, Cause::Size, Cause::Timeout, Cause::QueueFull, Cause::Stopping, Cause::Cut];
+
+    /// The value of the `cause` label in self-metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Cause::AsReceived => "as_received",
+            Cause::Size => "size",
+            Cause::Timeout => "timeout",
+            Cause::QueueFull => "queue_full",
+            Cause::Stopping => "stopping",
+            Cause::Cut => "cut",
+        }
+    }
 }
 
 /// Why items were given up.
@@ -24,7 +65,8 @@ pub enum Loss {
     RetriesExhausted,
     /// They were still here when the shutdown's deadline came.
     Shutdown,
-    /// Their request is larger than OTLP lets a client send (64 MiB).
+    /// One of them alone is larger than OTLP lets a client send (64 MiB), or their request could not be
+    /// cut.
     TooLarge,
     /// The debug output was too slow, or closed.
     NotWritten,

@@ -2,12 +2,18 @@
 //! its own file below. Keys, aliases and defaults are the Collector's, except that nothing is
 //! compressed unless asked for and that a queue is bounded in bytes.
 
+pub mod batch;
 pub mod debug;
 pub mod otlp;
 pub mod prometheus;
 
 use std::fmt;
 use std::time::Duration;
+
+use crate::config::Secret;
+pub use crate::net::tls::ClientSettings as Tls;
+use crate::net::tls::ServerSettings;
+use crate::otlp::split::Limits;
 
 /// Which transport an OTLP exporter uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,35 +46,29 @@ pub struct Otlp {
     /// `traces_endpoint`, `metrics_endpoint`, `logs_endpoint` (HTTP only): a whole URL each.
     pub signal_endpoints: [Option<String>; 3],
     /// `headers`, sent with every request. Values are secrets: never shown.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     /// `compression`.
     pub compression: Compression,
     /// `timeout` of one attempt.
     pub timeout: Duration,
+    /// `auth.authenticator`: the extension that says who this program is.
+    pub authenticator: Option<String>,
     /// `tls`.
     pub tls: Tls,
     /// `keepalive` (gRPC), `http2_read_idle_timeout` and `http2_ping_timeout` (HTTP); `None` asks no peer
     /// for a sign of life.
     pub keepalive: Option<Keepalive>,
     /// `proxy_url` (HTTP only); without it the environment decides. A secret if it holds a password.
-    pub proxy_url: Option<String>,
+    pub proxy_url: Option<Secret>,
     /// `retry_on_failure`.
     pub retry: Retry,
     /// `sending_queue`.
     pub queue: Queue,
-}
-
-/// `tls` of an exporter.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Tls {
-    /// `insecure`: plain text. An endpoint that begins with `http://` says the same.
-    pub insecure: bool,
-    /// `insecure_skip_verify`: encrypt, but trust any certificate.
-    pub insecure_skip_verify: bool,
-    /// `ca_file`: trust these instead of the system's.
-    pub ca_file: Option<std::path::PathBuf>,
-    /// `server_name_override`.
-    pub server_name_override: Option<String>,
+    /// `sending_queue.batch`, or else what the `batch` processors of this exporter's pipelines say,
+    /// in the order of [`Signal::ALL`](crate::otlp::Signal::ALL). `None`: requests go out as they came.
+    pub batch: [Option<Batch>; 3],
+    /// `max_request_size`: bytes of one request before compression at most; a larger one is cut.
+    pub max_request_size: usize,
 }
 
 /// How an HTTP/2 connection is asked for a sign of life: a peer that does not answer a ping is gone.
@@ -120,6 +120,35 @@ pub struct Queue {
     pub storage: Option<Box<str>>,
 }
 
+/// How the requests that wait in a queue are put together on their way out. A measure that is not
+/// meant has no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// `flush_timeout`: how long the first one waits for others at most. Zero: not at all.
+    pub flush_timeout: Duration,
+    /// `min_size`: from there on nothing more is waited for.
+    pub min_size: Limits,
+    /// `max_size`: what one request is not to exceed, [`Otlp::max_request_size`] aside.
+    pub max_size: Limits,
+}
+
+impl Batch {
+    /// What both allow: no telemetry waits longer, and none goes out in larger requests, than the
+    /// settings of its own pipeline say.
+    #[must_use]
+    pub fn strictest(self, other: Batch) -> Batch {
+        let least = |one: Limits, other: Limits| Limits {
+            bytes: one.bytes.min(other.bytes),
+            items: one.items.min(other.items),
+        };
+        Batch {
+            flush_timeout: self.flush_timeout.min(other.flush_timeout),
+            min_size: least(self.min_size, other.min_size),
+            max_size: least(self.max_size, other.max_size),
+        }
+    }
+}
+
 impl Default for Retry {
     fn default() -> Self {
         Retry {
@@ -153,11 +182,17 @@ impl Otlp {
             headers: Vec::new(),
             compression: Compression::None,
             timeout,
+            authenticator: None,
             tls: Tls::default(),
             keepalive: Some(Keepalive::default()),
             proxy_url: None,
             retry: Retry::default(),
             queue: Queue::default(),
+            batch: [None; 3],
+            max_request_size: match transport {
+                Transport::Grpc => 4 << 20,
+                Transport::Http => 20 << 20,
+            },
         }
     }
 }
@@ -175,6 +210,8 @@ impl fmt::Debug for Otlp {
             .field("keepalive", &self.keepalive)
             .field("retry", &self.retry)
             .field("queue", &self.queue)
+            .field("batch", &self.batch)
+            .field("max_request_size", &self.max_request_size)
             .finish_non_exhaustive()
     }
 }
@@ -186,11 +223,13 @@ pub struct Prometheus {
     pub endpoint: String,
     /// `namespace`, put before every name.
     pub namespace: String,
+    /// `tls`; plain text without it.
+    pub tls: Option<ServerSettings>,
 }
 
 impl Default for Prometheus {
     fn default() -> Self {
-        Prometheus { endpoint: "127.0.0.1:9464".into(), namespace: String::new() }
+        Prometheus { endpoint: "127.0.0.1:9464".into(), namespace: String::new(), tls: None }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The program's metrics of itself: a registry of counters and gauges with bounded label sets.
 //!
 //! A metric is declared once, with its name, help and label names; a handle for one label set is
-//! an `Arc` around an atomic, so counting never takes a lock. Which metrics there are is written
+//! an `Arc` around an atomic, so counting never takes a lock (a histogram's own aside). Which metrics there are is written
 //! down in [`known`]; what the process uses, in [`process`].
 
 pub mod known;
@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::histogram::{Accumulator, Histogram};
 use super::snapshot::{Family, Kind, Label, LabelValue, Series, Source, Value};
 
 /// Label sets a metric has at most. All are bounded by configuration or by tables in the code; the
@@ -49,6 +50,18 @@ impl Registry {
     /// Declares a gauge with labels.
     pub fn gauges(&self, name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Gauges {
         Gauges(self.declare(Table::new(name, help, Kind::Gauge, labels)))
+    }
+
+    /// Declares a histogram with labels, over fixed inclusive bounds. Declared again with the same name
+    /// and labels, it is the same histogram.
+    pub fn histograms(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [&'static str],
+        bounds: &'static [f64],
+    ) -> Histograms {
+        Histograms(self.declare(Table::new(name, help, Kind::Histogram, labels)), bounds)
     }
 
     /// Declares a counter without labels.
@@ -180,6 +193,32 @@ impl Gauge {
     }
 }
 
+/// A histogram with labels.
+#[derive(Debug, Clone)]
+pub struct Histograms(Arc<Table>, &'static [f64]);
+
+impl Histograms {
+    /// The histogram of one label set, whose values are in the order of their names.
+    pub fn with(&self, values: &[&str]) -> Distribution {
+        let new = || Cell::Spread(Arc::new(Mutex::new(Histogram::new(self.1))));
+        match self.0.put(values, new) {
+            Cell::Spread(histogram) => Distribution(histogram),
+            Cell::Held(_) | Cell::Read(_) => Distribution(Arc::new(Mutex::new(Histogram::new(self.1)))),
+        }
+    }
+}
+
+/// A histogram of one label set; clones are the same histogram.
+#[derive(Debug, Clone)]
+pub struct Distribution(Arc<Mutex<Histogram>>);
+
+impl Distribution {
+    /// Adds a value; one that is not finite is left out.
+    pub fn observe(&self, value: f64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).observe(value, None);
+    }
+}
+
 /// One declared metric.
 struct Table {
     name: &'static str,
@@ -200,6 +239,7 @@ struct Row {
 enum Cell {
     Held(Arc<AtomicU64>),
     Read(Arc<dyn Fn() -> f64 + Send + Sync>),
+    Spread(Arc<Mutex<Histogram>>),
 }
 
 impl fmt::Debug for Table {
@@ -225,7 +265,7 @@ impl Table {
         match self.put(values, || Cell::Held(Arc::default())) {
             Cell::Held(value) => value,
             // The gauge says its value itself; what is set here is not shown.
-            Cell::Read(_) => Arc::default(),
+            Cell::Read(_) | Cell::Spread(_) => Arc::default(),
         }
     }
 
@@ -262,6 +302,7 @@ impl Table {
             value: match cell {
                 Cell::Held(value) => Value::Integer(value.load(Ordering::Relaxed), None),
                 Cell::Read(read) => Value::Double(read()),
+                Cell::Spread(histogram) => histogram.lock().unwrap_or_else(PoisonError::into_inner).read(),
             },
         });
         Family {

@@ -3,6 +3,9 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,12 +20,14 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::accept;
+use super::tls::Acceptor;
 use super::watch::{Expired, Watch, Watched};
 use crate::defect;
 
@@ -50,7 +55,8 @@ pub trait Handler: Send + Sync + 'static {
 /// The bounds of a listener.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// For a request's head, from its first byte, and for a new connection's first head from the accept on.
+    /// For a request's head, from its first byte; for a new connection's first head from the accept on,
+    /// or from the end of the TLS handshake, which has as long.
     pub header_timeout: Duration,
     /// A connection without a request is closed after this.
     pub idle_timeout: Duration,
@@ -72,6 +78,53 @@ impl Default for Limits {
             max_concurrent_streams: 16,
             drain: Duration::from_secs(5),
         }
+    }
+}
+
+/// A bound socket, and what its connections begin with.
+pub struct Listener {
+    tcp: Arc<TcpListener>,
+    tls: Option<Acceptor>,
+    failed_handshake: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Listener {
+    /// Every connection begins with a TLS handshake.
+    pub fn with_tls(self, acceptor: Option<Acceptor>) -> Listener {
+        Listener { tls: acceptor, ..self }
+    }
+
+    /// Calls `report` for every handshake that failed.
+    pub fn on_failed_handshake(self, report: impl Fn() + Send + Sync + 'static) -> Listener {
+        Listener { failed_handshake: Some(Box::new(report)), ..self }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+impl From<TcpListener> for Listener {
+    /// In plain text.
+    fn from(tcp: TcpListener) -> Listener {
+        Listener::from(Arc::new(tcp))
+    }
+}
+
+impl From<Arc<TcpListener>> for Listener {
+    /// In plain text, on a socket that another one may take over.
+    fn from(tcp: Arc<TcpListener>) -> Listener {
+        Listener { tcp, tls: None, failed_handshake: None }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("tcp", &self.tcp).field("tls", &self.tls.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -111,7 +164,7 @@ impl<H: Handler> Service<H> {
     /// flight finish within [`Limits::drain`], closes every connection, and returns.
     pub fn serve(
         &self,
-        listener: Arc<TcpListener>,
+        listener: Listener,
         shutdown: CancellationToken,
     ) -> impl Future<Output = Drained> + Send + use<H> {
         run(listener, self.0.subscribe(), shutdown)
@@ -120,22 +173,24 @@ impl<H: Handler> Service<H> {
 
 /// Serves `handler` on `listener` as a [`Service`] that is never replaced does.
 pub async fn serve<H: Handler>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     handler: Arc<H>,
     limits: Limits,
     shutdown: CancellationToken,
 ) -> Drained {
-    Service::new(handler, limits).serve(Arc::new(listener), shutdown).await
+    Service::new(handler, limits).serve(listener.into(), shutdown).await
 }
 
 async fn run<H: Handler>(
-    listener: Arc<TcpListener>,
+    listener: Listener,
     current: watch::Receiver<Arc<Current<H>>>,
     shutdown: CancellationToken,
 ) -> Drained {
+    let Listener { tcp: listener, tls, failed_handshake } = listener;
     let tasks = Tasks { tracker: TaskTracker::new(), kill: CancellationToken::new() };
     let slots = Arc::new(Slots::default());
-    let server = Arc::new(Server { tasks: tasks.clone(), current: current.clone(), shutdown });
+    let current_of = current.clone();
+    let server = Arc::new(Server { tasks: tasks.clone(), current: current_of, shutdown, tls, failed_handshake });
     let connections = async {
         let mut changes = current.clone();
         loop {
@@ -206,10 +261,35 @@ struct Server<H> {
     tasks: Tasks,
     current: watch::Receiver<Arc<Current<H>>>,
     shutdown: CancellationToken,
+    tls: Option<Acceptor>,
+    failed_handshake: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl<H: Handler> Server<H> {
     async fn connection(&self, stream: TcpStream) {
+        let Some(tls) = &self.tls else { return self.requests(stream).await };
+        let time = self.current.borrow().limits.header_timeout;
+        let stream = tokio::select! {
+            biased;
+            // Nothing was asked yet, so there is nothing to finish.
+            () = self.shutdown.cancelled() => return,
+            stream = within(time, tls.accept(stream)) => stream,
+        };
+        match stream {
+            Ok(stream) => self.requests(stream).await,
+            Err(error) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                if let Some(report) = &self.failed_handshake {
+                    report();
+                }
+            }
+        }
+    }
+
+    async fn requests<S>(&self, stream: S)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (watch, builder) = {
             let limits = &self.current.borrow().limits;
             let watch = Arc::new(Watch::new(limits.header_timeout, limits.idle_timeout));
@@ -266,6 +346,14 @@ async fn answer<H: Handler>(handler: &H, request: Request<Incoming>) -> Response
         })
     })
     .await
+}
+
+/// A handshake within its time; zero is no limit.
+async fn within<T>(time: Duration, handshake: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    if time.is_zero() {
+        return handshake.await;
+    }
+    tokio::time::timeout(time, handshake).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn builder(limits: &Limits, tasks: Tasks) -> Builder<Tasks> {
@@ -382,7 +470,7 @@ mod tests {
             let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
             let service = Service::new(Arc::clone(handler), limits);
             let shutdown = CancellationToken::new();
-            let served = tokio::spawn(service.serve(Arc::clone(&listener), shutdown.clone()));
+            let served = tokio::spawn(service.serve(Arc::clone(&listener).into(), shutdown.clone()));
             Rig { service, listener, shutdown, served }
         }
 
@@ -433,7 +521,7 @@ mod tests {
         client.send("/").await;
         let second = Service::new(Named::new("second"), Limits::default());
         let shutdown = CancellationToken::new();
-        let served = tokio::spawn(second.serve(Arc::clone(&rig.listener), shutdown.clone()));
+        let served = tokio::spawn(second.serve(Arc::clone(&rig.listener).into(), shutdown.clone()));
         assert_eq!(client.body().await, "second");
         shutdown.cancel();
         served.await.unwrap();

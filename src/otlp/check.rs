@@ -92,13 +92,13 @@ fn count_message(message: &'static Message, bytes: &[u8]) -> usize {
 /// Counts items field by field. Of a `oneof` the last member is the message's, as for every
 /// reader of protobuf; the items of an earlier one are not there.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     plain: usize,
     oneof: Option<(u32, usize)>,
 }
 
 impl Tally {
-    fn add(&mut self, field: &schema::Field, items: usize) {
+    pub(super) fn add(&mut self, field: &schema::Field, items: usize) {
         if field.rule != Rule::Oneof {
             self.plain += items;
             return;
@@ -110,7 +110,7 @@ impl Tally {
         });
     }
 
-    fn total(&self) -> usize {
+    pub(super) fn total(&self) -> usize {
         self.plain + self.oneof.map_or(0, |(_, items)| items)
     }
 }

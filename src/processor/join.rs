@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::JoinLogs;
+use crate::bounded::budget::{Budget, Claim};
 use crate::genai::log::content::{Content, put_on};
 use crate::genai::log::{Places, place};
 use crate::genai::translate::Translator;
@@ -113,6 +114,8 @@ struct Inner {
     /// Room that is taken: by what waits, what is ready, and what batches under way have reserved.
     items: usize,
     bytes: usize,
+    /// The claim on `bytes`.
+    memory: Claim,
     held: [usize; 2],
     closed: bool,
 }
@@ -163,7 +166,8 @@ impl Reserved<'_> {
         let mut inner = self.room.inner();
         let fits = !inner.closed
             && inner.items < self.room.settings.max_items
-            && size <= self.room.settings.max_bytes.saturating_sub(inner.bytes);
+            && size <= self.room.settings.max_bytes.saturating_sub(inner.bytes)
+            && inner.memory.grow(size).is_ok();
         if fits {
             inner.items += 1;
             inner.bytes += size;
@@ -179,7 +183,7 @@ impl Drop for Reserved<'_> {
         if self.items > 0 {
             let mut inner = self.room.inner();
             inner.items = inner.items.saturating_sub(self.items);
-            inner.bytes = inner.bytes.saturating_sub(self.bytes);
+            inner.give_back(self.bytes);
         }
     }
 }
@@ -195,6 +199,13 @@ impl Room {
             spans: Way::default(),
             logs: Way::default(),
         }
+    }
+
+    /// Lets it claim what it holds. It takes nothing while half of the budget is taken: requests that
+    /// come in go before what could wait and need not.
+    pub fn within(self, memory: &Budget) -> Room {
+        self.inner().memory = memory.capped(memory.limit() / 2).overdraw(0);
+        self
     }
 
     /// Says where items of a signal go on, traces or logs, from now on. Nobody is on the earlier way
@@ -461,7 +472,12 @@ impl Inner {
         *own = own.saturating_sub(1);
         *logs = logs.saturating_sub(out.carries);
         self.items = self.items.saturating_sub(1 + out.carries);
-        self.bytes = self.bytes.saturating_sub(out.size);
+        self.give_back(out.size);
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.memory.shrink_to(self.bytes);
     }
 }
 

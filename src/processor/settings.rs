@@ -1,6 +1,7 @@
 //! The processors' and the connector's sections: what they hold once they are checked. How each is
 //! read from YAML is in its own file below.
 
+pub mod batch;
 pub mod drop;
 pub mod genai;
 pub mod genai_metrics;
@@ -22,6 +23,24 @@ pub struct MemoryLimiter {
     pub limit_bytes: u64,
     /// `spike_limit_mib`, in bytes; requests are refused above limit minus spike.
     pub spike_bytes: u64,
+}
+
+/// `processors.batch`: what the exporters of the pipeline put together behind their queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// `send_batch_size`, in spans, data points or log records: from there on nothing more is waited
+    /// for. With zero nothing is.
+    pub send_batch_size: usize,
+    /// `timeout`: how long is waited at most. Zero: not at all.
+    pub timeout: Duration,
+    /// `send_batch_max_size`: items of one request at most; zero is no limit.
+    pub send_batch_max_size: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch { send_batch_size: 8192, timeout: Duration::from_millis(200), send_batch_max_size: 0 }
+    }
 }
 
 /// `processors.drop`: a span that matches any rule goes.

@@ -5,6 +5,7 @@
 //! timeouts are [`crate::net`]'s. Both transports and all three signals are one path: a transport
 //! says how a body is found in a request and how an answer is written.
 
+mod access;
 mod body;
 mod grpc;
 mod http;
@@ -18,14 +19,17 @@ use std::time::Duration;
 
 use ::http::{Request, Response};
 use hyper::body::Incoming;
-use tokio::net::TcpListener;
+use thiserror::Error;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use self::grpc::Grpc;
 pub use self::http::Http;
-use crate::net::{self, BindError, Drained, Handler, Limits};
+use crate::auth::Guard;
+use crate::net::tls::{Acceptor, ServerSettings, TlsError};
+use crate::net::{self, BindError, Drained, Handler, Limits, Listener};
 use crate::pipeline::Consumer;
+use access::Access;
 pub use intake::{Intake, JsonDecoder, Observer, Transport};
 pub use reply::Reply;
 use settings::{Connection, Settings};
@@ -33,24 +37,52 @@ use settings::{Connection, Settings};
 /// HTTP/2 requests at a time on one connection of the HTTP listener, which has no setting for it.
 const HTTP_MAX_CONCURRENT_STREAMS: u32 = 128;
 
+/// Why a receiver cannot be started. Nothing was accepted.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A port could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Its TLS settings.
+    #[error("{setting}.{source}")]
+    Tls {
+        /// The path of the protocol's section.
+        setting: String,
+        /// What is wrong.
+        source: TlsError,
+    },
+}
+
 /// The `otlp` receiver.
 #[derive(Debug, Clone, Copy)]
 pub struct Receiver;
 
 impl Receiver {
-    /// Binds the endpoints of the receiver `id` (such as `otlp` or `otlp/2`). Nothing is accepted
-    /// before [`Bound::serve`], so every listener of the program can be bound first.
+    /// Reads the certificates and binds the endpoints of the receiver `id` (such as `otlp` or `otlp/2`).
+    /// Nothing is accepted before [`Bound::serve`], so every listener of the program can be bound first.
     ///
     /// # Errors
-    /// [`BindError`], whose text names the endpoint, the setting, and what to do.
-    pub async fn bind(id: &str, settings: &Settings) -> Result<Bound, BindError> {
-        let mut bound = Vec::new();
+    /// [`StartError`], whose text names the endpoint or the file, the setting, and what to do.
+    pub async fn bind(id: &str, settings: &Settings) -> Result<Bound, StartError> {
+        let mut ports = Vec::new();
         for protocol in Protocol::of(settings) {
-            let setting = format!("receivers.{id}.protocols.{}.endpoint", protocol.transport().name());
-            bound.push((net::bind(protocol.endpoint(), &setting).await?, protocol));
+            let setting = format!("receivers.{id}.protocols.{}", protocol.transport().name());
+            let acceptor = protocol.tls().map(|tls| Acceptor::start(&format!("{setting}.tls"), tls)).transpose();
+            let acceptor = acceptor.map_err(|source| StartError::Tls { setting: setting.clone(), source })?;
+            let tcp = net::bind(protocol.endpoint(), &format!("{setting}.endpoint")).await?;
+            ports.push((Listener::from(tcp).with_tls(acceptor), protocol));
         }
-        Ok(Bound(bound))
+        Ok(Bound { ports, guards: Guards::default() })
     }
+}
+
+/// Who lets requests in, by protocol; everybody is let in where there is none.
+#[derive(Debug, Clone, Default)]
+pub struct Guards {
+    /// Of `protocols.grpc`.
+    pub grpc: Option<Arc<Guard>>,
+    /// Of `protocols.http`.
+    pub http: Option<Arc<Guard>>,
 }
 
 /// One protocol of a receiver.
@@ -86,17 +118,31 @@ impl Protocol {
         }
     }
 
-    /// What answers, and the bounds of its connections. At the end, requests in flight have `drain` to
-    /// finish.
-    pub fn answers(self, intake: Intake, drain: Duration) -> (Answers, Limits) {
+    /// What all protocols have.
+    pub fn connection(&self) -> &Connection {
+        match self {
+            Protocol::Grpc(grpc) => &grpc.connection,
+            Protocol::Http(http) => &http.connection,
+        }
+    }
+
+    /// `tls`, if it is not spoken in plain text.
+    pub fn tls(&self) -> Option<&ServerSettings> {
+        self.connection().tls.as_ref()
+    }
+
+    /// What answers whom `guard` lets in, and the bounds of its connections. At the end, requests in
+    /// flight have `drain` to finish.
+    pub fn answers(self, intake: Intake, guard: Option<Arc<Guard>>, drain: Duration) -> (Answers, Limits) {
+        let access = Access(guard);
         match self {
             Protocol::Grpc(settings) => {
                 let limits = limits(&settings.connection, settings.max_concurrent_streams, drain);
-                (Answers::Grpc(Grpc { intake, settings }), limits)
+                (Answers::Grpc(Grpc { intake, settings, access }), limits)
             }
             Protocol::Http(settings) => {
                 let limits = limits(&settings.connection, HTTP_MAX_CONCURRENT_STREAMS, drain);
-                (Answers::Http(Http { intake, settings }), limits)
+                (Answers::Http(Http { intake, settings, access }), limits)
             }
         }
     }
@@ -124,9 +170,17 @@ impl Handler for Answers {
 
 /// A receiver whose ports are taken and that accepts nothing yet.
 #[derive(Debug)]
-pub struct Bound(Vec<(TcpListener, Protocol)>);
+pub struct Bound {
+    ports: Vec<(Listener, Protocol)>,
+    guards: Guards,
+}
 
 impl Bound {
+    /// Requests are let in by these.
+    pub fn guarded(self, guards: Guards) -> Bound {
+        Bound { guards, ..self }
+    }
+
     /// Where gRPC is listened for, if it is.
     pub fn grpc_addr(&self) -> Option<SocketAddr> {
         self.address(Transport::Grpc)
@@ -138,15 +192,22 @@ impl Bound {
     }
 
     fn address(&self, transport: Transport) -> Option<SocketAddr> {
-        let (listener, _) = self.0.iter().find(|(_, protocol)| protocol.transport() == transport)?;
+        let (listener, _) = self.ports.iter().find(|(_, protocol)| protocol.transport() == transport)?;
         listener.local_addr().ok()
     }
 
     /// Serves until `shutdown` is cancelled; then requests in flight have `drain` to finish.
     pub async fn serve(self, intake: Intake, shutdown: CancellationToken, drain: Duration) -> Drained {
         let mut served = JoinSet::new();
-        for (listener, protocol) in self.0 {
-            let (answers, limits) = protocol.answers(intake.clone(), drain);
+        for (listener, protocol) in self.ports {
+            let transport = protocol.transport();
+            let guard = match transport {
+                Transport::Grpc => self.guards.grpc.clone(),
+                Transport::Http => self.guards.http.clone(),
+            };
+            let observer = Arc::clone(&intake.observer);
+            let listener = listener.on_failed_handshake(move || observer.handshake_failed(transport));
+            let (answers, limits) = protocol.answers(intake.clone(), guard, drain);
             served.spawn(net::serve(listener, Arc::new(answers), limits, shutdown.clone()));
         }
         match served.join_all().await.into_iter().all(|drained| drained == Drained::All) {

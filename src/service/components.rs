@@ -3,6 +3,7 @@
 
 use super::plan::{ConnectorSettings, ExporterSettings, ExtensionSettings, ProcessorSettings};
 use super::settings::HealthCheck;
+use crate::auth::settings as auth;
 use crate::config::Section;
 use crate::exporter::settings as exporter;
 use crate::extension::file_storage::FileStorage;
@@ -78,6 +79,13 @@ pub(super) const PROCESSORS: &[Component<ProcessorSettings>] = &[
         read: |section| ProcessorSettings::MemoryLimiter(processor::memory_limiter::read(section)),
     },
     Component {
+        name: "batch",
+        aliases: &[],
+        takes: ALL,
+        gives: ALL,
+        read: |section| ProcessorSettings::Batch(processor::batch::read(section)),
+    },
+    Component {
         name: "genai",
         aliases: &[],
         takes: ALL,
@@ -144,6 +152,20 @@ pub(super) const EXTENSIONS: &[Component<ExtensionSettings>] = &[
         read: |section| ExtensionSettings::HealthCheck(HealthCheck::read(section)),
     },
     Component {
+        name: "bearertokenauth",
+        aliases: &["bearer_token_auth"],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::Auth(auth::bearer(section)),
+    },
+    Component {
+        name: "basicauth",
+        aliases: &["basic_auth"],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::Auth(auth::basic(section)),
+    },
+    Component {
         name: "file_storage",
         aliases: &[],
         takes: NONE,
@@ -155,7 +177,7 @@ pub(super) const EXTENSIONS: &[Component<ExtensionSettings>] = &[
 const COLLECTOR_BEHIND: &str =
     "it is not part of this program: run a Collector behind it and export there with otlp_grpc";
 const SEND_OTLP: &str = "only OTLP is received: let the application send OTLP to the otlp receiver";
-const NO_BATCH: &str = "leave it out: requests are passed on as they come, acknowledged only once they are in every exporter's sending_queue";
+const USE_BATCH: &str = "put requests together with the batch processor, or with sending_queue.batch of an exporter";
 const USE_DROP: &str = "the drop processor takes spans out, by rules, without leaving orphans";
 const USE_METRICS: &str = "the genai_metrics connector derives token and duration metrics from LLM spans";
 const USE_HEADERS: &str =
@@ -194,7 +216,7 @@ const ELSEWHERE: &[(Kind, &[&str], &str)] = &[
         ],
         "only OTLP is received: leave it to a Collector",
     ),
-    (Kind::Processor, &["batch", "queuebatch", "queue_batch"], NO_BATCH),
+    (Kind::Processor, &["queuebatch", "queue_batch"], USE_BATCH),
     (Kind::Processor, &["filter", "spanpruning", "span_pruning"], USE_DROP),
     (Kind::Processor, &["gen_ai_normalizer", "genainormalizer"], "the genai processor does this, for more dialects"),
     (
@@ -272,19 +294,7 @@ const ELSEWHERE: &[(Kind, &[&str], &str)] = &[
     (Kind::Extension, &["healthcheckv2", "health_check_v2"], "the health_check extension answers on its port"),
     (Kind::Extension, &["memory_limiter"], "it is the memory_limiter processor here"),
     (Kind::Extension, &["db_storage", "redis_storage"], "the file_storage extension keeps queues on disk"),
-    (
-        Kind::Extension,
-        &[
-            "basicauth",
-            "basic_auth",
-            "bearertokenauth",
-            "bearer_token_auth",
-            "oauth2client",
-            "oauth2_client",
-            "headers_setter",
-        ],
-        USE_HEADERS,
-    ),
+    (Kind::Extension, &["oauth2client", "oauth2_client", "headers_setter"], USE_HEADERS),
     (
         Kind::Extension,
         &["oidc", "k8s_observer", "docker_observer", "sigv4auth"],

@@ -15,10 +15,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::ground::Ground;
 use super::house::House;
+use super::observers::failed_handshakes;
 use super::pages::Page;
 use super::start::{Address, StartError};
 use crate::metrics::own::Counter;
-use crate::net::{self, Drained, Handler, Limits, Service};
+use crate::net::tls::{Acceptor, ServerSettings};
+use crate::net::{self, Drained, Handler, Limits, Listener, Service};
 use crate::receiver;
 
 /// When a listener is closed at the end.
@@ -41,10 +43,16 @@ pub(super) struct Wanted {
     pub(super) what: &'static str,
     /// The component's id, below its section.
     pub(super) id: String,
-    /// The setting below it that says where.
+    /// The path of the section that says where.
+    pub(super) section: String,
+    /// The setting in it.
     pub(super) key: &'static str,
     /// `host:port`.
     pub(super) endpoint: String,
+    /// Plain text without it.
+    pub(super) tls: Option<ServerSettings>,
+    /// Whether it knows who asks, apart from certificates.
+    pub(super) has_guard: bool,
     pub(super) group: Group,
     pub(super) make: Make,
 }
@@ -62,7 +70,7 @@ enum Place {
     /// A listener that runs goes on, with other answers.
     Stays,
     /// A socket; accepted from as soon as it is opened.
-    Socket(Arc<TcpListener>, SocketAddr),
+    Socket(Arc<TcpListener>, SocketAddr, Option<Acceptor>),
 }
 
 /// A listener that runs.
@@ -70,6 +78,8 @@ struct Door {
     what: &'static str,
     id: String,
     endpoint: String,
+    tls: Option<ServerSettings>,
+    is_guarded: bool,
     group: Group,
     address: SocketAddr,
     socket: Arc<TcpListener>,
@@ -84,6 +94,10 @@ pub(super) struct Doors(Vec<Door>);
 
 impl Door {
     fn is(&self, wanted: &Wanted) -> bool {
+        self.has_place_of(wanted) && self.tls == wanted.tls
+    }
+
+    fn has_place_of(&self, wanted: &Wanted) -> bool {
         self.what == wanted.what && self.id == wanted.id && self.endpoint == wanted.endpoint
     }
 }
@@ -106,11 +120,17 @@ impl Doors {
         if self.0.iter().any(|door| door.is(wanted)) {
             return Ok(Place::Stays);
         }
-        // Another component's, which is given up or moves: two listeners of one place are no valid plan.
-        if let Some(door) = self.0.iter().find(|door| door.endpoint == wanted.endpoint && !is_any(&door.endpoint)) {
-            return Ok(Place::Socket(Arc::clone(&door.socket), door.address));
+        let acceptor = wanted.tls.as_ref().map(|tls| Acceptor::start(&format!("{}.tls", wanted.section), tls));
+        let acceptor = acceptor.transpose();
+        let acceptor = acceptor.map_err(|source| StartError::Tls { section: wanted.section.clone(), source })?;
+        // Its own with other TLS settings, or another component's, which is given up or moves: two
+        // listeners of one place are no valid plan.
+        let is_there =
+            |door: &&Door| door.has_place_of(wanted) || (door.endpoint == wanted.endpoint && !is_any(&door.endpoint));
+        if let Some(door) = self.0.iter().find(is_there) {
+            return Ok(Place::Socket(Arc::clone(&door.socket), door.address, acceptor));
         }
-        let setting = format!("{}.{}", wanted.id, wanted.key);
+        let setting = format!("{}.{}", wanted.section, wanted.key);
         let socket = net::bind(&wanted.endpoint, &setting).await.map_err(|error| match self.overlaps(wanted) {
             Some(door) => StartError::Overlap {
                 error,
@@ -121,7 +141,7 @@ impl Doors {
         })?;
         let address =
             socket.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
-        Ok(Place::Socket(Arc::new(socket), address))
+        Ok(Place::Socket(Arc::new(socket), address, acceptor))
     }
 
     /// A listener of this program on the same port, at another address.
@@ -141,25 +161,44 @@ impl Doors {
         let mut before = std::mem::take(&mut self.0);
         for Ready { wanted, place } in ready {
             let at = before.iter().position(|door| door.is(&wanted));
-            let Wanted { what, id, endpoint, group, make, .. } = wanted;
+            let Wanted { what, id, section, endpoint, tls, has_guard, group, make, .. } = wanted;
+            let is_guarded = has_guard || tls.as_ref().is_some_and(|tls| tls.client_ca_file.is_some());
             let (answers, limits) = make(house, ground);
             let answers = Arc::new(Counted { answers, panics: ground.panics.clone() });
-            let (socket, address) = match (place, at) {
+            let (socket, address, acceptor) = match (place, at) {
                 (Place::Stays, Some(at)) => {
-                    let door = before.swap_remove(at);
+                    let mut door = before.swap_remove(at);
                     door.service.replace(answers, limits);
+                    door.is_guarded = is_guarded;
                     self.0.push(door);
                     continue;
                 }
                 // Nothing was closed since the place was found.
                 (Place::Stays, None) => continue,
-                (Place::Socket(socket, address), _) => (socket, address),
+                (Place::Socket(socket, address, acceptor), _) => (socket, address, acceptor),
             };
+            let mut listener = Listener::from(Arc::clone(&socket));
+            if acceptor.is_some() {
+                let failed = failed_handshakes(&ground.own).with(&[&section]);
+                listener = listener.with_tls(acceptor).on_failed_handshake(move || failed.increment());
+            }
             let service = Service::new(answers, limits);
             let shutdown = CancellationToken::new();
-            let serve = service.serve(Arc::clone(&socket), shutdown.clone());
+            let serve = service.serve(listener, shutdown.clone());
             let served = ground.supervisor.spawn(format!("listener {id} ({what})"), &shutdown, serve);
-            self.0.push(Door { what, id, endpoint, group, address, socket, service, shutdown, served });
+            self.0.push(Door {
+                what,
+                id,
+                endpoint,
+                tls,
+                is_guarded,
+                group,
+                address,
+                socket,
+                service,
+                shutdown,
+                served,
+            });
         }
         before.into_iter().map(Door::close).collect()
     }
@@ -173,7 +212,12 @@ impl Doors {
 
     /// Where they are.
     pub(super) fn addresses(&self) -> Vec<Address> {
-        let address = |door: &Door| Address { what: door.what, id: door.id.clone(), address: door.address };
+        let address = |door: &Door| Address {
+            what: door.what,
+            id: door.id.clone(),
+            address: door.address,
+            is_guarded: door.is_guarded,
+        };
         self.0.iter().map(address).collect()
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bytes::Bytes;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use crate::bounded::budget::Claim;
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
 use crate::pipeline::run::Fanout;
@@ -46,8 +47,11 @@ impl Entrance {
 }
 
 impl Consumer for Entrance {
-    fn admit(&self, signal: Signal) -> Result<(), Refusal> {
-        self.way().map_or(Ok(()), |way| way.fanout.admit(signal))
+    fn admit(&self, signal: Signal, bytes: usize) -> Result<Claim, Refusal> {
+        match self.way() {
+            Some(way) => way.fanout.admit(signal, bytes),
+            None => Fanout::default().admit(signal, bytes),
+        }
     }
 
     fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {

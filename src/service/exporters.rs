@@ -12,8 +12,9 @@ use super::observers::ExporterBooks;
 use super::plan::{ExporterSettings, Id};
 use super::start::StartError;
 use super::storages;
+use crate::auth::Credentials;
 use crate::exporter::debug::DebugExporter;
-use crate::exporter::otlp::OtlpExporter;
+use crate::exporter::otlp::{Given, OtlpExporter};
 use crate::exporter::prometheus::Prometheus;
 use crate::exporter::queue::durable::Opened;
 use crate::metrics::families::Families;
@@ -26,6 +27,8 @@ use crate::pipeline::run::Sink;
 #[derive(PartialEq)]
 pub(super) struct MadeOf {
     pub(super) settings: ExporterSettings,
+    /// What it says its name with.
+    pub(super) credentials: Option<Same<Credentials>>,
     /// Its queues on disk, if it keeps them there.
     pub(super) stored: Option<storages::MadeOf>,
     /// Derived metrics that it shows by itself.
@@ -62,7 +65,9 @@ impl Exporter {
             ExporterSettings::Otlp(settings) => {
                 let books = books();
                 let observer = Arc::clone(&books) as _;
-                let exporter = OtlpExporter::start_stored(id.as_str(), settings, observer, queues, legs)
+                let credentials = of.credentials.as_ref().map(|Same(credentials)| Arc::clone(credentials));
+                let given = Given { credentials, stored: queues, legs, memory: ground.memory.clone() };
+                let exporter = OtlpExporter::start_with(id.as_str(), settings, observer, given)
                     .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);
                 ground.queues.add(id.as_str(), &exporter);
@@ -109,10 +114,15 @@ impl Exporter {
     ///
     /// # Errors
     /// Why not.
-    pub(super) fn rehearse(id: &Id, settings: &ExporterSettings) -> Result<(), StartError> {
+    pub(super) fn rehearse(
+        id: &Id,
+        settings: &ExporterSettings,
+        credentials: Option<Arc<Credentials>>,
+    ) -> Result<(), StartError> {
         let ExporterSettings::Otlp(settings) = settings else { return Ok(()) };
         let silent = Arc::new(ExporterBooks::new(known::Exporter::new(&Registry::new(), id.as_str())));
-        let started = OtlpExporter::start(id.as_str(), settings, silent);
+        let given = Given { credentials, ..Given::default() };
+        let started = OtlpExporter::start_with(id.as_str(), settings, silent, given);
         started.map(drop).map_err(|source| StartError::Exporter { id: id.clone(), source })
     }
 

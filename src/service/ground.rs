@@ -8,10 +8,11 @@ use super::observers::PipelineBooks;
 use super::stages::{Counted, Holding};
 use super::storages::DiskBooks;
 use super::supervisor::Supervisor;
+use crate::bounded::budget::Budget;
 use crate::exporter::otlp::OtlpExporter;
 use crate::extension::health::Health;
 use crate::metrics::own::process::Process;
-use crate::metrics::own::{Counter, Registry};
+use crate::metrics::own::{Counter, Registry, known};
 use crate::pipeline::account::Accounts;
 use crate::processor::drop::DropSpans;
 use crate::processor::genai::Genai;
@@ -27,6 +28,8 @@ pub(super) struct Ground {
     pub(super) health: Health,
     pub(super) supervisor: Supervisor,
     pub(super) accounts: Arc<Accounts>,
+    /// What all requests hold.
+    pub(super) memory: Budget,
     /// Requests that a defect ended.
     pub(super) panics: Counter,
     pub(super) output: DebugOutput,
@@ -47,6 +50,7 @@ impl Ground {
             supervisor: Supervisor::new(&own, health.clone()),
             health,
             accounts: Arc::default(),
+            memory: Budget::default(),
             panics: own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone"),
             output,
             genai: Arc::default(),
@@ -60,6 +64,8 @@ impl Ground {
         };
         let own = &ground.own;
         own.add_source(Arc::new(Process::new()));
+        let memory = ground.memory.clone();
+        known::memory_claimed(own).observe(&[], move || memory.taken() as f64);
         own.add_source(Arc::new(PipelineBooks(Arc::clone(&ground.accounts))));
         own.add_source(Arc::clone(&ground.genai) as _);
         own.add_source(Arc::clone(&ground.own_metrics) as _);

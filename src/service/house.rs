@@ -14,24 +14,27 @@ use super::exporters::{self, Exporter};
 use super::ground::Ground;
 use super::kept::{Kept, Same};
 use super::plan::{
-    ConnectorSettings, ExporterSettings, Id, Input, Output, PipelineId, PipelinePlan, Plan, ProcessorSettings,
-    StagePlan,
+    ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelineId, PipelinePlan, Plan,
+    ProcessorSettings, StagePlan,
 };
 use super::rooms::{Room, Rooms};
 use super::start::StartError;
 use super::storages::{self, Storages};
+use crate::auth::{self, Authenticator, Credentials, Guard};
 use crate::genai::settings::{NativeMetrics, Target};
 use crate::metrics::families::Families;
 use crate::metrics::native::Derived;
 use crate::metrics::own::known;
 use crate::otlp::Signal;
 use crate::pipeline::Stage;
-use crate::pipeline::run::{Admission, Fanout, Pipeline, Step};
+use crate::pipeline::admission::{Admission, budget_of};
+use crate::pipeline::run::{Fanout, Pipeline, Step};
 use crate::processor::drop::DropSpans;
 use crate::processor::genai::Genai;
 use crate::processor::memory_limiter;
 use crate::processor::own_metrics::OwnMetrics;
 use crate::processor::settings;
+use crate::receiver::Protocol;
 
 /// A processor in its pipeline.
 type Place = (PipelineId, Id);
@@ -39,9 +42,11 @@ type Place = (PipelineId, Id);
 /// See the module's documentation.
 #[derive(Default)]
 pub(super) struct House {
+    authenticators: Kept<Id, auth::settings::Settings, Authenticator>,
     pub(super) connectors: Kept<Id, connector::MadeOf, Connector>,
     pub(super) exporters: Kept<Id, exporters::MadeOf, Exporter>,
-    limiters: Kept<Id, settings::MemoryLimiter, Limiter>,
+    /// By id; `default` is for pipelines that name none.
+    limiters: Kept<String, settings::MemoryLimiter, Limiter>,
     genai: Kept<Place, (settings::Genai, Option<Same<Room>>), Genai>,
     own_metrics: Kept<Place, (settings::Genai, Vec<Same<Families>>), OwnMetrics>,
     drops: Kept<Place, settings::Drop, DropSpans>,
@@ -60,10 +65,33 @@ struct Limiter {
 }
 
 impl House {
-    /// Lays the foundation of what `plan` says: the connectors. What `before` has of the same is taken
-    /// over, here and later.
-    pub(super) fn found(plan: &Plan, before: &House, ground: &Ground) -> House {
+    /// Lays the foundation of what `plan` says: the connectors, and who lets in. What `before` has of the
+    /// same is taken over, here and later.
+    ///
+    /// # Errors
+    /// An authentication extension that cannot be started.
+    pub(super) fn found(plan: &Plan, before: &House, ground: &Ground) -> Result<House, StartError> {
         let mut house = House::default();
+        for (id, settings) in &plan.extensions {
+            let ExtensionSettings::Auth(settings) = settings else { continue };
+            let make = |settings: &_| {
+                let started = Authenticator::start(id.as_str(), settings);
+                started.map_err(|source| StartError::Auth { id: id.clone(), source })
+            };
+            house.authenticators.renew(&before.authenticators, id.clone(), settings.clone(), make)?;
+        }
+        for (_, settings) in &plan.receivers {
+            for protocol in Protocol::of(settings) {
+                if let Some(named) = &protocol.connection().authenticator
+                    && house.guard(named).is_none()
+                {
+                    return Err(StartError::Unguarded { named: named.clone() });
+                }
+            }
+        }
+        for (_, settings) in &plan.exporters {
+            house.credentials(settings)?;
+        }
         for (id, ConnectorSettings::GenaiMetrics(settings)) in &plan.connectors {
             // How often it sends is no part of what it remembers.
             let defaults = settings::GenaiMetrics::default();
@@ -73,7 +101,27 @@ impl House {
             let make = |of: &_| Connector::start(id, of, ground);
             house.connectors.renew_always(&before.connectors, id.clone(), of, make);
         }
-        house
+        Ok(house)
+    }
+
+    fn authenticator(&self, named: &str) -> Option<&Arc<Authenticator>> {
+        self.authenticators.iter().find(|(id, _)| id.as_str() == named).map(|(_, authenticator)| authenticator)
+    }
+
+    /// Who lets requests in by this name.
+    pub(super) fn guard(&self, named: &str) -> Option<Arc<Guard>> {
+        self.authenticator(named)?.guard.clone()
+    }
+
+    /// What an exporter says its name with, if it does.
+    ///
+    /// # Errors
+    /// The extension that it names has no name to say.
+    pub(super) fn credentials(&self, settings: &ExporterSettings) -> Result<Option<Arc<Credentials>>, StartError> {
+        let ExporterSettings::Otlp(settings) = settings else { return Ok(None) };
+        let Some(named) = &settings.authenticator else { return Ok(None) };
+        let given = self.authenticator(named).and_then(|authenticator| authenticator.credentials.clone());
+        given.map(Some).ok_or_else(|| StartError::Unguarded { named: named.clone() })
     }
 
     /// What an exporter is to be made of in this house.
@@ -82,7 +130,10 @@ impl House {
             ExporterSettings::Prometheus(_) => self.families(behind(plan, id)),
             ExporterSettings::Otlp(_) | ExporterSettings::Debug(_) => Vec::new(),
         };
-        exporters::MadeOf { settings: settings.clone(), stored: storages::MadeOf::of(plan, id, settings), shows }
+        // That it is there was seen when the house was founded.
+        let credentials = self.credentials(settings).unwrap_or_default().map(Same);
+        let stored = storages::MadeOf::of(plan, id, settings);
+        exporters::MadeOf { settings: settings.clone(), credentials, stored, shows }
     }
 
     /// Whether an exporter of this id runs and keeps its queue on disk.
@@ -128,20 +179,36 @@ impl House {
         Ok(())
     }
 
+    /// The memory limiters of a pipeline: those that it names, or else the one of every pipeline that
+    /// names none.
+    fn admission(&mut self, before: &House, ground: &Ground, plan: &PipelinePlan) -> Vec<Arc<dyn Admission>> {
+        let named = plan.stages.iter().filter_map(|stage| match &stage.settings {
+            ProcessorSettings::MemoryLimiter(settings) => Some((stage.id.as_str(), settings.clone())),
+            _ => None,
+        });
+        let mut limiters: Vec<_> = named.collect();
+        if limiters.is_empty() {
+            limiters.push(("default", settings::MemoryLimiter::of_this_machine()));
+        }
+        let limiters = limiters.into_iter().map(|(id, settings)| -> Arc<dyn Admission> {
+            let make = |settings: &_| Limiter::start(id, settings, ground);
+            let limiter = self.limiters.renew_always(&before.limiters, id.to_owned(), settings, make);
+            Arc::clone(&limiter.limiter) as _
+        });
+        limiters.collect()
+    }
+
     fn pipeline(&mut self, before: &House, ground: &Ground, whole: &Plan, plan: &PipelinePlan) -> Pipeline {
-        let mut admission: Vec<Arc<dyn Admission>> = Vec::new();
+        let admission = self.admission(before, ground, plan);
+        let memory_limit = budget_of(&admission).limit();
         let mut steps = Vec::new();
         for stage in &plan.stages {
             let books = known::Processor::new(&ground.own, stage.id.as_str(), plan.signal);
             let place = (plan.id.clone(), stage.id.clone());
             let acts: Option<Arc<dyn Stage>> = match &stage.settings {
-                ProcessorSettings::MemoryLimiter(settings) => {
-                    let make = |settings: &settings::MemoryLimiter| Limiter::start(&stage.id, settings, ground);
-                    let limiter =
-                        self.limiters.renew_always(&before.limiters, stage.id.clone(), settings.clone(), make);
-                    admission.push(Arc::clone(&limiter.limiter) as _);
-                    None
-                }
+                ProcessorSettings::MemoryLimiter(_) => None,
+                // Its work is done behind the exporters' queues.
+                ProcessorSettings::Batch(_) => None,
                 ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
                     let of = (settings.clone(), self.families(meeting(whole, plan)));
                     let make = |(settings, derived): &(_, Vec<Same<Families>>)| {
@@ -155,7 +222,8 @@ impl House {
                 ProcessorSettings::Genai(settings) => {
                     let room = settings.join_logs.map(|join_logs| {
                         let door = (&plan.id, steps.len());
-                        Same(self.rooms.enter(&before.rooms, ground, whole, &stage.id, join_logs, door))
+                        let rooms = &mut self.rooms;
+                        Same(rooms.enter(&before.rooms, ground, whole, &stage.id, join_logs, memory_limit, door))
                     });
                     let make = |(settings, room): &(settings::Genai, Option<Same<Room>>)| {
                         let mut genai = Genai::new(settings);
@@ -243,11 +311,12 @@ impl House {
 }
 
 impl Limiter {
-    fn start(id: &Id, settings: &settings::MemoryLimiter, ground: &Ground) -> Limiter {
-        let limiter = memory_limiter::MemoryLimiter::new(settings.clone());
+    fn start(id: &str, settings: &settings::MemoryLimiter, ground: &Ground) -> Limiter {
+        let limiter = memory_limiter::MemoryLimiter::new(settings.clone(), &ground.memory);
+        known::memory_limit(&ground.own).with(&[id]).set(limiter.budget().limit() as u64);
         let stop = CancellationToken::new();
         let watch = Arc::clone(&limiter).watch(stop.clone());
-        drop(ground.supervisor.spawn(format!("processor {id}"), &stop, watch));
+        drop(ground.supervisor.spawn(format!("memory limiter {id}"), &stop, watch));
         Limiter { limiter, _watch: stop.drop_guard() }
     }
 }

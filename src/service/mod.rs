@@ -1,5 +1,7 @@
 //! A checked configuration becomes running tasks: start, reload and drain.
 
+mod authenticators;
+mod batching;
 mod components;
 mod connector;
 mod default;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::exporter::observe::{Loss, Observer as ExporterObserver};
-use crate::metrics::own::{Registry, known};
+use crate::exporter::observe::{Cause, Loss, Observer as ExporterObserver};
+use crate::metrics::own::{Counters, Registry, known};
 use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
 use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
@@ -16,6 +16,12 @@ use crate::receiver::{Observer as ReceiverObserver, Transport};
 pub(super) struct ReceiverBooks {
     grpc: known::Receiver,
     http: known::Receiver,
+}
+
+/// Connections whose TLS handshake failed, by listener.
+pub(super) fn failed_handshakes(own: &Registry) -> Counters {
+    const HELP: &str = "Connections that ended in their TLS handshake";
+    own.counters("dragoman_tls_handshake_failures_total", HELP, &["listener"])
 }
 
 impl ReceiverBooks {
@@ -73,6 +79,10 @@ impl ExporterObserver for ExporterBooks {
         if reason == Loss::Shutdown {
             self.undelivered.fetch_add(items as u64, Ordering::Relaxed);
         }
+    }
+
+    fn request(&self, signal: Signal, items: usize, cause: Cause) {
+        self.books.request(signal, items, cause.label());
     }
 }
 

@@ -8,7 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::wiring::Wiring;
-use super::{default, listeners};
+use super::{authenticators, default, listeners};
+use crate::auth::settings as auth;
 use crate::config::{Config, Environment, Problems, Source, Warning};
 use crate::exporter::settings as exporter;
 use crate::extension::file_storage::FileStorage;
@@ -78,11 +79,23 @@ pub enum Output {
     Connector(Id),
 }
 
+impl Output {
+    /// The exporter, if it is one.
+    pub fn exporter(&self) -> Option<&Id> {
+        match self {
+            Output::Exporter(id) => Some(id),
+            Output::Connector(_) => None,
+        }
+    }
+}
+
 /// A processor's settings.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ProcessorSettings {
     /// `memory_limiter`.
     MemoryLimiter(processor::MemoryLimiter),
+    /// `batch`; what it says is in the settings of the pipeline's exporters.
+    Batch(processor::Batch),
     /// `genai`.
     Genai(processor::Genai),
     /// `drop`.
@@ -113,6 +126,8 @@ pub enum ExporterSettings {
 pub enum ExtensionSettings {
     /// `health_check`.
     HealthCheck(HealthCheck),
+    /// `bearertokenauth` and `basicauth`.
+    Auth(auth::Settings),
     /// `file_storage`.
     FileStorage(FileStorage),
 }
@@ -205,6 +220,7 @@ impl Plan {
         }
         let wiring = Wiring::read(&mut config.root());
         listeners::check(&wiring);
+        authenticators::check(&wiring);
         let plan = wiring.into_plan();
         warnings.extend(config.finish()?);
         Ok((plan, warnings))

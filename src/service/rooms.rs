@@ -20,6 +20,8 @@ use crate::processor::settings::JoinLogs;
 #[derive(Debug, PartialEq)]
 pub(super) struct MadeOf {
     settings: JoinLogs,
+    /// What requests of its first pipeline may hold.
+    memory_limit: usize,
     pipelines: Vec<PipelineId>,
 }
 
@@ -35,7 +37,8 @@ impl Room {
         let processor = id.to_string();
         let joined = known::dropped_log_records(own).with(&[&processor, "joined"]);
         let books = Books { outcomes: known::join_items(own), joined, lost: known::join_lost_items(own), processor };
-        let room = Arc::new(join::Room::new(of.settings, books));
+        let room = join::Room::new(of.settings, books);
+        let room = Arc::new(room.within(&ground.memory.capped(of.memory_limit)));
         ground.rooms.add(id.as_str(), &room);
         let stop = CancellationToken::new();
         let run = Arc::clone(&room).run(stop.clone());
@@ -66,6 +69,7 @@ impl Rooms {
         plan: &Plan,
         id: &Id,
         settings: JoinLogs,
+        memory_limit: usize,
         (pipeline, place): (&PipelineId, usize),
     ) -> Arc<Room> {
         let joins =
@@ -74,7 +78,11 @@ impl Rooms {
             pipeline.signal != Signal::Metrics && pipeline.stages.iter().any(joins)
         };
         let pipelines = plan.pipelines.iter().filter(of_room).map(|pipeline| pipeline.id.clone()).collect();
-        let of = MadeOf { settings, pipelines };
+        let of = match self.rooms.made_of(id) {
+            // Its other door is there already.
+            Some(of) => MadeOf { settings, memory_limit: of.memory_limit, pipelines },
+            None => MadeOf { settings, memory_limit, pipelines },
+        };
         let room = self.rooms.renew_always(&before.rooms, id.clone(), of, |of| Room::start(id, of, ground));
         self.doors.push((Arc::clone(&room.room), pipeline.clone(), place));
         room

@@ -22,12 +22,17 @@ use super::pages::Page;
 use super::plan::{ExporterSettings, ExtensionSettings, Id, Plan};
 use super::stop::Leaving;
 use super::storages::Storages;
+use crate::auth::AuthError;
+use crate::bounded::budget::Claim;
+use crate::bounded::buffer::Buffer;
 use crate::exporter::queue::durable::QueueError;
 use crate::metrics::exposition;
 use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
+use crate::net::tls::{ServerSettings, TlsError};
 use crate::net::{self, Limits};
-use crate::otlp::json;
+use crate::otlp::answer::{Reason, Refusal};
+use crate::otlp::{Signal, json};
 use crate::receiver::{Intake, Protocol, Transport};
 use crate::storage::folder::FolderError;
 
@@ -50,6 +55,29 @@ pub enum StartError {
         endpoint: String,
         /// What of it does.
         setting: String,
+    },
+    /// A listener's TLS settings.
+    #[error("{section}.{source}")]
+    Tls {
+        /// The path of its section.
+        section: String,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// A component names an extension that does not let in, or says no name. The plan has no such name;
+    /// should it have one, nothing is accepted.
+    #[error("{named} does not run, or authenticates nobody")]
+    Unguarded {
+        /// The name.
+        named: String,
+    },
+    /// An authentication extension cannot work with its settings.
+    #[error("extensions.{id}.{source}")]
+    Auth {
+        /// The extension's id.
+        id: Id,
+        /// What is wrong.
+        source: AuthError,
     },
     /// An exporter cannot work with its settings.
     #[error("exporters.{id}: {source}")]
@@ -97,6 +125,8 @@ pub struct Address {
     pub id: String,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Whether it knows who asks: by `auth`, or by clients' certificates.
+    pub is_guarded: bool,
 }
 
 /// The program while it runs.
@@ -203,7 +233,7 @@ impl Running {
     async fn apply(&mut self, plan: Plan, deadline: Duration) -> Result<(), StartError> {
         // Every port before anything is accepted.
         let ready = self.doors.prepare(wanted(&plan, self.drain)).await?;
-        let mut house = House::found(&plan, &self.house, &self.ground);
+        let mut house = House::found(&plan, &self.house, &self.ground)?;
         let all = plan.exporters.iter().map(|(id, _)| id);
         let new: BTreeSet<&Id> = all.filter(|id| house.is_new(&self.house, &plan, id)).collect();
         // A queue on disk can be open once: who is replaced must close it before it is opened again.
@@ -212,7 +242,7 @@ impl Running {
         let mut shut = None;
         if !handed_on.is_empty() {
             for (id, settings) in &handed_on {
-                Exporter::rehearse(id, settings)?;
+                Exporter::rehearse(id, settings, house.credentials(settings)?)?;
             }
             let gate = Arc::clone(&self.ground.gate).write_owned();
             shut = Some(timeout(HANDING_ON, gate).await.map_err(|_| StartError::Busy)?);
@@ -264,30 +294,37 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for (id, settings) in &plan.receivers {
         for protocol in Protocol::of(settings) {
-            let (what, key) = match protocol.transport() {
-                Transport::Grpc => ("OTLP gRPC", "protocols.grpc.endpoint"),
-                Transport::Http => ("OTLP HTTP", "protocols.http.endpoint"),
+            let what = match protocol.transport() {
+                Transport::Grpc => "OTLP gRPC",
+                Transport::Http => "OTLP HTTP",
             };
             let of = id.clone();
             wanted.push(Wanted {
                 what,
                 id: format!("receivers.{id}"),
-                key,
+                section: format!("receivers.{id}.protocols.{}", protocol.transport().name()),
+                key: "endpoint",
                 endpoint: protocol.endpoint().to_owned(),
+                tls: protocol.tls().cloned(),
+                has_guard: protocol.connection().authenticator.is_some(),
                 group: Group::Intake,
                 make: Box::new(move |house, ground| {
-                    let (answers, limits) = protocol.answers(intake(&of, house, ground), drain);
+                    let guard = protocol.connection().authenticator.as_ref().and_then(|named| house.guard(named));
+                    let (answers, limits) = protocol.answers(intake(&of, house, ground), guard, drain);
                     (Answers::Receiver(answers), limits)
                 }),
             });
         }
     }
-    let mut page = |what, id: String, key, endpoint: &str, page: MakePage| {
+    let mut page = |what, id: String, key, endpoint: &str, tls: Option<&ServerSettings>, page: MakePage| {
         wanted.push(Wanted {
             what,
+            section: id.clone(),
             id,
             key,
             endpoint: endpoint.to_owned(),
+            tls: tls.cloned(),
+            has_guard: false,
             group: Group::Pages,
             make: Box::new(move |house, ground| (Answers::Page(page(house, ground)), Limits::default())),
         });
@@ -296,7 +333,7 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
         let ExtensionSettings::HealthCheck(settings) = settings else { continue };
         let path = settings.path.clone();
         let health = Box::new(move |_: &House, ground: &Ground| Page::Health(ground.health.clone(), path));
-        page("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, health);
+        page("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, settings.tls.as_ref(), health);
     }
     for (id, settings) in &plan.exporters {
         let ExporterSettings::Prometheus(settings) = settings else { continue };
@@ -312,7 +349,7 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
             };
             Page::Metrics(Arc::new(write), ground.panics.clone())
         });
-        page("Prometheus", format!("exporters.{id}"), "endpoint", &settings.endpoint, derived);
+        page("Prometheus", format!("exporters.{id}"), "endpoint", &settings.endpoint, settings.tls.as_ref(), derived);
     }
     if let Some(address) = &plan.telemetry.metrics_address {
         let own = Box::new(|_: &House, ground: &Ground| {
@@ -320,7 +357,7 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
             let write = move |accept: Option<&str>, encoding: Option<&str>| own_page(&own, accept, encoding);
             Page::Metrics(Arc::new(write), ground.panics.clone())
         });
-        page("self-metrics", "service.telemetry.metrics".to_owned(), "address", address, own);
+        page("self-metrics", "service.telemetry.metrics".to_owned(), "address", address, None, own);
     }
     wanted
 }
@@ -333,8 +370,16 @@ fn intake(receiver: &Id, house: &House, ground: &Ground) -> Intake {
     Intake {
         consumer: entrance.unwrap_or_else(|| Arc::new(Entrance::new(Arc::clone(&ground.gate)))),
         observer: Arc::new(ReceiverBooks::new(&ground.own, receiver.as_str())),
-        json: |signal, body| json::decode(signal, body).map_err(|error| error.to_string()),
+        json: transcode,
     }
+}
+
+/// OTLP/JSON in its wire form.
+fn transcode(signal: Signal, text: &[u8], claim: Claim) -> Result<Buffer, Refusal> {
+    json::decode_into(signal, text, claim).map_err(|error| match error.problem {
+        json::Problem::NoMemory(spent) => spent.into(),
+        _ => Refusal::new(Reason::Malformed, error.to_string()),
+    })
 }
 
 fn own_page(own: &Registry, accept: Option<&str>, encoding: Option<&str>) -> exposition::Scrape {

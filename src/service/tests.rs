@@ -85,7 +85,7 @@ async fn the_memory_watch_is_not_missed_silently() {
             limiter.check_interval = Duration::ZERO;
         }
     }
-    assert_dies(running(plan).await, "processor memory_limiter").await;
+    assert_dies(running(plan).await, "memory limiter memory_limiter").await;
 }
 
 /// Panics when it is asked for room.

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use super::batching;
 use super::components::{CONNECTORS, Component, EXPORTERS, EXTENSIONS, Kind, PROCESSORS, RECEIVERS, elsewhere};
 use super::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelineId, PipelinePlan, Plan,
@@ -37,6 +38,7 @@ pub(super) struct Wiring<'c> {
     pipelines: Vec<PipelinePlan>,
     /// Where a pipeline exports to a connector, and where one receives from it.
     joints: RefCell<Vec<(Id, End, Field<'c>)>>,
+    batches: RefCell<Vec<batching::Use<'c>>>,
 }
 
 /// An end of a pipeline.
@@ -58,6 +60,7 @@ impl<'c> Wiring<'c> {
             service: None,
             pipelines: Vec::new(),
             joints: RefCell::default(),
+            batches: RefCell::default(),
         };
         wiring.service = root.required("service", "pipelines below it");
         if let Some(mut service) = wiring.service.as_ref().and_then(Field::section) {
@@ -67,6 +70,7 @@ impl<'c> Wiring<'c> {
         wiring.check_joints();
         wiring.check_joins();
         wiring.check_storages();
+        batching::check(&wiring.batches.borrow(), &wiring.exporters);
         wiring.warn_of_unused();
         wiring
     }
@@ -117,12 +121,22 @@ impl<'c> Wiring<'c> {
         {
             field.warn("should be the first processor: what comes before it works on requests that it then refuses");
         }
+        let exporters: Vec<Output> =
+            outputs.iter().filter_map(|(text, field)| self.output(signal, text, field)).collect();
+        let stages = stages.iter().filter_map(|(text, field)| {
+            let stage = self.stage(signal, text, field)?;
+            if let ProcessorSettings::Batch(settings) = stage.settings {
+                let exporters = exporters.iter().filter_map(Output::exporter).cloned().collect();
+                self.batches.borrow_mut().push(batching::Use { signal, field: field.clone(), settings, exporters });
+            }
+            Some(stage)
+        });
         PipelinePlan {
             id,
             signal,
             receivers: inputs.iter().filter_map(|(text, field)| self.input(signal, text, field)).collect(),
-            stages: stages.iter().filter_map(|(text, field)| self.stage(signal, text, field)).collect(),
-            exporters: outputs.iter().filter_map(|(text, field)| self.output(signal, text, field)).collect(),
+            stages: stages.collect(),
+            exporters,
         }
     }
 
@@ -293,10 +307,12 @@ impl<'c> Wiring<'c> {
 
     /// The plan; meaningful only if nothing was reported.
     pub(super) fn into_plan(self) -> Plan {
+        let mut exporters = used(self.exporters);
+        batching::apply(&self.batches.borrow(), &mut exporters);
         Plan {
             receivers: used(self.receivers),
             connectors: used(self.connectors),
-            exporters: used(self.exporters),
+            exporters,
             extensions: used(self.extensions),
             pipelines: self.pipelines,
             telemetry: self.telemetry,
@@ -330,11 +346,11 @@ fn define<'c, S>(root: &mut Section<'c>, kind: Kind, list: &'static [Component<S
     definitions
 }
 
-fn find<'d, 'c, S>(definitions: &'d [Definition<'c, S>], text: &str) -> Option<&'d Definition<'c, S>> {
+pub(super) fn find<'d, 'c, S>(definitions: &'d [Definition<'c, S>], text: &str) -> Option<&'d Definition<'c, S>> {
     definitions.iter().find(|definition| definition.id.as_str() == text)
 }
 
-fn ids<'d, S>(definitions: &'d [Definition<'_, S>]) -> impl Iterator<Item = &'d str> + Clone {
+pub(super) fn ids<'d, S>(definitions: &'d [Definition<'_, S>]) -> impl Iterator<Item = &'d str> + Clone {
     definitions.iter().map(|definition| definition.id.as_str())
 }
 

@@ -12,9 +12,11 @@ pub(crate) mod engine;
 pub(crate) mod frames;
 pub(crate) mod generate;
 pub(crate) mod metrics;
+pub(crate) mod parts;
 #[path = "../support/raw.rs"]
 mod raw;
 pub(crate) mod records;
+pub(crate) mod segments;
 pub(crate) mod target;
 
 use dragoman::otlp::check::{check, count};

@@ -2,12 +2,13 @@
 
 use dragoman::otlp::compression::Compression;
 use dragoman::otlp::signal::Signal;
+use dragoman::otlp::split::Limits;
 use tonic::codec::CompressionEncoding;
 
 use super::edits::Plan;
 use super::engine::edit_on_both_ways;
 use super::generate::{Entropy, Wildness, wire};
-use super::{config, decompress as decoders, frames, metrics, records};
+use super::{config, decompress as decoders, frames, metrics, parts, records};
 
 /// One byte counts the bytes of the edits, then they and the request follow. With 128 more the
 /// request is made by the generator.
@@ -47,6 +48,19 @@ pub(crate) fn json_decode(data: &[u8]) {
     Signal::ALL.into_iter().for_each(|signal| super::json_is_a_request_or_refused(signal, data));
 }
 
+/// Two bytes are limits of bytes and of items, then follows the request. From 128 on the first byte says
+/// that the request is made by the generator.
+pub(crate) fn split(data: &[u8]) {
+    let &[bytes, items, ref body @ ..] = data else { return };
+    let limits = Limits { bytes: 4 * usize::from(bytes & 0x7f), items: usize::from(items) };
+    for signal in Signal::ALL {
+        match bytes < 0x80 {
+            true => parts::parts_are_the_whole(signal, body, limits),
+            false => parts::parts_are_the_whole(signal, &wire(signal, &mut Entropy::new(body), Wildness::Any), limits),
+        }
+    }
+}
+
 /// A configuration.
 pub(crate) fn yaml(data: &[u8]) {
     config::load_bytes(data);
@@ -73,4 +87,17 @@ pub(crate) fn grpc_frames(data: &[u8]) {
     let encoding = encodings[usize::from(first) % encodings.len()];
     let pieces: Vec<&[u8]> = body.chunks(1 + usize::from(first / 4)).collect();
     frames::read_on_both_ways(&pieces, usize::from(limit), encoding);
+}
+
+/// One byte says what follows: a segment as it is, one that is made of it, or both through files. The
+/// first bytes of the rest, as many as another byte says, are acknowledgements.
+pub(crate) fn segments(data: &[u8]) {
+    let Some((&[kind, cut], rest)) = data.split_first_chunk() else { return };
+    let (acknowledgements, rest) = rest.split_at(rest.len().min(usize::from(cut)));
+    let made = super::segments::made(rest);
+    let segment = if kind & 1 == 0 { rest } else { &made };
+    super::segments::segment(segment, acknowledgements);
+    if kind & 0x0e == 0x0e {
+        super::segments::folder(segment, acknowledgements);
+    }
 }

@@ -12,6 +12,7 @@ mod corpus;
 #[path = "../support/raw.rs"]
 mod raw;
 
+mod batch;
 mod books;
 mod defaults;
 mod defect;

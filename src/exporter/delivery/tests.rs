@@ -4,6 +4,9 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::exporter::observe::Observer;
+use crate::pipeline::account::OpenItems;
+
+mod merge;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -40,6 +43,7 @@ impl Call for Arc<Script> {
 struct Counts {
     sent: Mutex<usize>,
     lost: Mutex<Vec<(usize, Loss)>>,
+    requests: Mutex<Vec<(usize, Cause)>>,
 }
 
 impl Observer for Counts {
@@ -49,6 +53,10 @@ impl Observer for Counts {
 
     fn failed(&self, _: Signal, items: usize, reason: Loss) {
         self.lost.lock().unwrap().push((items, reason));
+    }
+
+    fn request(&self, _: Signal, items: usize, cause: Cause) {
+        self.requests.lock().unwrap().push((items, cause));
     }
 }
 
@@ -72,6 +80,9 @@ impl Rig {
             retry: Retry { randomization_factor: 0.0, ..Retry::default() },
             queue: Queue { num_consumers: 1, bytes: 10_000, ..Queue::default() },
             died: CancellationToken::new(),
+            batch: None,
+            max_request_size: 4 << 20,
+            memory: Budget::default(),
         };
         change(&mut settings);
         let answers = Mutex::new(answers.into_iter().collect());
@@ -82,13 +93,14 @@ impl Rig {
     }
 
     fn send(&self, body: &[u8], items: usize) {
-        let batch = Batch {
-            signal: Signal::Traces,
-            body: Bytes::copy_from_slice(body),
-            open: OpenItems::detached(items),
-            calls: Arc::new([]),
-        };
-        drop(self.lane.reserve(body.len()).unwrap().send(batch));
+        self.send_open(body, OpenItems::detached(items));
+    }
+
+    fn send_open(&self, body: &[u8], open: OpenItems) {
+        let body = Bytes::copy_from_slice(body);
+        let permit = self.lane.reserve(body.len()).unwrap();
+        let receipt = permit.send(Batch { signal: Signal::Traces, body, open, calls: Arc::new([]) });
+        assert!(matches!(receipt, Receipt::Taken), "nobody waits for more than the queue in memory");
     }
 
     /// Lets everything happen that happens within `time`.

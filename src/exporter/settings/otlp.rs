@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport};
-use crate::config::{Field, Section};
+use super::{Batch, Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport, batch};
+use crate::auth;
+use crate::config::{Field, Secret, Section};
 use crate::exporter::proxy::Proxies;
 
 /// A queue below this cannot hold one usual request, and a number below it is probably meant in
@@ -17,16 +18,19 @@ const LEAST_QUEUE: usize = 64 << 10;
 /// A queue size without `sizer: bytes` below this is asked about: nobody means so few bytes.
 const LIKELY_QUEUE: usize = 1 << 20;
 
+/// A request below this has hardly room for one span in its resource and scope.
+const LEAST_REQUEST: usize = 1 << 10;
+
+/// What OTLP lets a client send at most.
+const LARGEST_REQUEST: usize = 64 << 20;
+
 /// How long Go's HTTP/2 client waits for an answer to a ping.
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(15);
 
 const COMPRESSIONS: &[(&str, Compression)] =
     &[("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
 
-const NOT_SUPPORTED: &[(&str, &str)] = &[
-    ("auth", "write the credentials into headers, such as authorization: Bearer ${env:TOKEN}"),
-    ("middlewares", "leave it out; there are no middleware extensions here"),
-];
+const NOT_SUPPORTED: &[(&str, &str)] = &[("middlewares", "leave it out; there are no middleware extensions here")];
 
 const WITHOUT_EFFECT_GRPC: &[(&str, &str)] = &[
     ("balancer_name", "one connection is enough for a sidecar"),
@@ -128,11 +132,11 @@ pub fn read_http(section: &mut Section<'_>) -> Otlp {
 }
 
 /// A proxy's URL. It is a secret if it holds a password, so no message shows it.
-fn proxy(field: &Field<'_>) -> Option<String> {
+fn proxy(field: &Field<'_>) -> Option<Secret> {
     let text = if field.is_section() || field.is_list() { None } else { field.text() };
     match text.map(|text| (Proxies::fixed(&text).is_ok(), text)) {
         Some((_, text)) if text.is_empty() => None,
-        Some((true, text)) => Some(text),
+        Some((true, text)) => Some(text.into()),
         _ => {
             field.refuse_key("is not a proxy that can be used", "http://host:port, or http://user:password@host:port");
             None
@@ -143,20 +147,30 @@ fn proxy(field: &Field<'_>) -> Option<String> {
 fn read_common(section: &mut Section<'_>, transport: Transport) -> Otlp {
     let default = Otlp::new(transport, String::new());
     section.not_supported(NOT_SUPPORTED);
+    let (queue, batch) =
+        section.section("sending_queue").map_or_else(Default::default, |mut section| queue(&mut section));
+    let from_batch = batch.map(|batch| batch.max_size.bytes).filter(|bytes| *bytes < usize::MAX);
+    let max_request_size = section.count("max_request_size", "bytes", LEAST_REQUEST..=LARGEST_REQUEST);
+    // What a batch may be in bytes is what a request may be, unless less is said beside it.
+    let max_request_size = max_request_size.or(from_batch).unwrap_or(default.max_request_size);
     Otlp {
         headers: section.field("headers").map(|field| headers(&field)).unwrap_or_default(),
         compression: section.choice("compression", COMPRESSIONS).unwrap_or(default.compression),
         timeout: section.interval("timeout").unwrap_or(default.timeout),
-        tls: section.section("tls").map_or_else(Tls::default, |mut section| tls(&mut section)),
+        authenticator: auth::settings::reference(section),
+        tls: section.section("tls").map_or_else(Tls::default, |mut section| Tls::read(&mut section)),
         retry: section.section("retry_on_failure").map_or_else(Retry::default, |mut section| retry(&mut section)),
-        queue: section.section("sending_queue").map_or_else(Queue::default, |mut section| queue(&mut section)),
+        queue,
+        batch: [batch; 3],
+        max_request_size,
         ..default
     }
 }
 
 /// `{ name: value }`, or the Collector's newer list of `{ name: ..., value: ... }`. Values are
 /// secrets: no message shows one.
-fn headers(field: &Field<'_>) -> Vec<(String, String)> {
+fn headers(field: &Field<'_>) -> Vec<(String, Secret)> {
+    let field = field.hidden();
     if field.is_null() {
         return Vec::new();
     }
@@ -175,7 +189,7 @@ fn headers(field: &Field<'_>) -> Vec<(String, String)> {
     field.list().unwrap_or_default().into_iter().filter_map(from_list).collect()
 }
 
-fn header(name: &str, place: &Field<'_>, value: &Field<'_>) -> Option<(String, String)> {
+fn header(name: &str, place: &Field<'_>, value: &Field<'_>) -> Option<(String, Secret)> {
     if HeaderName::try_from(name).is_err() {
         // Not shown: what stands here by mistake may be a header's value.
         place.refuse_key("the header's name cannot be sent", "letters, digits and - are usual");
@@ -183,36 +197,12 @@ fn header(name: &str, place: &Field<'_>, value: &Field<'_>) -> Option<(String, S
     }
     let text = if value.is_section() || value.is_list() || value.is_null() { None } else { value.text() };
     match text.filter(|text| HeaderValue::try_from(text.as_str()).is_ok()) {
-        Some(text) => Some((name.to_owned(), text)),
+        Some(text) => Some((name.to_owned(), text.into())),
         None => {
             value.refuse_key("the header's value cannot be sent", "it must be text in one line, of visible characters");
             None
         }
     }
-}
-
-fn tls(section: &mut Section<'_>) -> Tls {
-    let tls = Tls {
-        insecure: section.boolean("insecure").unwrap_or(false),
-        insecure_skip_verify: section.boolean("insecure_skip_verify").unwrap_or(false),
-        ca_file: section.file("ca_file"),
-        server_name_override: section.text("server_name_override"),
-    };
-    section.choice("min_version", &[("1.2", ())]);
-    section.choice("max_version", &[("1.3", ())]);
-    section.not_supported(&[
-        ("ca_pem", "ca_file"),
-        ("cert_file", "this version has no client certificates"),
-        ("key_file", "this version has no client certificates"),
-        ("cert_pem", "this version has no client certificates"),
-        ("key_pem", "this version has no client certificates"),
-        ("include_system_ca_certs_pool", "put all certificates into ca_file"),
-        ("cipher_suites", "leave it out: only strong ones are offered"),
-        ("curve_preferences", "leave it out: only strong ones are offered"),
-        ("tpm", "this version has no client certificates"),
-    ]);
-    section.without_effect(&[("reload_interval", "certificates are read at the start")]);
-    tls
 }
 
 fn retry(section: &mut Section<'_>) -> Retry {
@@ -236,7 +226,7 @@ fn retry(section: &mut Section<'_>) -> Retry {
     retry
 }
 
-fn queue(section: &mut Section<'_>) -> Queue {
+fn queue(section: &mut Section<'_>) -> (Queue, Option<Batch>) {
     let default = Queue::default();
     let enabled = section.boolean("enabled").unwrap_or(default.enabled);
     let num_consumers = section.count("num_consumers", "consumers", 1..=1000).unwrap_or(default.num_consumers);
@@ -258,11 +248,15 @@ fn queue(section: &mut Section<'_>) -> Queue {
         "wait_for_result",
         "leave it out, or switch the queue off (enabled: false): then nothing waits, and what num_consumers cannot take at once is refused",
     )]);
-    section.without_effect(&[
-        ("block_on_overflow", "a full queue answers at once that the client should come back"),
-        ("batch", "requests go out as they came in"),
-    ]);
-    Queue { enabled, num_consumers, bytes: bytes.unwrap_or(default.bytes), storage }
+    section.without_effect(&[("block_on_overflow", "a full queue answers at once that the client should come back")]);
+    let queue = Queue { enabled, num_consumers, bytes: bytes.unwrap_or(default.bytes), storage };
+    let batch = section.field("batch").filter(|field| !field.is_null());
+    let settings = batch.as_ref().and_then(Field::section);
+    let settings = settings.map(|mut section| batch::read(&mut section, is_in_bytes == Some(true), queue.bytes));
+    if let Some(field) = batch.filter(|_| !enabled) {
+        field.warn("has no effect: without a queue (enabled: false) nothing waits");
+    }
+    (queue, settings)
 }
 
 fn is_bytes(sizer: &Field<'_>) -> bool {

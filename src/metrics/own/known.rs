@@ -6,7 +6,7 @@
 use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
 
-use super::{Counter, Counters, Gauge, Registry};
+use super::{Counter, Counters, Gauge, Gauges, Histograms, Registry};
 
 /// A counter for each signal, in the order of [`Signal::ALL`].
 #[derive(Debug, Clone)]
@@ -48,6 +48,16 @@ macro_rules! per_signal {
             concat!($prefix, "_log_records_total"),
         ]
     };
+}
+
+/// `dragoman_memory_claimed_bytes`.
+pub fn memory_claimed(own: &Registry) -> Gauges {
+    own.gauges("dragoman_memory_claimed_bytes", "Bytes that requests hold, from announcement to delivery", &[])
+}
+
+/// `dragoman_memory_limit_bytes`: by `processor`; `default` is for pipelines without a memory_limiter.
+pub fn memory_limit(own: &Registry) -> Gauges {
+    own.gauges("dragoman_memory_limit_bytes", "Bytes that requests may hold together", &["processor"])
 }
 
 /// What a receiver took and refused.
@@ -103,8 +113,16 @@ pub struct Exporter {
     /// `otelcol_exporter_send_failed_*_total{exporter}`: given up for good.
     pub send_failed: PerSignal,
     lost: Counters,
+    requests: Counters,
+    sizes: Histograms,
     exporter: Box<str>,
 }
+
+/// Items of a request: the bounds of the Collector's `exporter_queue_batch_send_size`.
+const SIZES: &[f64] = &[
+    10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1e3, 2e3, 3e3, 4e3, 5e3, 6e3, 7e3, 8e3, 9e3, 1e4, 2e4, 3e4,
+    5e4, 1e5,
+];
 
 impl Exporter {
     /// `exporter` is the component's id.
@@ -123,8 +141,25 @@ impl Exporter {
                 "Items that were given up, by reason",
                 &["exporter", "signal", "reason"],
             ),
+            requests: own.counters(
+                "dragoman_exporter_requests_total",
+                "Requests that were sent, repetitions aside, by why they were as large as they were",
+                &["exporter", "data_type", "cause"],
+            ),
+            sizes: own.histograms(
+                "otelcol_exporter_queue_batch_send_size",
+                "Spans, data points or log records of a request that was sent",
+                &["exporter", "data_type"],
+                SIZES,
+            ),
             exporter: exporter.into(),
         }
+    }
+
+    /// Counts a request that goes out.
+    pub fn request(&self, signal: Signal, items: usize, cause: &str) {
+        self.requests.with(&[&self.exporter, signal.name(), cause]).increment();
+        self.sizes.with(&[&self.exporter, signal.name()]).observe(items as f64);
     }
 
     /// Counts items that were given up for good.
@@ -245,13 +280,18 @@ mod tests {
         let exporter = Exporter::new(&own, "otlp/jaeger");
         exporter.sent.add(Signal::Traces, 5);
         exporter.lost(Signal::Logs, 4, "rejected");
+        exporter.request(Signal::Traces, 30, "size");
         enqueue_failed(&own, "otlp/jaeger").add(Signal::Metrics, 6);
         Processor::new(&own, "genai", Signal::Logs).incoming.add(8);
         let mut families = Vec::new();
         own.collect(&mut families);
         let (page, left_out) = render(families, "", Format::Classic);
         assert_eq!(left_out, []);
-        let counted: Vec<_> = page.lines().filter(|line| !line.starts_with('#') && !line.ends_with(" 0")).collect();
+        let counted: Vec<_> = page
+            .lines()
+            .filter(|line| !line.starts_with('#') && !line.ends_with(" 0"))
+            .filter(|line| !line.contains("_bucket{") || line.contains(r#"le="50.0""#))
+            .collect();
         assert_eq!(
             counted,
             [
@@ -262,6 +302,10 @@ mod tests {
                 r#"otelcol_exporter_sent_spans_total{exporter="otlp/jaeger"} 5"#,
                 r#"otelcol_exporter_send_failed_log_records_total{exporter="otlp/jaeger"} 4"#,
                 r#"dragoman_exporter_lost_items_total{exporter="otlp/jaeger",signal="logs",reason="rejected"} 4"#,
+                r#"dragoman_exporter_requests_total{exporter="otlp/jaeger",data_type="traces",cause="size"} 1"#,
+                r#"otelcol_exporter_queue_batch_send_size_bucket{exporter="otlp/jaeger",data_type="traces",le="50.0"} 1"#,
+                r#"otelcol_exporter_queue_batch_send_size_sum{exporter="otlp/jaeger",data_type="traces"} 30.0"#,
+                r#"otelcol_exporter_queue_batch_send_size_count{exporter="otlp/jaeger",data_type="traces"} 1"#,
                 r#"otelcol_exporter_enqueue_failed_metric_points_total{exporter="otlp/jaeger"} 6"#,
                 r#"otelcol_processor_incoming_items_total{processor="genai",otel_signal="logs"} 8"#,
             ]
