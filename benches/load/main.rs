@@ -1,73 +1,128 @@
 //! The whole sidecar under load: gRPC in, the full default pipeline, gRPC out to a sink that
-//! discards. `cargo bench --bench load` prints the figures of `docs/performance.md`.
+//! discards; once with the queue in memory and once with the queue on disk, in turn, so that the two
+//! can be compared whatever else the machine does. `cargo bench --bench load` prints the figures of
+//! `docs/performance.md`; `cargo bench --bench load -- --smoke` only shows that it runs.
 //!
 //! The generator and the sink are this process; processor time and memory are read from the
-//! sidecar's own `/proc` entries, so what they cost does not count.
+//! sidecar's own `/proc` entries, so what they cost does not count. The queue's folder is a temporary
+//! one: `TMPDIR` says on which disk.
 
 #[path = "../support/mix.rs"]
 mod mix;
+mod sidecar;
+mod wire;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
-use http::{HeaderMap, Request, Response};
-use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
-use hyper::client::conn::http2::SendRequest;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::{TcpListener, TcpStream};
+use bytes::Bytes;
 
-const PATH: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+use sidecar::Sidecar;
+use wire::{connect, export, framed, sink};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-fn main() -> Result<(), Failure> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(measure())
+/// Clients with one export in flight each, as SDKs do it.
+const CONNECTIONS: u64 = 4;
+
+/// Where batches wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Queue {
+    Memory,
+    /// In a folder; an acknowledgement waits for `fdatasync`.
+    File,
 }
 
-async fn measure() -> Result<(), Failure> {
+/// How much is sent.
+struct Size {
+    /// Rounds of both queues; the figures are the medians.
+    rounds: usize,
+    /// Exports of 500 spans, and of 50.
+    exports: [u64; 2],
+    /// Exports of 50 spans at a steady rate.
+    steady: u32,
+    idle: Duration,
+}
+
+const FULL: Size = Size { rounds: 3, exports: [8_000, 40_000], steady: 3_000, idle: Duration::from_secs(2) };
+const SMOKE: Size = Size { rounds: 1, exports: [80, 400], steady: 100, idle: Duration::from_millis(100) };
+
+/// What is measured: name, unit, decimals.
+const FIGURES: [(&str, &str, usize); 10] = [
+    ("start to ready", "ms", 1),
+    ("resident, idle", "MiB", 1),
+    ("500-span exports: throughput", "spans/s", 0),
+    ("500-span exports: processor", "CPU-s per million spans", 2),
+    ("50-span exports: throughput", "spans/s", 0),
+    ("50-span exports: processor", "CPU-s per million spans", 2),
+    ("resident, highest", "MiB", 1),
+    ("10,000 spans/s: acknowledged, p50", "ms", 2),
+    ("10,000 spans/s: acknowledged, p99", "ms", 2),
+    ("10,000 spans/s: processor", "% of a core", 1),
+];
+
+type Measured = [f64; FIGURES.len()];
+
+fn main() -> Result<(), Failure> {
+    let size = if std::env::args().any(|argument| argument == "--smoke") { &SMOKE } else { &FULL };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (mut memory, mut file) = (Vec::new(), Vec::new());
+    for _ in 0..size.rounds {
+        memory.push(runtime.block_on(measure(Queue::Memory, size))?);
+        file.push(runtime.block_on(measure(Queue::File, size))?);
+    }
+    println!("{:36}{:>12}{:>12}  file/memory", "", "memory", "file");
+    for (index, (name, unit, decimals)) in FIGURES.iter().enumerate() {
+        let (memory, file) = (median(&memory, index), median(&file, index));
+        println!("{name:36}{memory:>12.decimals$}{file:>12.decimals$}  {:<11.2}  {unit}", file / memory);
+    }
+    Ok(())
+}
+
+fn median(rounds: &[Measured], index: usize) -> f64 {
+    let mut figures: Vec<f64> = rounds.iter().map(|round| round[index]).collect();
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// One process, from its start to its end.
+async fn measure(queue: Queue, size: &Size) -> Result<Measured, Failure> {
     let sunk = Arc::new(AtomicU64::new(0));
     let sink = sink(Arc::clone(&sunk)).await?;
     let folder = tempfile::tempdir()?;
     let config = folder.path().join("load.yaml");
-    let [grpc, health, prometheus, own] = free_ports()?;
-    std::fs::write(&config, configuration(sink, grpc, health, prometheus, own))?;
+    let ports: [SocketAddr; 4] = free_ports()?;
+    let [grpc, health, ..] = ports;
+    std::fs::write(&config, configuration(sink, ports, queue, folder.path()))?;
 
     let began = Instant::now();
-    let mut sidecar = Sidecar::start(&config)?;
+    let sidecar = Sidecar::start(&config)?;
     while std::net::TcpStream::connect(health).is_err() {
         std::thread::sleep(Duration::from_micros(200));
     }
-    println!("start to ready              {:>10.1} ms", began.elapsed().as_secs_f64() * 1e3);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    println!("resident, idle              {:>10.1} MiB", sidecar.resident("VmRSS:")? / 1024.0);
+    let ready = began.elapsed().as_secs_f64() * 1e3;
+    tokio::time::sleep(size.idle).await;
+    let idle = sidecar.resident("VmRSS:")? / 1024.0;
 
-    throughput(&sidecar, grpc, 500, 4, 8_000).await?;
-    throughput(&sidecar, grpc, 50, 4, 40_000).await?;
-    println!("resident, highest           {:>10.1} MiB", sidecar.resident("VmHWM:")? / 1024.0);
-    latency(&sidecar, grpc).await?;
-    println!("spans at the sink           {:>10}  requests", sunk.load(Ordering::Relaxed));
-    sidecar.child.kill()?;
-    Ok(())
+    let [of_500, of_50] = size.exports;
+    let [fast_500, cpu_500] = throughput(&sidecar, grpc, 500, of_500).await?;
+    let [fast_50, cpu_50] = throughput(&sidecar, grpc, 50, of_50).await?;
+    let highest = sidecar.resident("VmHWM:")? / 1024.0;
+    let [p50, p99, busy] = latency(&sidecar, grpc, size.steady).await?;
+    let sent = of_500 + of_50 + u64::from(size.steady);
+    let arrived = sunk.load(Ordering::Relaxed);
+    println!("{queue:?}: {arrived} of {sent} exports were at the sink when the last one was acknowledged");
+    Ok([ready, idle, fast_500, cpu_500, fast_50, cpu_50, highest, p50, p99, busy])
 }
 
-/// As fast as it goes: `connections` clients with one export in flight each, as SDKs do it.
-async fn throughput(
-    sidecar: &Sidecar,
-    to: SocketAddr,
-    spans: u64,
-    connections: u64,
-    requests: u64,
-) -> Result<(), Failure> {
+/// As fast as it goes: spans a second, and CPU-seconds per million spans.
+async fn throughput(sidecar: &Sidecar, to: SocketAddr, spans: u64, requests: u64) -> Result<[f64; 2], Failure> {
     // Ids differ between requests, so that the ledger and the memories work as they would. Made
     // before the clock starts, and before there is a connection that could wait for it.
-    let bodies: Vec<Vec<Bytes>> = (0..connections)
+    let bodies: Vec<Vec<Bytes>> = (0..CONNECTIONS)
         .map(|client| {
             (0..32).map(|index| framed(&mix::request(spans, (client * 32 + index) * spans, mix::sort))).collect()
         })
@@ -78,7 +133,7 @@ async fn throughput(
     for bodies in bodies {
         clients.push(tokio::spawn(async move {
             let mut connection = connect(to).await?;
-            for index in 0..requests / connections {
+            for index in 0..requests / CONNECTIONS {
                 export(&mut connection, bodies[index as usize % bodies.len()].clone()).await?;
             }
             Ok::<(), Failure>(())
@@ -89,20 +144,18 @@ async fn throughput(
     }
     let (seconds, cpu) = (began.elapsed().as_secs_f64(), sidecar.cpu_seconds()? - cpu);
     let total = (requests * spans) as f64;
-    println!("{spans:>3}-span exports: throughput {:>9.0} spans/s", total / seconds);
-    println!("{spans:>3}-span exports: processor  {:>9.2} CPU-s per million spans", cpu / total * 1e6);
-    Ok(())
+    Ok([total / seconds, cpu / total * 1e6])
 }
 
-/// An open loop: one export of 50 spans every 5 ms, timed from when it was due.
-async fn latency(sidecar: &Sidecar, to: SocketAddr) -> Result<(), Failure> {
-    const EXPORTS: u32 = 3_000;
+/// An open loop: one export of 50 spans every 5 ms. How long its acknowledgement takes, p50 and p99 in
+/// milliseconds, and how busy the process is, in percent of a core.
+async fn latency(sidecar: &Sidecar, to: SocketAddr, exports: u32) -> Result<[f64; 3], Failure> {
     let bodies: Vec<Bytes> = (0..64).map(|index| framed(&mix::request(50, index * 50, mix::sort))).collect();
     let mut connection = connect(to).await?;
     let cpu = sidecar.cpu_seconds()?;
     let began = Instant::now();
     let mut times = Vec::new();
-    for index in 0..EXPORTS {
+    for index in 0..exports {
         let due = began + Duration::from_millis(5) * index;
         tokio::time::sleep_until(due.into()).await;
         let sent = Instant::now();
@@ -112,47 +165,7 @@ async fn latency(sidecar: &Sidecar, to: SocketAddr) -> Result<(), Failure> {
     let seconds = began.elapsed().as_secs_f64();
     times.sort();
     let at = |share: f64| times[(times.len() as f64 * share) as usize].as_secs_f64() * 1e3;
-    println!("at {:>6.0} spans/s: p50        {:>8.2} ms", f64::from(EXPORTS) * 50.0 / seconds, at(0.5));
-    println!("                  p99        {:>8.2} ms", at(0.99));
-    println!("                  processor  {:>8.1} % of a core", (sidecar.cpu_seconds()? - cpu) / seconds * 100.0);
-    Ok(())
-}
-
-struct Sidecar {
-    child: Child,
-}
-
-impl Sidecar {
-    fn start(config: &std::path::Path) -> Result<Sidecar, Failure> {
-        let child = Command::new(env!("CARGO_BIN_EXE_dragoman"))
-            .arg("--config")
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()?;
-        Ok(Sidecar { child })
-    }
-
-    fn resident(&self, what: &str) -> Result<f64, Failure> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(what)).ok_or("no such line")?;
-        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
-    }
-
-    /// User and system time. The kernel counts in hundredths of a second.
-    fn cpu_seconds(&self) -> Result<f64, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        Ok(ticks / 100.0)
-    }
-}
-
-impl Drop for Sidecar {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+    Ok([at(0.5), at(0.99), (sidecar.cpu_seconds()? - cpu) / seconds * 100.0])
 }
 
 fn free_ports<const N: usize>() -> std::io::Result<[SocketAddr; N]> {
@@ -167,109 +180,31 @@ fn free_ports<const N: usize>() -> std::io::Result<[SocketAddr; N]> {
 /// The embedded default with OTLP out in the place of the debug exporter.
 fn configuration(
     sink: SocketAddr,
-    grpc: SocketAddr,
-    health: SocketAddr,
-    prometheus: SocketAddr,
-    own: SocketAddr,
+    [grpc, health, prometheus, own]: [SocketAddr; 4],
+    queue: Queue,
+    folder: &Path,
 ) -> String {
+    let (storage, extension, named) = match queue {
+        Queue::Memory => ("", String::new(), ""),
+        Queue::File => (
+            ", sending_queue: { storage: file_storage/queue }",
+            format!(
+                "  file_storage/queue: {{ directory: \"{}\", create_directory: true }}\n",
+                folder.join("queue").display()
+            ),
+            ", file_storage/queue",
+        ),
+    };
     format!(
         "receivers:\n  otlp: {{ protocols: {{ grpc: {{ endpoint: \"{grpc}\" }} }} }}\n\
          processors:\n  memory_limiter: {{ check_interval: 1s, limit_mib: 256 }}\n  \
          genai: {{ target: \"1.41\", originals: replace }}\n  drop/sqlite: {{ preset: sqlite }}\n\
          connectors:\n  genai_metrics: {{}}\n\
-         exporters:\n  prometheus: {{ endpoint: \"{prometheus}\" }}\n  otlp_grpc: {{ endpoint: \"{sink}\", tls: {{ insecure: true }} }}\n\
-         extensions:\n  health_check: {{ endpoint: \"{health}\" }}\n\
-         service:\n  extensions: [health_check]\n  telemetry: {{ metrics: {{ address: \"{own}\" }} }}\n  pipelines:\n    \
+         exporters:\n  prometheus: {{ endpoint: \"{prometheus}\" }}\n  \
+         otlp_grpc: {{ endpoint: \"{sink}\", tls: {{ insecure: true }}{storage} }}\n\
+         extensions:\n  health_check: {{ endpoint: \"{health}\" }}\n{extension}\
+         service:\n  extensions: [health_check{named}]\n  telemetry: {{ logs: {{ level: warn }}, metrics: {{ address: \"{own}\" }} }}\n  pipelines:\n    \
          traces: {{ receivers: [otlp], processors: [memory_limiter, genai, drop/sqlite], exporters: [otlp_grpc, genai_metrics] }}\n    \
          metrics: {{ receivers: [genai_metrics], exporters: [prometheus] }}\n"
     )
-}
-
-// --- gRPC by hand, so that neither side costs more than it must --------------------------------
-
-fn framed(message: &[u8]) -> Bytes {
-    let mut frame = BytesMut::with_capacity(message.len() + 5);
-    frame.put_u8(0);
-    frame.put_u32(message.len() as u32);
-    frame.put_slice(message);
-    frame.freeze()
-}
-
-async fn connect(to: SocketAddr) -> Result<SendRequest<Full<Bytes>>, Failure> {
-    let stream = TcpStream::connect(to).await?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) =
-        hyper::client::conn::http2::Builder::new(TokioExecutor::new()).handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            eprintln!("a connection to the sidecar ended: {error:?}");
-        }
-    });
-    Ok(sender)
-}
-
-async fn export(connection: &mut SendRequest<Full<Bytes>>, frame: Bytes) -> Result<(), Failure> {
-    let request = Request::post(format!("http://load{PATH}"))
-        .header("content-type", "application/grpc")
-        .header("te", "trailers")
-        .body(Full::new(frame))?;
-    let response = connection.send_request(request).await?;
-    let mut status = response.headers().get("grpc-status").cloned();
-    let mut body = response.into_body();
-    while let Some(frame) = body.frame().await {
-        if let Some(trailers) = frame?.trailers_ref() {
-            status = trailers.get("grpc-status").cloned();
-        }
-    }
-    match status {
-        Some(status) if status == "0" => Ok(()),
-        other => Err(format!("export refused: {other:?}").into()),
-    }
-}
-
-async fn sink(requests: Arc<AtomicU64>) -> Result<SocketAddr, Failure> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let requests = Arc::clone(&requests);
-            drop(stream.set_nodelay(true));
-            let service = hyper::service::service_fn(move |request| discard(request, Arc::clone(&requests)));
-            tokio::spawn(
-                hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                    .serve_connection(TokioIo::new(stream), service),
-            );
-        }
-    });
-    Ok(address)
-}
-
-async fn discard(
-    request: Request<Incoming>,
-    requests: Arc<AtomicU64>,
-) -> Result<Response<impl Body<Data = Bytes, Error = Infallible>>, hyper::Error> {
-    let mut body = request.into_body();
-    while let Some(frame) = body.frame().await {
-        drop(frame?);
-    }
-    requests.fetch_add(1, Ordering::Relaxed);
-    let mut trailers = HeaderMap::new();
-    trailers.insert("grpc-status", http::HeaderValue::from_static("0"));
-    let frames = [Ok(Frame::data(Bytes::from_static(&[0; 5]))), Ok(Frame::trailers(trailers))];
-    let mut response = Response::new(StreamBody::new(Frames(frames.into_iter())));
-    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/grpc"));
-    Ok(response)
-}
-
-struct Frames(std::array::IntoIter<Result<Frame<Bytes>, Infallible>, 2>);
-
-impl futures_core::Stream for Frames {
-    type Item = Result<Frame<Bytes>, Infallible>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        std::task::Poll::Ready(self.0.next())
-    }
 }

@@ -1,3 +1,8 @@
-//! Memory with a stated bound: what long-lived state is kept in. Knows nothing of telemetry.
+//! Memory with a stated bound: what requests may hold together, what long-lived state is kept in, and
+//! how much there is of it. Knows nothing of telemetry.
 
+pub mod available;
+pub mod budget;
+pub mod buffer;
 pub mod recent;
+pub mod work;

@@ -123,3 +123,69 @@ async fn tunnel(stream: &mut TcpStream, uri: &Uri, proxy: &Proxy) -> Result<(), 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What becomes of a request for a tunnel to `uri` that is answered so, and what was asked.
+    async fn asked(uri: &str, proxy_url: &str, answer: &'static [u8]) -> (Result<Vec<u8>, String>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Proxies::fixed(&proxy_url.replace("HERE", &listener.local_addr().unwrap().to_string())).unwrap();
+        let uri: Uri = uri.parse().unwrap();
+        let serve = async {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.unwrap());
+            }
+            client.write_all(answer).await.unwrap();
+            String::from_utf8(head).unwrap()
+        };
+        let dial = async {
+            let dialed = Dialer::new(Transport::Grpc, Arc::new(proxy)).dial(uri.clone()).await;
+            let mut dialed = dialed.map_err(|error| error.to_string())?;
+            assert!(!dialed.forwarded);
+            let mut rest = Vec::new();
+            #[allow(clippy::disallowed_methods, reason = "the test above sends it")]
+            dialed.stream.read_to_end(&mut rest).await.unwrap();
+            Ok(rest)
+        };
+        let (head, result) = tokio::join!(serve, dial);
+        (result, head)
+    }
+
+    #[tokio::test]
+    async fn a_tunnel_begins_behind_the_head_of_the_proxys_answer() {
+        let opened = b"HTTP/1.1 200 Connection established\r\nvia: x\r\n\r\nfrom behind it";
+        let (result, head) = asked("http://backend:4317/a/B", "http://user:secret@HERE", opened).await;
+        assert_eq!(result.unwrap(), b"from behind it");
+        let agent = concat!("dragoman/", env!("CARGO_PKG_VERSION"));
+        let expected = format!(
+            "CONNECT backend:4317 HTTP/1.1\r\nHost: backend:4317\r\nUser-Agent: {agent}\r\nProxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n\r\n"
+        );
+        assert_eq!(head, expected);
+        let (_, head) = asked("https://[::1]/a/B", "HERE", b"HTTP/1.0 200 OK\r\n\r\n").await;
+        assert!(head.starts_with("CONNECT [::1]:443 HTTP/1.1\r\n"), "{head}");
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_refuses_is_named_without_its_password() {
+        let long: &'static [u8] = Box::leak(vec![b'x'; LONGEST_HEAD + 1].into_boxed_slice());
+        let table: [(&'static [u8], &str); 5] = [
+            (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "refused CONNECT backend:443: \"HTTP/1.1 407"),
+            (b"HTTP/1.1 302 Found\r\n\r\n", "refused CONNECT"),
+            (b"220 smtp\r\n\r\n", "refused CONNECT"),
+            (b"HTTP/1.1 200 OK\r\n", "closed the connection"),
+            (long, "has no end"),
+        ];
+        for (answer, words) in table {
+            let (result, _) = asked("https://backend/a/B", "http://user:hunter2@HERE", answer).await;
+            let error = result.unwrap_err();
+            assert!(error.starts_with("proxy 127.0.0.1:") && error.contains(words), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+}

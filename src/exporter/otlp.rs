@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, HeaderError};
 use super::delivery::{self, Call, Lane, Stored};
@@ -16,7 +17,10 @@ use super::observe::{DiskState, Observer, QueueState};
 use super::proxy::{Proxies, ProxyError};
 use super::queue::durable::Opened;
 use super::settings::{Otlp, Transport};
-use super::tls::{Connector, TlsError};
+use super::tls::Connector;
+use crate::auth::Credentials;
+use crate::bounded::budget::Budget;
+use crate::net::tls::TlsError;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::pipeline::account::Leg;
@@ -44,6 +48,20 @@ pub struct OtlpExporter {
     name: Arc<str>,
     /// In the order of [`Signal::ALL`]; `None` for a signal without an endpoint.
     lanes: [Option<Lane>; 3],
+    died: CancellationToken,
+}
+
+/// What other components give to an exporter.
+#[derive(Default)]
+pub struct Given<'g> {
+    /// What the extension that `auth.authenticator` names says.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Queues on disk, for the signals that have one.
+    pub stored: BTreeMap<Signal, Opened>,
+    /// Those of all pipelines that end here, for the queues on disk.
+    pub legs: &'g [Leg],
+    /// What the exporter makes of requests, such as compressed ones, counts here.
+    pub memory: Budget,
 }
 
 impl OtlpExporter {
@@ -53,29 +71,30 @@ impl OtlpExporter {
     /// # Errors
     /// What is wrong with the settings.
     pub fn start(name: &str, settings: &Otlp, observer: Arc<dyn Observer>) -> Result<OtlpExporter, StartError> {
-        OtlpExporter::start_stored(name, settings, observer, BTreeMap::new(), &[])
+        OtlpExporter::start_with(name, settings, observer, Given::default())
     }
 
-    /// Starts an exporter with queues on disk, for the signals that have one in `stored`. `legs` are
-    /// those of all pipelines that end here.
+    /// As [`OtlpExporter::start`], with what other components give.
     ///
     /// # Errors
     /// What is wrong with the settings.
-    pub fn start_stored(
+    pub fn start_with(
         name: &str,
         settings: &Otlp,
         observer: Arc<dyn Observer>,
-        mut stored: BTreeMap<Signal, Opened>,
-        legs: &[Leg],
+        given: Given<'_>,
     ) -> Result<OtlpExporter, StartError> {
+        let Given { credentials, mut stored, legs, memory } = given;
         let endpoints = endpoints(settings)?;
         let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
         let proxies = Arc::new(match &settings.proxy_url {
-            Some(url) => Proxies::fixed(url)?,
+            Some(url) => Proxies::fixed(url.reveal())?,
             None => Proxies::of_environment(&|name| std::env::var(name).ok())?,
         });
-        let connector = Connector::new(settings.transport, &settings.tls, encrypted, proxies.clone())?;
-        let client = Client::new(settings.transport, connector, &settings.headers, settings.keepalive, proxies)?;
+        let path = format!("exporters.{name}");
+        let connector = Connector::new(&path, settings.transport, &settings.tls, encrypted, proxies.clone())?;
+        let client =
+            Client::new(settings.transport, connector, &settings.headers, credentials, settings.keepalive, proxies)?;
         let client = Arc::new(client);
         let name: Arc<str> = name.into();
         let lane_settings = delivery::Settings {
@@ -84,8 +103,10 @@ impl OtlpExporter {
             timeout: settings.timeout,
             retry: settings.retry.clone(),
             queue: settings.queue.clone(),
+            died: CancellationToken::new(),
             batch: None,
             max_request_size: settings.max_request_size,
+            memory,
         };
         let mut lanes = [None, None, None];
         for (((signal, endpoint), lane), batch) in
@@ -100,12 +121,18 @@ impl OtlpExporter {
             let stored = stored.remove(&signal).map(|opened| Stored { opened, legs });
             *lane = Some(Lane::start(signal, lane_settings, call, observer.clone(), stored));
         }
-        Ok(OtlpExporter { name, lanes })
+        Ok(OtlpExporter { name, lanes, died: lane_settings.died })
     }
 
     /// Whether there is an endpoint for `signal`. A pipeline of another signal must not end here.
     pub fn takes(&self, signal: Signal) -> bool {
         self.lane(signal).is_some()
+    }
+
+    /// Cancelled when a part of it has ended by a defect, so that not all of what it holds is delivered
+    /// anymore.
+    pub fn died(&self) -> CancellationToken {
+        self.died.clone()
     }
 
     /// How full the queue of `signal` is. Each signal has a queue of its own, of the whole

@@ -8,11 +8,14 @@ use std::io::{self, Read};
 use flate2::bufread::MultiGzDecoder;
 use flate2::{Decompress, FlushDecompress, Status};
 
+use crate::bounded::budget::Spent;
+use crate::bounded::buffer::Buffer;
+
 /// Output is made in steps of this size, so the limit is passed by no more.
 const STEP: usize = 64 << 10;
 
 /// A body that has grown to more than so many times what was read of it is measured before it is kept. Recorded OTLP
-/// grows some 3 to 25 times; a run of zeros, with gzip, a thousand times.
+/// grows up to 25 times; a run of zeros, with gzip, a thousand times.
 const LIKELY_RATIO: usize = 64;
 
 /// What is kept unmeasured of any body.
@@ -93,6 +96,8 @@ pub enum DecompressError {
         /// What had been made when the work was stopped.
         produced: usize,
     },
+    /// There is no memory left for what comes out of it.
+    NoMemory(Spent),
     /// It is not what its name says, or ends early, or goes on after its end.
     Corrupt {
         /// What it should be.
@@ -108,6 +113,7 @@ impl fmt::Display for DecompressError {
             DecompressError::TooLarge { limit, .. } => {
                 write!(f, "the body decompresses to more than the limit of {limit} bytes")
             }
+            DecompressError::NoMemory(spent) => write!(f, "{spent}"),
             DecompressError::Corrupt { compression, detail } => {
                 write!(f, "the body is not valid {}: {detail}", compression.name())
             }
@@ -117,6 +123,12 @@ impl fmt::Display for DecompressError {
 
 impl std::error::Error for DecompressError {}
 
+impl From<Spent> for DecompressError {
+    fn from(spent: Spent) -> Self {
+        DecompressError::NoMemory(spent)
+    }
+}
+
 /// Decompresses a whole body of at most `limit` bytes.
 ///
 /// # Errors
@@ -124,40 +136,47 @@ impl std::error::Error for DecompressError {}
 /// frame's window); where it grows beyond all likelihood, no more than 1 MiB is held before the end
 /// was seen to be within the limit. So a hundred bombs at a time are not a hundred times the limit.
 pub fn decompress(compression: Compression, input: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
-    let mut output = match keep(compression, input, limit, true)? {
-        Some(output) => output,
-        None => {
-            measure(compression, input, limit)?;
-            keep(compression, input, limit, false)?.unwrap_or_default()
-        }
-    };
-    // A queue counts the body's length; what it holds should not be twice that.
-    output.shrink_to_fit();
+    decompress_into(Buffer::default(), compression, input, limit).map(Buffer::into_bytes)
+}
+
+/// The same, into an empty buffer that has a claim on its memory.
+///
+/// # Errors
+/// [`DecompressError`]; nothing is made for which there is no claim.
+pub fn decompress_into(
+    mut output: Buffer,
+    compression: Compression,
+    input: &[u8],
+    limit: usize,
+) -> Result<Buffer, DecompressError> {
+    if !keep(&mut output, compression, input, limit, true)? {
+        output.clear();
+        measure(compression, input, limit)?;
+        keep(&mut output, compression, input, limit, false)?;
+    }
     Ok(output)
 }
 
-/// Makes all of it; `None` if it is `doubted` and has grown beyond all likelihood.
+/// Makes all of it; `false` if it is `doubted` and has grown beyond all likelihood.
 fn keep(
+    output: &mut Buffer,
     compression: Compression,
     input: &[u8],
     limit: usize,
     doubted: bool,
-) -> Result<Option<Vec<u8>>, DecompressError> {
+) -> Result<bool, DecompressError> {
     let mut decoder = decoder(compression, input)?;
-    let mut output = Vec::new();
     loop {
-        let produced = output.len();
-        output.resize(produced + STEP, 0);
-        let room = output.get_mut(produced..).unwrap_or_default();
-        let read = decoder.read(room).map_err(corrupt(compression))?;
-        output.truncate(produced + read);
-        within(limit, output.len())?;
+        // A little over the limit is enough to see that it is passed.
+        let step = STEP.min(limit.saturating_sub(output.bytes().len()).saturating_add(1));
+        let read = output.fill(step, |room| decoder.read(room).map_err(corrupt(compression)))?;
+        within(limit, output.bytes().len())?;
         if read == 0 {
-            return Ok(Some(output));
+            return Ok(true);
         }
         let consumed = input.len().saturating_sub(decoder.left());
-        if doubted && output.len() > consumed.saturating_mul(LIKELY_RATIO).max(LIKELY_BYTES) {
-            return Ok(None);
+        if doubted && output.bytes().len() > consumed.saturating_mul(LIKELY_RATIO).max(LIKELY_BYTES) {
+            return Ok(false);
         }
     }
 }
@@ -386,6 +405,18 @@ mod tests {
         for (compression, encode) in [FORMS[0], FORMS[3]] {
             let body = [encode(b"first, "), encode(b"second")].concat();
             assert_eq!(decompress(compression, &body, LIMIT).unwrap(), b"first, second", "{compression:?}");
+        }
+    }
+
+    /// Found by fuzzing: the decoder takes a distance that leads before the beginning (which zlib refuses)
+    /// for zeros. They are zeros, and nothing that was in the memory before.
+    #[test]
+    fn what_stands_before_the_beginning_is_zeros() {
+        // Fixed codes: "a", then three bytes from two places back, and the end.
+        let body = [0x4b, 0x04, 0x42, 0x00];
+        match decompress(Compression::Deflate, &body, LIMIT) {
+            Ok(content) => assert_eq!(content, [b'a', 0, b'a', 0]),
+            Err(error) => assert!(matches!(error, DecompressError::Corrupt { .. })),
         }
     }
 

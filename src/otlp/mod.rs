@@ -14,6 +14,7 @@ pub mod json;
 pub mod log_record;
 pub mod logs;
 pub mod metrics;
+pub mod outline;
 mod patch;
 pub mod response;
 pub mod schema;

@@ -6,6 +6,7 @@
 //! the exception: it files its ids in `finish`, under the lock under which it looked them up.
 
 pub mod account;
+pub mod admission;
 pub mod run;
 
 use std::future::Future;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use account::OpenItems;
 use bytes::Bytes;
 
+use crate::bounded::budget::Claim;
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
 use crate::otlp::log_record::LogRecord;
@@ -131,13 +133,15 @@ pub type Boxed<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
 /// Where a receiver hands a request to.
 pub trait Consumer: Send + Sync {
     /// Asked before a request's body is read, so that an overload costs neither memory nor work.
+    /// `bytes` is what the request will hold as far as that is known; the claim on them is the
+    /// caller's, who makes it grow before it holds more.
     ///
     /// # Errors
     /// A retryable [`Refusal`] under overload; one for [`Reason::NotFound`](crate::otlp::answer::Reason::NotFound)
     /// if no pipeline takes the signal.
-    fn admit(&self, signal: Signal) -> Result<(), Refusal> {
-        let _ = signal;
-        Ok(())
+    fn admit(&self, signal: Signal, bytes: usize) -> Result<Claim, Refusal> {
+        let _ = (signal, bytes);
+        Ok(Claim::default())
     }
 
     /// Takes responsibility for a request, or says why not. `Ok` is the number of items taken;

@@ -10,7 +10,10 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 
 use super::account::{self, Account, Leg, OpenItems};
+use super::admission::{self, Admission, budget_of, pass_bytes};
 use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Onward, Pass, Permit, Receipt, Stage};
+use crate::bounded::budget::{Budget, Claim};
+use crate::bounded::work::aside;
 use crate::metrics::own::{Counter, known};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
@@ -21,15 +24,6 @@ use crate::otlp::metrics::{self, Metric};
 use crate::otlp::span::Span;
 use crate::otlp::traces::{self, Origin, Outcome, Spans};
 
-/// Says whether a request may come in now.
-pub trait Admission: Send + Sync {
-    /// Called before anything is done with a request.
-    ///
-    /// # Errors
-    /// A retryable refusal.
-    fn admit(&self) -> Result<(), Refusal>;
-}
-
 /// One pipeline of the configuration.
 pub struct Pipeline {
     /// As in the configuration: `traces`, `traces/name`, ...
@@ -38,6 +32,8 @@ pub struct Pipeline {
     pub signal: Signal,
     /// Asked in turn before a request is taken.
     pub admission: Vec<Arc<dyn Admission>>,
+    /// What its requests are claimed on.
+    memory: Budget,
     /// Processors, then connectors' taps, in order.
     pub steps: Vec<Step>,
     /// Who gets the batch.
@@ -101,7 +97,8 @@ impl Pipeline {
         exporters: Vec<Sink>,
     ) -> Pipeline {
         let legs = exporters.iter().map(|sink| account.leg(&sink.id)).collect();
-        Pipeline { id: account.pipeline().to_owned(), signal, admission, steps, exporters, account, legs }
+        let (id, memory) = (account.pipeline().to_owned(), budget_of(&admission));
+        Pipeline { id, signal, admission, memory, steps, exporters, account, legs }
     }
 
     /// Where each of its items is.
@@ -126,8 +123,19 @@ impl Pipeline {
         Ok(permits)
     }
 
-    /// `released_by` is the place of the step that held these items back, if one did.
-    fn process<'p>(&'p self, body: &'p Bytes, released_by: Option<usize>) -> Result<Processed<'p>, Refusal> {
+    /// Whether the pass looks at every item, rather than only checking the request.
+    fn looks(&self) -> bool {
+        self.signal == Signal::Traces || self.steps.iter().any(|step| step.stage.is_some())
+    }
+
+    /// `released_by` is the place of the step that held these items back, if one did. `claim` is what
+    /// was claimed for the pass.
+    fn process<'p>(
+        &'p self,
+        body: &'p Bytes,
+        released_by: Option<usize>,
+        mut claim: Claim,
+    ) -> Result<Processed<'p>, Refusal> {
         let first = released_by.unwrap_or(0);
         let begin = |(place, step): (usize, &'p Step)| Walk {
             id: &step.id,
@@ -151,9 +159,12 @@ impl Pipeline {
             }),
         }
         .map_err(|error| malformed(self.signal, &error))?;
+        if released_by.is_some() {
+            claim.overdraw(outcome.body.len().saturating_sub(claim.bytes()));
+        }
         Ok(Processed {
             pipeline: self,
-            body: outcome.body,
+            body: admission::hold(&mut claim, outcome.body, body)?,
             received: outcome.received,
             kept: outcome.kept,
             calls: visitor.calls.into(),
@@ -184,7 +195,9 @@ impl Release {
         for sink in &pipeline.exporters {
             permits.push(sink.exporter.reserve(pipeline.signal, body.len())?);
         }
-        let processed = pipeline.process(body, Some(self.place))?;
+        // On its way out, and what holds it holds memory too: it is not to wait for the budget.
+        let claim = pipeline.memory.overdraw(pass_bytes(pipeline.signal, body));
+        let processed = pipeline.process(body, Some(self.place), claim)?;
         *is_booked = true;
         // Whose items these are was told that they were taken when they were held back.
         drop(processed.take().send(permits));
@@ -352,6 +365,8 @@ impl metrics::Visitor for Fused<'_> {
 #[derive(Default)]
 pub struct Fanout {
     pipelines: [Vec<Arc<Pipeline>>; 3],
+    /// For each signal, what its requests are claimed on: the smallest of its pipelines' budgets.
+    memory: [Budget; 3],
     /// Requests in which a stage panicked; each failed alone.
     panics: Counter,
 }
@@ -359,9 +374,12 @@ pub struct Fanout {
 impl Fanout {
     /// A fan-out to these pipelines; `panics` counts requests that failed by a defect.
     pub fn new(pipelines: impl IntoIterator<Item = Arc<Pipeline>>, panics: Counter) -> Self {
-        let mut fanout = Fanout { pipelines: Default::default(), panics };
+        let mut fanout = Fanout { panics, ..Fanout::default() };
         for pipeline in pipelines {
             fanout.pipelines[pipeline.signal as usize].push(pipeline);
+        }
+        for (pipelines, memory) in fanout.pipelines.iter().zip(&mut fanout.memory) {
+            *memory = admission::smallest(pipelines.iter().map(|pipeline| &pipeline.memory));
         }
         fanout
     }
@@ -390,8 +408,13 @@ impl Fanout {
             ready.push((pipeline, pipeline.reserve(body)?));
         }
         let mut sends = Vec::with_capacity(ready.len());
+        let mut held = body.len();
         for (pipeline, permits) in ready {
-            sends.push((pipeline.process(body, None)?, permits));
+            let bytes = if pipeline.looks() { pass_bytes(signal, body) } else { 0 };
+            let claim = self.memory[signal as usize].claim_beside(held, bytes)?;
+            let processed = pipeline.process(body, None, claim)?;
+            held = held.saturating_add(processed.body.len());
+            sends.push((processed, permits));
         }
         // Only now is it known that every pipeline takes the request: a step that learned from a
         // refused one would take its repetition for a copy.
@@ -412,8 +435,9 @@ impl Fanout {
 }
 
 impl Consumer for Fanout {
-    fn admit(&self, signal: Signal) -> Result<(), Refusal> {
-        self.pipelines(signal)?.iter().try_for_each(|pipeline| pipeline.admit())
+    fn admit(&self, signal: Signal, bytes: usize) -> Result<Claim, Refusal> {
+        self.pipelines(signal)?.iter().try_for_each(|pipeline| pipeline.admit())?;
+        Ok(self.memory[signal as usize].claim(bytes)?)
     }
 
     fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
@@ -421,7 +445,8 @@ impl Consumer for Fanout {
             // A defect in one stage fails the request that met it and nothing else; the locks of
             // the stages recover from poisoning.
             let mut is_booked = false;
-            let delivered = catch_unwind(AssertUnwindSafe(|| self.deliver(signal, &body, &mut is_booked)));
+            let work = || catch_unwind(AssertUnwindSafe(|| self.deliver(signal, &body, &mut is_booked)));
+            let delivered = aside(body.len(), work).await;
             let delivered = delivered.unwrap_or_else(|_| {
                 self.panics.increment();
                 Err(Refusal::new(

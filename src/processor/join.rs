@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::JoinLogs;
+use crate::bounded::budget::{Budget, Claim};
 use crate::genai::log::content::{Content, put_on};
 use crate::genai::log::{Places, place};
 use crate::genai::translate::Translator;
@@ -75,9 +76,13 @@ pub struct Room {
     books: Books,
     inner: Mutex<Inner>,
     changed: Notify,
-    spans: OnceLock<Arc<dyn Onward>>,
-    logs: OnceLock<Arc<dyn Onward>>,
+    spans: Way,
+    logs: Way,
 }
+
+/// Where items of a signal go on. It is held while they do, so that whoever sets another one knows that
+/// nobody is on the earlier one anymore.
+type Way = RwLock<Option<Arc<dyn Onward>>>;
 
 /// An item that waits.
 #[derive(Debug)]
@@ -109,6 +114,8 @@ struct Inner {
     /// Room that is taken: by what waits, what is ready, and what batches under way have reserved.
     items: usize,
     bytes: usize,
+    /// The claim on `bytes`.
+    memory: Claim,
     held: [usize; 2],
     closed: bool,
 }
@@ -159,7 +166,8 @@ impl Reserved<'_> {
         let mut inner = self.room.inner();
         let fits = !inner.closed
             && inner.items < self.room.settings.max_items
-            && size <= self.room.settings.max_bytes.saturating_sub(inner.bytes);
+            && size <= self.room.settings.max_bytes.saturating_sub(inner.bytes)
+            && inner.memory.grow(size).is_ok();
         if fits {
             inner.items += 1;
             inner.bytes += size;
@@ -175,7 +183,7 @@ impl Drop for Reserved<'_> {
         if self.items > 0 {
             let mut inner = self.room.inner();
             inner.items = inner.items.saturating_sub(self.items);
-            inner.bytes = inner.bytes.saturating_sub(self.bytes);
+            inner.give_back(self.bytes);
         }
     }
 }
@@ -188,19 +196,25 @@ impl Room {
             books,
             inner: Mutex::default(),
             changed: Notify::new(),
-            spans: OnceLock::new(),
-            logs: OnceLock::new(),
+            spans: Way::default(),
+            logs: Way::default(),
         }
     }
 
-    /// Says where items of a signal go on; to be said once for traces and once for logs.
+    /// Lets it claim what it holds. It takes nothing while half of the budget is taken: requests that
+    /// come in go before what could wait and need not.
+    pub fn within(self, memory: &Budget) -> Room {
+        self.inner().memory = memory.capped(memory.limit() / 2).overdraw(0);
+        self
+    }
+
+    /// Says where items of a signal go on, traces or logs, from now on. Nobody is on the earlier way
+    /// when this returns.
     pub fn leads_to(&self, signal: Signal, onward: Arc<dyn Onward>) {
-        if self.way(signal).set(onward).is_err() {
-            tracing::error!("join_logs: more than one pipeline of {signal}; only the first one is joined");
-        }
+        *self.way(signal).write().unwrap_or_else(PoisonError::into_inner) = Some(onward);
     }
 
-    fn way(&self, signal: Signal) -> &OnceLock<Arc<dyn Onward>> {
+    fn way(&self, signal: Signal) -> &Way {
         match signal {
             Signal::Traces => &self.spans,
             Signal::Logs | Signal::Metrics => &self.logs,
@@ -214,7 +228,8 @@ impl Room {
     }
 
     fn drop_held(&self, signal: Signal, items: usize, reason: &'static str) {
-        if let Some(onward) = self.way(signal).get().filter(|_| items > 0) {
+        let way = self.way(signal).read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(onward) = way.as_ref().filter(|_| items > 0) {
             onward.dropped(items, reason);
         }
     }
@@ -339,7 +354,6 @@ impl Room {
 
     /// Sends items on in requests of bounded size. Returns what an exporter has no room for yet.
     fn send(&self, signal: Signal, mut out: VecDeque<Out>) -> VecDeque<Out> {
-        let way = self.way(signal);
         while !out.is_empty() {
             let mut size = 0;
             let count = out.iter().take_while(|next| {
@@ -349,9 +363,12 @@ impl Room {
             });
             let count = count.count();
             let body = request(out.iter().take(count).map(|out| &out.item));
-            let answer = match way.get() {
-                Some(onward) => onward.send_on(&body),
-                None => return out,
+            let answer = {
+                let way = self.way(signal).read().unwrap_or_else(PoisonError::into_inner);
+                match way.as_ref() {
+                    Some(onward) => onward.send_on(&body),
+                    None => return out,
+                }
             };
             if let Err(refusal) = &answer
                 && refusal.reason.answer().retry == Retry::Later
@@ -455,7 +472,12 @@ impl Inner {
         *own = own.saturating_sub(1);
         *logs = logs.saturating_sub(out.carries);
         self.items = self.items.saturating_sub(1 + out.carries);
-        self.bytes = self.bytes.saturating_sub(out.size);
+        self.give_back(out.size);
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.memory.shrink_to(self.bytes);
     }
 }
 

@@ -9,9 +9,11 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version};
+use http_body::Body;
 use hyper::body::Incoming;
 use prost::Message;
 
+use super::access::Access;
 use super::body::gather;
 use super::intake::{Intake, Refused, Transport, plain};
 use super::reply::{self, Format, Reply};
@@ -29,9 +31,10 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The handler of the gRPC listener.
 #[derive(Debug)]
-pub(super) struct Grpc {
+pub struct Grpc {
     pub(super) intake: Intake,
     pub(super) settings: settings::Grpc,
+    pub(super) access: Access,
 }
 
 impl Handler for Grpc {
@@ -44,7 +47,11 @@ impl Handler for Grpc {
         match self.intake.run(Transport::Grpc, signal, work).await {
             Ok(()) => success(),
             Err(refused) if speaks_grpc(&head) => refusal(&refused),
-            Err(refused) => reply::refusal(Format::of(&head.headers), &refused),
+            Err(refused) => {
+                let mut response = reply::refusal(Format::of(&head.headers), &refused);
+                self.access.challenge(&mut response);
+                response
+            }
         }
     }
 }
@@ -56,11 +63,13 @@ impl Grpc {
         body: &mut Incoming,
         signal: Option<Signal>,
     ) -> Result<(Signal, usize), Refused> {
+        self.access.check(&head.headers).await?;
         let (signal, compression) = check(head, signal)?;
-        self.intake.consumer.admit(signal)?;
+        let announced = body.size_hint().exact().and_then(|announced| usize::try_from(announced).ok());
+        let (request, claim) = self.intake.admit(signal, head, announced)?;
         let limit = self.settings.max_message_bytes;
         let come = |come: &[u8]| grpc_frame::expect(come, limit);
-        let frame = gather(body, self.settings.connection.body_timeout, come).await?;
+        let frame = gather(body, self.settings.connection.body_timeout, claim, come).await?;
         let (compressed, message) = grpc_frame::message(frame)?;
         let compression = match (compressed, compression) {
             (false, _) => None,
@@ -70,7 +79,8 @@ impl Grpc {
                 return Err(Refusal::new(Reason::Malformed, message).into());
             }
         };
-        self.intake.deliver(signal, plain(compression, message, limit)?).await
+        let message = plain(compression, message, limit, &request).await?;
+        self.intake.deliver(signal, message).await
     }
 }
 

@@ -7,10 +7,12 @@ use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use super::access::Access;
 use super::body::{gather, linger};
 use super::intake::{Intake, Refused, Transport, plain};
 use super::reply::{self, Format, Reply};
 use super::{grpc, settings};
+use crate::bounded::budget::Claim;
 use crate::net::Handler;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
@@ -20,9 +22,10 @@ use crate::otlp::traces::{self, Origin, Visitor};
 
 /// The handler of the HTTP listener.
 #[derive(Debug)]
-pub(super) struct Http {
+pub struct Http {
     pub(super) intake: Intake,
     pub(super) settings: settings::Http,
+    pub(super) access: Access,
 }
 
 impl Handler for Http {
@@ -37,12 +40,18 @@ impl Handler for Http {
         let Err(refusal) = done else {
             return reply::success(format.unwrap_or(Format::Protobuf));
         };
-        if head.version < Version::HTTP_2 && refusal.reason != Reason::Timeout && !body.is_end_stream() {
+        // Who is not let in has no claim on the connection for as long as a body may take.
+        let lingers = !matches!(refusal.reason, Reason::Timeout | Reason::Unauthenticated);
+        if head.version < Version::HTTP_2 && lingers && !body.is_end_stream() {
             drop(tokio::spawn(linger(body, self.settings.connection.body_timeout)));
         }
         match reply::media_type(&head.headers) {
             Some(kind) if grpc::is_grpc(kind) => grpc::refusal(&refusal),
-            _ => reply::refusal(format, &refusal),
+            _ => {
+                let mut response = reply::refusal(format, &refusal);
+                self.access.challenge(&mut response);
+                response
+            }
         }
     }
 }
@@ -55,19 +64,19 @@ impl Http {
         format: Option<Format>,
         route: Option<Route>,
     ) -> Result<(Signal, usize), Refused> {
+        self.access.check(&head.headers).await?;
         if head.version == Version::HTTP_11 && head.headers.get_all(HOST).iter().count() != 1 {
             return Err(Refusal::new(Reason::Malformed, "expected one Host header (RFC 9112, section 3.2)").into());
         }
         let (format, route) = check(head, format, route)?;
         let compression = compression(&head.headers)?;
-        self.intake.consumer.admit(route.signal)?;
-        let sent = self.read(body).await?;
-        let sent = plain(compression, sent, self.settings.max_body_bytes)?;
+        let announced = self.announced(body)?;
+        let (request, claim) = self.intake.admit(route.signal, head, announced)?;
+        let sent = self.read(body, announced, claim).await?;
+        let sent = plain(compression, sent, self.settings.max_body_bytes, &request).await?;
         let wire = match format {
             Format::Protobuf => sent,
-            Format::Json => (self.intake.json)(route.signal, &sent)
-                .map(Bytes::from)
-                .map_err(|message| Refusal::new(Reason::Malformed, message))?,
+            Format::Json => self.intake.transcoded(route.signal, sent, &request).await?,
         };
         if route.guessed && !is_traces(&wire) {
             return Err(Refusal::new(
@@ -79,21 +88,24 @@ impl Http {
         self.intake.deliver(route.signal, wire).await
     }
 
-    async fn read(&self, body: &mut Incoming) -> Result<Bytes, Refusal> {
-        let limit = self.settings.max_body_bytes;
-        let too_large = |what: &str| {
-            let message = format!("the body {what} is over the limit of {limit} bytes (max_request_body_size)");
-            Refusal::new(Reason::TooLarge, message)
-        };
-        let announced = body.size_hint().exact();
-        if announced.is_some_and(|announced| announced > limit as u64) {
-            return Err(too_large("as announced"));
-        }
-        let announced = announced.and_then(|announced| usize::try_from(announced).ok());
-        gather(body, self.settings.connection.body_timeout, |gathered| {
-            if gathered.len() > limit { Err(too_large("as sent")) } else { Ok(announced) }
+    /// The length that Content-Length says, if it says one.
+    fn announced(&self, body: &Incoming) -> Result<Option<usize>, Refusal> {
+        let Some(announced) = body.size_hint().exact() else { return Ok(None) };
+        let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+        if announced > self.settings.max_body_bytes { Err(self.too_large("as announced")) } else { Ok(Some(announced)) }
+    }
+
+    async fn read(&self, body: &mut Incoming, announced: Option<usize>, claim: Claim) -> Result<Bytes, Refusal> {
+        gather(body, self.settings.connection.body_timeout, claim, |gathered| {
+            if gathered.len() > self.settings.max_body_bytes { Err(self.too_large("as sent")) } else { Ok(announced) }
         })
         .await
+    }
+
+    fn too_large(&self, what: &str) -> Refusal {
+        let limit = self.settings.max_body_bytes;
+        let message = format!("the body {what} is over the limit of {limit} bytes (max_request_body_size)");
+        Refusal::new(Reason::TooLarge, message)
     }
 }
 

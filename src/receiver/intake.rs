@@ -8,14 +8,23 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use http::request::Parts;
 
 use super::Consumer;
+use super::body::UNKNOWN;
+use crate::bounded::budget::Claim;
+use crate::bounded::buffer::Buffer;
+use crate::bounded::work::aside;
 use crate::otlp::answer::{Reason, Refusal};
-use crate::otlp::compression::{Compression, DecompressError, decompress};
+use crate::otlp::compression::{Compression, DecompressError, decompress_into};
 use crate::otlp::{Signal, check};
 
-/// Brings an OTLP/JSON request into its wire form; the error says what was wrong and where.
-pub type JsonDecoder = fn(Signal, &[u8]) -> Result<Vec<u8>, String>;
+/// What a request takes beside its head's text and its body: the task, the state of its stream.
+const REQUEST: usize = 1 << 10;
+
+/// Brings an OTLP/JSON request into its wire form, within what it can claim; the refusal says what was
+/// wrong and where.
+pub type JsonDecoder = fn(Signal, &[u8], Claim) -> Result<Buffer, Refusal>;
 
 /// How a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +53,9 @@ pub trait Observer: Send + Sync {
     /// A request was refused. `signal` is `None` where the path names none; `items` is what could
     /// be counted, 0 for a body that was not read or is malformed.
     fn refused(&self, signal: Option<Signal>, transport: Transport, reason: Reason, items: usize);
+
+    /// A connection ended before it could ask anything: its TLS handshake failed.
+    fn handshake_failed(&self, _transport: Transport) {}
 }
 
 /// What a receiver works with.
@@ -103,6 +115,31 @@ impl Intake {
         }
     }
 
+    /// Asks whether a request may come in, and claims what it will hold before anything of its body is
+    /// read: `announced` bytes, or the first few of a body of unknown length. The first claim is for
+    /// the request as long as it lasts, the second one for its body.
+    pub(super) fn admit(
+        &self,
+        signal: Signal,
+        head: &Parts,
+        announced: Option<usize>,
+    ) -> Result<(Claim, Claim), Refusal> {
+        let body = announced.unwrap_or(UNKNOWN);
+        let text: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let bytes = body.saturating_add(REQUEST + head.uri.path().len() + text);
+        let mut request = self.consumer.admit(signal, bytes)?;
+        let body = request.split(body);
+        Ok((request, body))
+    }
+
+    /// The wire form of a request that came as OTLP/JSON.
+    pub(super) async fn transcoded(&self, signal: Signal, text: Bytes, request: &Claim) -> Result<Bytes, Refusal> {
+        let claim = request.beside(request.bytes() + text.len());
+        let wire = aside(text.len(), || (self.json)(signal, &text, claim)).await?;
+        drop(text);
+        Ok(wire.freeze()?)
+    }
+
     /// Hands a request in its wire form to the consumer.
     pub(super) async fn deliver(&self, signal: Signal, body: Bytes) -> Result<(Signal, usize), Refused> {
         match self.consumer.consume(signal, body.clone()).await {
@@ -116,15 +153,23 @@ impl Intake {
 }
 
 /// A body as it was before it was compressed, if it was.
-pub(super) fn plain(compression: Option<Compression>, body: Bytes, limit: usize) -> Result<Bytes, Refusal> {
+pub(super) async fn plain(
+    compression: Option<Compression>,
+    body: Bytes,
+    limit: usize,
+    request: &Claim,
+) -> Result<Bytes, Refusal> {
     let Some(compression) = compression else { return Ok(body) };
-    decompress(compression, &body, limit).map(Bytes::from).map_err(|error| {
-        let reason = match error {
-            DecompressError::TooLarge { .. } => Reason::TooLarge,
-            DecompressError::Corrupt { .. } => Reason::Malformed,
-        };
-        Refusal::new(reason, error.to_string())
-    })
+    let output = Buffer::new(request.beside(request.bytes() + body.len()));
+    // Compressed telemetry is about a tenth of what comes out of it, and that takes the time.
+    let work = || decompress_into(output, compression, &body, limit);
+    let plain = aside(body.len().saturating_mul(10), work).await.map_err(|error| match error {
+        DecompressError::NoMemory(spent) => spent.into(),
+        DecompressError::TooLarge { .. } => Refusal::new(Reason::TooLarge, error.to_string()),
+        DecompressError::Corrupt { .. } => Refusal::new(Reason::Malformed, error.to_string()),
+    })?;
+    drop(body);
+    Ok(plain.freeze()?)
 }
 
 /// Runs a future to its end or to its panic, whose message it returns.

@@ -1,55 +1,84 @@
 //! A plan becomes a running program: exporters first, then pipelines, then every port is bound,
-//! and only when all of that went well is anything accepted.
+//! and only when all of that went well is anything accepted. A running program can take another plan
+//! ([`Running::reload`]) in the same order, beside what runs.
 
-use std::collections::BTreeMap;
-use std::io::Write;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
-use super::connector::{Connector, Push};
-use super::observers::{Drops, ExporterBooks, GenaiKeys, OwnMetricPoints, PipelineBooks, ReceiverBooks};
-use super::pages;
-use super::plan::{
-    ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelinePlan, Plan, ProcessorSettings,
-    StagePlan,
-};
-use super::rooms::Rooms;
-use super::storages::{DiskBooks, Storages};
-use crate::exporter::debug::DebugExporter;
-use crate::exporter::otlp::OtlpExporter;
-use crate::exporter::prometheus::Prometheus;
+use super::doors::{Answers, Doors, Group, Wanted};
+use super::entrance::Entrance;
+use super::exporters::{Exporter, Kind};
+pub use super::ground::DebugOutput;
+use super::ground::Ground;
+use super::house::House;
+use super::observers::ReceiverBooks;
+use super::pages::Page;
+use super::plan::{ExporterSettings, ExtensionSettings, Id, Plan};
+use super::stop::Leaving;
+use super::storages::Storages;
+use crate::auth::AuthError;
+use crate::bounded::budget::Claim;
+use crate::bounded::buffer::Buffer;
 use crate::exporter::queue::durable::QueueError;
-use crate::extension::health::Health;
-use crate::genai::settings::{NativeMetrics, Target};
 use crate::metrics::exposition;
-use crate::metrics::native::Derived;
-use crate::metrics::own::process::Process;
 use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
+use crate::net::tls::{ServerSettings, TlsError};
 use crate::net::{self, Limits};
+use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::{Signal, json};
-use crate::pipeline::account::{Accounts, Leg};
-use crate::pipeline::run::{Admission, Fanout, Pipeline, Sink, Step};
-use crate::pipeline::{Exporter, Stage};
-use crate::processor::drop::DropSpans;
-use crate::processor::genai::Genai;
-use crate::processor::memory_limiter::MemoryLimiter;
-use crate::processor::own_metrics::OwnMetrics;
-use crate::receiver::{Intake, Receiver};
+use crate::receiver::{Intake, Protocol, Transport};
 use crate::storage::folder::FolderError;
 
-/// Why the program does not start. Nothing was accepted.
+/// Why the program does not start, or does not take another configuration. Nothing was accepted, or
+/// changed.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// A port could not be bound.
     #[error(transparent)]
     Bind(#[from] net::BindError),
+    /// A port could not be bound while this program listens there at another address.
+    #[error(
+        "{error}; it may be this program's own {setting}, on {endpoint} until now: to listen on one port at another \
+         address, restart the program"
+    )]
+    Overlap {
+        /// The system's answer.
+        error: net::BindError,
+        /// Where this program listens.
+        endpoint: String,
+        /// What of it does.
+        setting: String,
+    },
+    /// A listener's TLS settings.
+    #[error("{section}.{source}")]
+    Tls {
+        /// The path of its section.
+        section: String,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// A component names an extension that does not let in, or says no name. The plan has no such name;
+    /// should it have one, nothing is accepted.
+    #[error("{named} does not run, or authenticates nobody")]
+    Unguarded {
+        /// The name.
+        named: String,
+    },
+    /// An authentication extension cannot work with its settings.
+    #[error("extensions.{id}.{source}")]
+    Auth {
+        /// The extension's id.
+        id: Id,
+        /// What is wrong.
+        source: AuthError,
+    },
     /// An exporter cannot work with its settings.
     #[error("exporters.{id}: {source}")]
     Exporter {
@@ -74,6 +103,9 @@ pub enum StartError {
         /// What is wrong.
         source: QueueError,
     },
+    /// A queue on disk cannot be handed on from one exporter to the next.
+    #[error("requests wait for a disk that does not answer, so that no queue on it can be closed; try again later")]
+    Busy,
     /// The system refused something that every program needs.
     #[error("{what}: {source}")]
     System {
@@ -85,7 +117,7 @@ pub enum StartError {
 }
 
 /// A listener that runs, for the log and for tests.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// `OTLP gRPC`, `OTLP HTTP`, `Prometheus`, `health` or `self-metrics`.
     pub what: &'static str,
@@ -93,24 +125,55 @@ pub struct Address {
     pub id: String,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Whether it knows who asks: by `auth`, or by clients' certificates.
+    pub is_guarded: bool,
 }
 
 /// The program while it runs.
 pub struct Running {
-    pub(super) addresses: Vec<Address>,
-    pub(super) health: Health,
-    /// Ends intake.
-    pub(super) intake: CancellationToken,
-    pub(super) receivers: Vec<JoinHandle<net::Drained>>,
-    /// Ends connectors and background work, after intake.
-    pub(super) background: CancellationToken,
-    pub(super) connectors: Vec<JoinHandle<()>>,
-    pub(super) pipelines: Vec<Arc<Pipeline>>,
-    pub(super) rooms: Rooms,
-    pub(super) otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
-    pub(super) debug: Vec<Arc<DebugExporter>>,
-    /// Ends the pages, last.
-    pub(super) pages: CancellationToken,
+    pub(super) ground: Ground,
+    plan: Plan,
+    pub(super) house: House,
+    pub(super) doors: Doors,
+    addresses: Vec<Address>,
+    /// How long requests in flight get where a listener is closed.
+    drain: Duration,
+    /// Houses that are being left. Each says how many items were lost with it.
+    pub(super) leaving: JoinSet<u64>,
+    reloads: known::Reloads,
+}
+
+/// What became of a configuration that was read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// It is in force.
+    Applied,
+    /// It is the one that was in force already.
+    Unchanged,
+}
+
+/// Starts `plan`. `drain` is how long requests in flight get at the end; `output` makes what a
+/// debug exporter writes to.
+///
+/// # Errors
+/// [`StartError`], before anything was accepted.
+pub async fn start(plan: Plan, drain: Duration, output: DebugOutput) -> Result<Running, StartError> {
+    let ground = Ground::new(output);
+    let mut running = Running {
+        reloads: known::Reloads::new(&ground.own),
+        ground,
+        plan: Plan::default(),
+        house: House::default(),
+        doors: Doors::default(),
+        addresses: Vec::new(),
+        drain,
+        leaving: JoinSet::new(),
+    };
+    // There is nothing to leave.
+    running.apply(plan, Duration::ZERO).await?;
+    running.in_force();
+    running.ground.health.set_ready(true);
+    Ok(running)
 }
 
 impl Running {
@@ -118,362 +181,208 @@ impl Running {
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
+
+    /// Waits until a part of the program has ended by a defect; its name. The program should be stopped
+    /// then.
+    pub async fn death(&self) -> String {
+        self.ground.supervisor.death().await
+    }
+
+    /// Takes another plan. Listeners that both plans have stay open, exporters, connectors and
+    /// processors whose settings are the same go on as they are, requests in flight end where they
+    /// began; what is no longer wanted delivers what it has within `deadline`, in the background.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing has changed then.
+    pub async fn reload(&mut self, plan: Plan, deadline: Duration) -> Result<Reloaded, StartError> {
+        let reloaded = if plan == self.plan {
+            Reloaded::Unchanged
+        } else {
+            if let Err(error) = self.apply(plan, deadline).await {
+                self.reload_failed("failed");
+                return Err(error);
+            }
+            Reloaded::Applied
+        };
+        let outcome = match reloaded {
+            Reloaded::Applied => "applied",
+            Reloaded::Unchanged => "unchanged",
+        };
+        self.reloads.outcome(outcome).increment();
+        self.in_force();
+        Ok(reloaded)
+    }
+
+    /// Counts a configuration that was read again and is not valid.
+    pub fn reload_was_invalid(&self) {
+        self.reload_failed("invalid");
+    }
+
+    fn reload_failed(&self, outcome: &str) {
+        self.reloads.outcome(outcome).increment();
+        self.reloads.successful.set(0);
+    }
+
+    fn in_force(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.reloads.successful.set(1);
+        self.reloads.last_success.set(now.as_secs());
+    }
+
+    /// Everything that can fail comes first, and changes nothing.
+    async fn apply(&mut self, plan: Plan, deadline: Duration) -> Result<(), StartError> {
+        // Every port before anything is accepted.
+        let ready = self.doors.prepare(wanted(&plan, self.drain)).await?;
+        let mut house = House::found(&plan, &self.house, &self.ground)?;
+        let all = plan.exporters.iter().map(|(id, _)| id);
+        let new: BTreeSet<&Id> = all.filter(|id| house.is_new(&self.house, &plan, id)).collect();
+        // A queue on disk can be open once: who is replaced must close it before it is opened again.
+        let handed_on = |(id, _): &&(Id, ExporterSettings)| new.contains(id) && self.house.is_stored(id);
+        let handed_on: Vec<_> = plan.exporters.iter().filter(handed_on).collect();
+        let mut shut = None;
+        if !handed_on.is_empty() {
+            for (id, settings) in &handed_on {
+                Exporter::rehearse(id, settings, house.credentials(settings)?)?;
+            }
+            let gate = Arc::clone(&self.ground.gate).write_owned();
+            shut = Some(timeout(HANDING_ON, gate).await.map_err(|_| StartError::Busy)?);
+            for (id, _) in &handed_on {
+                if let Some(exporter) = self.house.exporters.get(id) {
+                    exporter.shutdown(Instant::now() + HANDING_ON).await;
+                }
+            }
+        }
+        let mut storages = Storages::default();
+        let built = async {
+            storages = Storages::open(&plan, &self.plan, |id| new.contains(id)).await?;
+            house.build(&plan, &self.house, &mut storages, &self.ground)
+        };
+        if let Err(error) = built.await {
+            if let Some((id, _)) = handed_on.first() {
+                // The one before it is closed, and clients are refused until the next start.
+                self.ground.supervisor.died(&format!("exporter {id}"), &error.to_string());
+            }
+            return Err(error);
+        }
+        // From here on nothing fails.
+        self.ground.disks.look(&plan, storages);
+        house.move_in(&plan, &self.ground);
+        let closing = self.doors.open(ready, &house, &self.ground);
+        drop(shut);
+        let before = std::mem::replace(&mut self.house, house);
+        let deadline = Instant::now() + deadline;
+        let leaving = Leaving::of(before, &self.house);
+        self.leaving.spawn(async move {
+            for door in closing {
+                drop(door.await);
+            }
+            leaving.leave(deadline, deadline).await.lost
+        });
+        self.plan = plan;
+        self.addresses = self.doors.addresses();
+        // Those that have left.
+        while self.leaving.try_join_next().is_some() {}
+        Ok(())
+    }
 }
 
-/// Makes the writer of a debug exporter.
-pub type DebugOutput<'o> = &'o dyn Fn() -> Box<dyn Write + Send>;
+/// How long requests wait at most, twice, while a queue on disk is handed on.
+const HANDING_ON: Duration = Duration::from_secs(1);
 
-/// Starts `plan`. `drain` is how long requests in flight get at the end; `output` makes what a
-/// debug exporter writes to.
-///
-/// # Errors
-/// [`StartError`], before anything was accepted.
-pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Result<Running, StartError> {
-    let own = Registry::new();
-    own.add_source(Arc::new(Process::new()));
-    let background = CancellationToken::new();
-    // What runs already ends with a start that fails.
-    let started = background.clone().drop_guard();
-    let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
-    house.storages = Storages::open(&plan).await?;
-    for (id, settings) in &plan.exporters {
-        house.exporter(&plan, id, settings, output)?;
-    }
-    let exporters = house.otlp.iter().map(|(id, exporter, _)| (id.clone(), Arc::clone(exporter))).collect();
-    own.add_source(Arc::new(DiskBooks { exporters, left: std::mem::take(&mut house.storages.left) }));
-    let mut pipelines = BTreeMap::new();
-    let panics = own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone");
-    for plan_of in &plan.pipelines {
-        let pipeline = Arc::new(house.pipeline(&plan, plan_of, &background));
-        house.rooms.lead_to(&pipeline, &panics);
-        pipelines.insert(plan_of.id.to_string(), pipeline);
-    }
-    house.rooms.run(&background);
-    own.add_source(Arc::new(PipelineBooks(Arc::clone(&house.accounts))));
-    own.add_source(Arc::new(GenaiKeys(std::mem::take(&mut house.genai))));
-    own.add_source(Arc::new(OwnMetricPoints(std::mem::take(&mut house.own_metrics))));
-    house.derived_metrics_flow(&plan);
-
-    // Every port before anything is accepted.
-    let mut addresses = Vec::new();
-    let mut receivers = Vec::new();
+/// Every listener that a plan has.
+fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
     for (id, settings) in &plan.receivers {
-        let bound = Receiver::bind(id.as_str(), settings).await?;
-        let found = [("OTLP gRPC", bound.grpc_addr()), ("OTLP HTTP", bound.http_addr())];
-        addresses.extend(
-            found
-                .into_iter()
-                .filter_map(|(what, address)| Some(Address { what, id: format!("receivers.{id}"), address: address? })),
-        );
-        receivers.push((id.clone(), bound));
+        for protocol in Protocol::of(settings) {
+            let what = match protocol.transport() {
+                Transport::Grpc => "OTLP gRPC",
+                Transport::Http => "OTLP HTTP",
+            };
+            let of = id.clone();
+            wanted.push(Wanted {
+                what,
+                id: format!("receivers.{id}"),
+                section: format!("receivers.{id}.protocols.{}", protocol.transport().name()),
+                key: "endpoint",
+                endpoint: protocol.endpoint().to_owned(),
+                tls: protocol.tls().cloned(),
+                has_guard: protocol.connection().authenticator.is_some(),
+                group: Group::Intake,
+                make: Box::new(move |house, ground| {
+                    let guard = protocol.connection().authenticator.as_ref().and_then(|named| house.guard(named));
+                    let (answers, limits) = protocol.answers(intake(&of, house, ground), guard, drain);
+                    (Answers::Receiver(answers), limits)
+                }),
+            });
+        }
     }
-    let health = Health::new();
-    let mut listeners = Vec::new();
+    let mut page = |what, id: String, key, endpoint: &str, tls: Option<&ServerSettings>, page: MakePage| {
+        wanted.push(Wanted {
+            what,
+            section: id.clone(),
+            id,
+            key,
+            endpoint: endpoint.to_owned(),
+            tls: tls.cloned(),
+            has_guard: false,
+            group: Group::Pages,
+            make: Box::new(move |house, ground| (Answers::Page(page(house, ground)), Limits::default())),
+        });
+    };
     for (id, settings) in &plan.extensions {
         let ExtensionSettings::HealthCheck(settings) = settings else { continue };
-        let bound = bind("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, &mut addresses).await?;
-        listeners.push((bound, Page::Health(settings.path.clone())));
+        let path = settings.path.clone();
+        let health = Box::new(move |_: &House, ground: &Ground| Page::Health(ground.health.clone(), path));
+        page("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, settings.tls.as_ref(), health);
     }
-    for (id, settings, exporter) in house.prometheus {
-        let bound = bind("Prometheus", format!("exporters.{id}"), "endpoint", &settings, &mut addresses).await?;
-        listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| exporter.respond(accept, encoding)))));
+    for (id, settings) in &plan.exporters {
+        let ExporterSettings::Prometheus(settings) = settings else { continue };
+        let of = id.clone();
+        let derived = Box::new(move |house: &House, ground: &Ground| {
+            let exporter = match house.exporters.get(&of).map(|exporter| &exporter.kind) {
+                Some(Kind::Prometheus(exporter)) => Some(Arc::clone(exporter)),
+                _ => None,
+            };
+            let write = move |accept: Option<&str>, encoding: Option<&str>| match &exporter {
+                Some(exporter) => exporter.respond(accept, encoding),
+                None => exposition::respond(Vec::new(), "", accept, encoding),
+            };
+            Page::Metrics(Arc::new(write), ground.panics.clone())
+        });
+        page("Prometheus", format!("exporters.{id}"), "endpoint", &settings.endpoint, settings.tls.as_ref(), derived);
     }
     if let Some(address) = &plan.telemetry.metrics_address {
-        let id = "service.telemetry.metrics".to_owned();
-        let bound = bind("self-metrics", id, "address", address, &mut addresses).await?;
-        let own = own.clone();
-        listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| page(&own, accept, encoding)))));
+        let own = Box::new(|_: &House, ground: &Ground| {
+            let own = ground.own.clone();
+            let write = move |accept: Option<&str>, encoding: Option<&str>| own_page(&own, accept, encoding);
+            Page::Metrics(Arc::new(write), ground.panics.clone())
+        });
+        page("self-metrics", "service.telemetry.metrics".to_owned(), "address", address, None, own);
     }
+    wanted
+}
 
-    let (intake, pages) = (CancellationToken::new(), CancellationToken::new());
-    let receivers = receivers.into_iter().map(|(id, bound)| {
-        let fed = plan.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(&Input::Receiver(id.clone())));
-        let fed = fed.filter_map(|pipeline| pipelines.get(&pipeline.id.to_string()).cloned());
-        let intake_of = Intake {
-            consumer: Arc::new(Fanout::new(fed, panics.clone())),
-            observer: Arc::new(ReceiverBooks::new(&own, id.as_str())),
-            json: |signal, body| json::decode(signal, body).map_err(|error| error.to_string()),
-        };
-        tokio::spawn(bound.serve(intake_of, intake.clone(), drain))
-    });
-    let receivers = receivers.collect();
-    for (listener, page) in listeners {
-        drop(tokio::spawn(serve(listener, page, health.clone(), pages.clone())));
+type MakePage = Box<dyn FnOnce(&House, &Ground) -> Page + Send>;
+
+/// What a receiver works with.
+fn intake(receiver: &Id, house: &House, ground: &Ground) -> Intake {
+    let entrance = house.entrances.get(receiver).cloned();
+    Intake {
+        consumer: entrance.unwrap_or_else(|| Arc::new(Entrance::new(Arc::clone(&ground.gate)))),
+        observer: Arc::new(ReceiverBooks::new(&ground.own, receiver.as_str())),
+        json: transcode,
     }
-    let connectors = house.connectors.into_values();
-    let connectors = connectors.map(|connector| tokio::spawn(Arc::new(connector).run(background.clone()))).collect();
-    health.set_ready(true);
-    Ok(Running {
-        addresses,
-        health,
-        intake,
-        receivers,
-        background: started.disarm(),
-        connectors,
-        // Pipelines are held by the receivers' tasks, which end before the rooms do.
-        pipelines: pipelines.into_values().collect(),
-        rooms: house.rooms,
-        otlp: house.otlp,
-        debug: house.debug,
-        pages,
+}
+
+/// OTLP/JSON in its wire form.
+fn transcode(signal: Signal, text: &[u8], claim: Claim) -> Result<Buffer, Refusal> {
+    json::decode_into(signal, text, claim).map_err(|error| match error.problem {
+        json::Problem::NoMemory(spent) => spent.into(),
+        _ => Refusal::new(Reason::Malformed, error.to_string()),
     })
 }
 
-/// The components while the program is put together.
-#[derive(Default)]
-struct House {
-    own: Registry,
-    accounts: Arc<Accounts>,
-    connectors: BTreeMap<Id, Connector>,
-    sinks: BTreeMap<Id, Sink>,
-    otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
-    debug: Vec<Arc<DebugExporter>>,
-    prometheus: Vec<(Id, String, Arc<Prometheus>)>,
-    genai: Vec<Arc<Genai>>,
-    own_metrics: Vec<Arc<OwnMetrics>>,
-    limiters: BTreeMap<Id, Arc<MemoryLimiter>>,
-    storages: Storages,
-    rooms: Rooms,
-}
-
-impl House {
-    fn exporter(
-        &mut self,
-        plan: &Plan,
-        id: &Id,
-        settings: &ExporterSettings,
-        output: DebugOutput<'_>,
-    ) -> Result<(), StartError> {
-        let books = || Arc::new(ExporterBooks::new(known::Exporter::new(&self.own, id.as_str())));
-        let mut enqueue_failed = None;
-        let exporter: Arc<dyn Exporter> = match settings {
-            ExporterSettings::Otlp(settings) => {
-                let books = books();
-                let (stored, legs) = (self.storages.take(id), self.legs(plan, id));
-                let exporter =
-                    OtlpExporter::start_stored(id.as_str(), settings, Arc::clone(&books) as _, stored, &legs)
-                        .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
-                let exporter = Arc::new(exporter);
-                self.queue_gauges(id, &exporter);
-                enqueue_failed = Some(known::enqueue_failed(&self.own, id.as_str()));
-                self.otlp.push((id.clone(), Arc::clone(&exporter), books));
-                exporter
-            }
-            ExporterSettings::Debug(settings) => {
-                let exporter = DebugExporter::start(id.as_str(), settings, output(), books())
-                    .map_err(|source| StartError::System { what: "a thread for the debug exporter", source })?;
-                let exporter = Arc::new(exporter);
-                self.debug.push(Arc::clone(&exporter));
-                exporter
-            }
-            ExporterSettings::Prometheus(settings) => {
-                let mut exporter = Prometheus::new(id.as_str(), settings, &self.own);
-                for connector in behind(plan, id).filter_map(|connector| self.connectors.get(connector)) {
-                    exporter = exporter.with_source(Arc::clone(&connector.families) as _);
-                }
-                let exporter = Arc::new(exporter);
-                self.prometheus.push((id.clone(), settings.endpoint.clone(), Arc::clone(&exporter)));
-                exporter
-            }
-        };
-        self.sinks.insert(id.clone(), Sink { id: id.as_str().into(), exporter, enqueue_failed });
-        Ok(())
-    }
-
-    /// The books of every pipeline that ends in an exporter.
-    fn legs(&self, plan: &Plan, exporter: &Id) -> Vec<Leg> {
-        let output = Output::Exporter(exporter.clone());
-        let pipelines = plan.pipelines.iter().filter(|pipeline| pipeline.exporters.contains(&output));
-        pipelines.map(|pipeline| self.accounts.of(&pipeline.id.to_string()).leg(exporter.as_str())).collect()
-    }
-
-    fn queue_gauges(&self, id: &Id, exporter: &Arc<OtlpExporter>) {
-        let gauge = |name, help, read: fn(crate::exporter::observe::QueueState) -> usize| {
-            let gauges = self.own.gauges(name, help, &["exporter", "data_type"]);
-            for signal in Signal::ALL.into_iter().filter(|signal| exporter.takes(*signal)) {
-                let exporter = Arc::clone(exporter);
-                gauges.observe(&[id.as_str(), signal.name()], move || read(exporter.queue(signal)) as f64);
-            }
-        };
-        gauge("otelcol_exporter_queue_size", "Bytes in the queue, requests under way included", |queue| queue.bytes);
-        gauge("otelcol_exporter_queue_capacity", "Bytes that the queue has room for", |queue| queue.capacity);
-        gauge("otelcol_exporter_in_flight_requests", "Requests under way", |queue| queue.in_flight);
-        gauge("dragoman_exporter_held_items", "Items that wait or are under way", |queue| queue.items);
-    }
-
-    fn pipeline(&mut self, whole: &Plan, plan: &PipelinePlan, background: &CancellationToken) -> Pipeline {
-        let mut admission: Vec<Arc<dyn Admission>> = Vec::new();
-        let mut steps = Vec::new();
-        for stage in &plan.stages {
-            let books = known::Processor::new(&self.own, stage.id.as_str(), plan.signal);
-            let acts: Option<Arc<dyn Stage>> = match &stage.settings {
-                ProcessorSettings::MemoryLimiter(settings) => {
-                    let limiter = self.limiters.entry(stage.id.clone()).or_insert_with(|| {
-                        let limiter = MemoryLimiter::new(settings.clone());
-                        drop(tokio::spawn(Arc::clone(&limiter).watch(background.clone())));
-                        limiter
-                    });
-                    admission.push(Arc::clone(limiter) as _);
-                    None
-                }
-                // Its work is done behind the exporters' queues.
-                ProcessorSettings::Batch(_) => None,
-                ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
-                    let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
-                    let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);
-                    let own_metrics = Arc::new(OwnMetrics::new(settings, derived.collect()));
-                    self.own_metrics.push(Arc::clone(&own_metrics));
-                    Some(own_metrics)
-                }
-                ProcessorSettings::Genai(settings) => {
-                    let mut genai = Genai::new(settings);
-                    if let Some(join_logs) = settings.join_logs {
-                        genai = genai.joining(self.rooms.enter(&stage.id, join_logs, steps.len(), &self.own));
-                    }
-                    if plan.signal == Signal::Logs {
-                        let dropped = known::dropped_log_records(&self.own);
-                        genai = genai.counting_folded(dropped.with(&[stage.id.as_str(), "folded"]));
-                    }
-                    let genai = Arc::new(genai);
-                    self.genai.push(Arc::clone(&genai));
-                    Some(genai)
-                }
-                ProcessorSettings::Drop(settings) => {
-                    let drops = Arc::new(DropSpans::new(settings));
-                    let processor = stage.id.to_string();
-                    self.own.add_source(Arc::new(Drops { processor, stage: Arc::clone(&drops) }));
-                    Some(drops)
-                }
-            };
-            steps.push(Step { id: stage.id.as_str().into(), stage: acts, books: Some(books) });
-        }
-        let mut exporters = Vec::new();
-        for output in &plan.exporters {
-            match output {
-                Output::Exporter(id) => exporters.extend(self.sinks.get(id).cloned()),
-                Output::Connector(id) => {
-                    let tap = self.connectors.get(id).map(|connector| Arc::clone(&connector.tap));
-                    steps.extend(tap.map(|tap| Step { id: id.as_str().into(), stage: Some(tap), books: None }));
-                }
-            }
-        }
-        let account = self.accounts.of(&plan.id.to_string());
-        Pipeline::new(plan.signal, account, admission, steps, exporters)
-    }
-
-    /// Exporters that send, behind each connector.
-    fn derived_metrics_flow(&mut self, plan: &Plan) {
-        for pipeline in plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics) {
-            for output in &pipeline.exporters {
-                let Output::Exporter(id) = output else { continue };
-                let reads_by_itself = self.prometheus.iter().any(|(prometheus, ..)| prometheus == id);
-                let Some(sink) = self.sinks.get(id).filter(|_| !reads_by_itself) else { continue };
-                for input in &pipeline.receivers {
-                    if let Input::Connector(connector) = input
-                        && let Some(connector) = self.connectors.get_mut(connector)
-                        && !connector.push.iter().any(|push| push.sink.id == sink.id)
-                    {
-                        // An exporter behind several pipelines gets the metrics once, through the first.
-                        let leg = self.accounts.of(&pipeline.id.to_string()).leg(id.as_str());
-                        connector.push.push(Push { sink: sink.clone(), leg });
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn connectors(plan: &Plan, own: &Registry) -> BTreeMap<Id, Connector> {
-    let made = plan.connectors.iter().map(|(id, ConnectorSettings::GenaiMetrics(settings))| {
-        (id.clone(), Connector::new(settings, target_of(plan, id), stands_apart(plan, id), own))
-    });
-    made.collect()
-}
-
-/// The metrics speak the target of the spans that they are derived from.
-fn target_of(plan: &Plan, connector: &Id) -> Target {
-    let feeds = |pipeline: &&PipelinePlan| pipeline.exporters.contains(&Output::Connector(connector.clone()));
-    let stages = plan.pipelines.iter().filter(feeds).flat_map(|pipeline| &pipeline.stages);
-    let mut target = stages.filter_map(|stage| match &stage.settings {
-        ProcessorSettings::Genai(settings) => Some(settings.target),
-        _ => None,
-    });
-    target.next_back().unwrap_or_default()
-}
-
-/// Whether a connector's metrics are shown beside an application's own, which takes other names.
-fn stands_apart(plan: &Plan, connector: &Id) -> bool {
-    let both = |stage: &StagePlan| matches!(&stage.settings, ProcessorSettings::Genai(settings) if settings.native_metrics == NativeMetrics::Both);
-    let metrics = plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics);
-    let beside = metrics.filter(|pipeline| pipeline.stages.iter().any(both));
-    beside.flat_map(|pipeline| meeting(plan, pipeline)).any(|met| met == connector)
-}
-
-/// The connectors whose metrics come together with those of a metrics pipeline: in an exporter that
-/// both feed. On a Prometheus exporter's page are derived metrics only, so that nothing meets there.
-fn meeting<'p>(plan: &'p Plan, pipeline: &'p PipelinePlan) -> impl Iterator<Item = &'p Id> {
-    let shows_both = |output: &&Output| match output {
-        Output::Exporter(id) => {
-            let mut exporters = plan.exporters.iter();
-            !exporters.any(|(other, settings)| other == id && matches!(settings, ExporterSettings::Prometheus(_)))
-        }
-        Output::Connector(_) => false,
-    };
-    let outputs = pipeline.exporters.iter().filter(shows_both);
-    let mut found: Vec<&Id> = Vec::new();
-    for output in outputs {
-        if let Output::Exporter(exporter) = output {
-            found.extend(behind(plan, exporter));
-        }
-    }
-    found.sort();
-    found.dedup();
-    found.into_iter()
-}
-
-/// The connectors whose metrics flow to an exporter.
-fn behind<'p>(plan: &'p Plan, exporter: &Id) -> impl Iterator<Item = &'p Id> {
-    let output = Output::Exporter(exporter.clone());
-    let pipelines = plan.pipelines.iter().filter(move |pipeline| pipeline.exporters.contains(&output));
-    let mut found: Vec<&Id> = Vec::new();
-    for input in pipelines.flat_map(|pipeline| &pipeline.receivers) {
-        if let Input::Connector(id) = input
-            && !found.contains(&id)
-        {
-            found.push(id);
-        }
-    }
-    found.into_iter()
-}
-
-enum Page {
-    Health(String),
-    Metrics(Arc<pages::Write>),
-}
-
-async fn bind(
-    what: &'static str,
-    id: String,
-    key: &str,
-    endpoint: &str,
-    addresses: &mut Vec<Address>,
-) -> Result<TcpListener, StartError> {
-    let listener = net::bind(endpoint, &format!("{id}.{key}")).await?;
-    let address =
-        listener.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
-    addresses.push(Address { what, id, address });
-    Ok(listener)
-}
-
-async fn serve(listener: TcpListener, page: Page, health: Health, stop: CancellationToken) -> net::Drained {
-    let limits = Limits::default();
-    match page {
-        Page::Health(path) => net::serve(listener, Arc::new(health.handler(&path)), limits, stop).await,
-        Page::Metrics(write) => net::serve(listener, Arc::new(pages::Metrics(write)), limits, stop).await,
-    }
-}
-
-fn page(own: &Registry, accept: Option<&str>, encoding: Option<&str>) -> exposition::Scrape {
+fn own_page(own: &Registry, accept: Option<&str>, encoding: Option<&str>) -> exposition::Scrape {
     let mut families = Vec::new();
     own.collect(&mut families);
     exposition::respond(families, "", accept, encoding)

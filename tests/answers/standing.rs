@@ -5,12 +5,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dragoman::bounded::budget::Claim;
+use dragoman::bounded::buffer::Buffer;
+use dragoman::config::Source;
 use dragoman::otlp::Signal;
 use dragoman::otlp::answer::{Reason, Refusal};
 use dragoman::pipeline::{Boxed, Consumer};
 use dragoman::receiver::settings::{Grpc, Http, Settings};
 use dragoman::receiver::{Intake, Observer, Receiver, Transport};
-use tokio::net::TcpSocket;
+use dragoman::service::plan::Plan;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{Backend, Seen};
@@ -35,17 +40,29 @@ pub(crate) enum Standing {
     NotReady,
     /// The pipeline panics.
     Defect,
+    /// Clients must say who they are.
+    Locked,
 }
 
 impl Standing {
-    pub(crate) const ALL: [Standing; 6] = [
+    pub(crate) const ALL: [Standing; 7] = [
         Standing::Ready,
         Standing::NoPipeline,
         Standing::QueueFull,
         Standing::MemoryFull,
         Standing::NotReady,
         Standing::Defect,
+        Standing::Locked,
     ];
+
+    /// Whether this version has the state: it may come without authentication.
+    pub(crate) fn is_known(self) -> bool {
+        const LOCKED: &str =
+            "receivers: { otlp: { protocols: { grpc: { auth: { authenticator: bearertokenauth } } } } }";
+        let load = Plan::load(&[Source::Yaml(LOCKED.to_owned())], &|_| None);
+        let unknown = |error: &dyn std::fmt::Display| error.to_string().contains("this version has no authentication");
+        self != Standing::Locked || !load.is_err_and(|error| unknown(&error))
+    }
 }
 
 /// A running program in a state.
@@ -57,10 +74,11 @@ pub(crate) struct Target {
     books: Books,
     /// Held for as long as the program runs.
     _socket: Option<TcpSocket>,
+    _announced: Option<TcpStream>,
 }
 
 enum Books {
-    Program(Rig),
+    Program(Box<Rig>),
     /// Refused requests by reason.
     Alone(Arc<Scripted>),
 }
@@ -70,6 +88,7 @@ impl Target {
     pub(crate) async fn start(standing: Standing, signal: Signal) -> Target {
         match standing {
             Standing::Ready => Target::program("", &Signal::ALL, None).await,
+            Standing::Locked => Target::locked(signal).await,
             Standing::NoPipeline => {
                 let others: Vec<Signal> = Signal::ALL.into_iter().filter(|other| *other != signal).collect();
                 Target::program("", &others, None).await
@@ -82,9 +101,12 @@ impl Target {
                 fill(&target, signal).await;
                 target
             }
-            // Any process is larger.
+            // Any process is larger, so that requests may hold 400 KiB, and one holds more.
             Standing::MemoryFull => {
-                Target::program("memory_limiter: { check_interval: 1h, limit_mib: 2 }", &[signal], None).await
+                let limiter = "memory_limiter: { check_interval: 1h, limit_mib: 2 }";
+                let mut target = Target::program(limiter, &[signal], None).await;
+                target._announced = Some(announce(&target, signal, 1_000_000).await);
+                target
             }
             Standing::NotReady => {
                 Target::alone(Script::Refuse(Refusal::new(Reason::Unavailable, "the program is starting"))).await
@@ -94,6 +116,22 @@ impl Target {
     }
 
     async fn program(processor: &str, signals: &[Signal], dead: Option<TcpSocket>) -> Target {
+        Target::with(processor, signals, dead, ["", ""]).await
+    }
+
+    async fn locked(signal: Signal) -> Target {
+        let auth = ", auth: { authenticator: bearertokenauth }";
+        let extension = "extensions: { bearertokenauth: { token: secret } }";
+        Target::with("", &[signal], None, [auth, extension]).await
+    }
+
+    /// A program with something more in each protocol, and something more beside them.
+    async fn with(
+        processor: &str,
+        signals: &[Signal],
+        dead: Option<TcpSocket>,
+        [protocol, section]: [&str; 2],
+    ) -> Target {
         let backend = match dead {
             Some(_) => None,
             None => Some(Backend::start([]).await),
@@ -111,9 +149,10 @@ impl Target {
             "receivers:
   otlp:
     protocols:
-      grpc: {{ endpoint: 127.0.0.1:0, max_recv_msg_size_mib: 1 }}
-      http: {{ endpoint: 127.0.0.1:0, max_request_body_size: {LIMIT} }}
+      grpc: {{ endpoint: 127.0.0.1:0, max_recv_msg_size_mib: 1{protocol} }}
+      http: {{ endpoint: 127.0.0.1:0, max_request_body_size: {LIMIT}, read_timeout: 1h{protocol} }}
 processors: {{ {processor} }}
+{section}
 exporters:
   otlp_grpc:
     endpoint: http://{address}
@@ -121,15 +160,17 @@ exporters:
     sending_queue: {{ sizer: bytes, queue_size: {} }}
     retry_on_failure: {{ max_elapsed_time: 0s }}
 service:
+  extensions: [{}]
   telemetry: {{ metrics: {{ address: 127.0.0.1:0 }} }}
   pipelines: {{ {} }}
 ",
             if backend.is_some() { 64 << 20 } else { 64 << 10 },
+            if section.is_empty() { "" } else { "bearertokenauth" },
             pipelines.join(", ")
         );
         let rig = Rig::start(plan(&yaml)).await;
         let (grpc, http) = (rig.address("OTLP gRPC"), rig.address("OTLP HTTP"));
-        Target { grpc, http, backend, books: Books::Program(rig), _socket: dead }
+        Target { grpc, http, backend, books: Books::Program(Box::new(rig)), _socket: dead, _announced: None }
     }
 
     /// The receiver alone, in front of a pipeline that does as it is told.
@@ -142,10 +183,10 @@ service:
         let bound = Receiver::bind("otlp", &settings).await.unwrap();
         let (grpc, http) = (bound.grpc_addr().unwrap(), bound.http_addr().unwrap());
         let scripted = Arc::new(Scripted { script, refused: Mutex::default() });
-        let json = |_, _: &[u8]| Ok(Vec::new());
+        let json = |_, _: &[u8], _| Ok(Buffer::default());
         let intake = Intake { consumer: scripted.clone(), observer: scripted.clone(), json };
         drop(tokio::spawn(bound.serve(intake, CancellationToken::new(), Duration::from_secs(5))));
-        Target { grpc, http, backend: None, books: Books::Alone(scripted), _socket: None }
+        Target { grpc, http, backend: None, books: Books::Alone(scripted), _socket: None, _announced: None }
     }
 
     /// What the backend got next.
@@ -171,6 +212,19 @@ service:
             }
         }
     }
+}
+
+/// A request that announces a body and sends nothing of it, as long as its connection is open.
+async fn announce(target: &Target, signal: Signal, bytes: usize) -> TcpStream {
+    let Books::Program(rig) = &target.books else { unreachable!() };
+    let mut stream = TcpStream::connect(target.http).await.unwrap();
+    let path = signal.http_path();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-protobuf\r\ncontent-length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    rig.books_when(|books| books.sum("dragoman_memory_claimed_bytes", &[]) >= bytes as u64).await;
+    stream
 }
 
 /// Fills the exporter's queue to the last bytes.
@@ -206,10 +260,10 @@ struct Scripted {
 }
 
 impl Consumer for Scripted {
-    fn admit(&self, _: Signal) -> Result<(), Refusal> {
+    fn admit(&self, _: Signal, _: usize) -> Result<Claim, Refusal> {
         match &self.script {
             Script::Refuse(refusal) => Err(refusal.clone()),
-            Script::Panic => Ok(()),
+            Script::Panic => Ok(Claim::default()),
         }
     }
 

@@ -193,6 +193,11 @@ pub(crate) const ROWS: &[Row] = &[
         Standing::NotReady,
         http_only("not ready, another media type", Sent::MediaType("text/plain"), 415, 12, "unsupported_encoding"),
     ),
+    // Who does not say who it is; nothing is taken and nothing is to be sent again as it was.
+    in_state(
+        Standing::Locked,
+        row("no credentials", Sent::Valid, Some(Final(16)), Some(Final(401)), 16, "unauthenticated"),
+    ),
     // A defect fails its request alone; the same request would fail again.
     in_state(Standing::Defect, row("a defect", Sent::Valid, Some(Final(13)), Some(Final(500)), 13, "internal")),
 ];

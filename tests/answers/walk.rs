@@ -35,31 +35,39 @@ const WAYS: [Way; 5] =
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_row_is_answered_as_the_specification_says() {
     let mut answers = 0;
+    let mut failures = 0;
     for standing in Standing::ALL {
         let rows: Vec<&Row> = ROWS.iter().filter(|row| row.standing == standing).collect();
         assert!(!rows.is_empty(), "{standing:?} is in no row");
+        if !standing.is_known() {
+            println!("{standing:?}: not in this version");
+            continue;
+        }
         for signal in Signal::ALL {
             let mut target = Target::start(standing, signal).await;
             for row in &rows {
                 for way in WAYS {
-                    answers += usize::from(walk(&mut target, row, way, signal).await);
+                    let (answer, failure) = walk(&mut target, row, way, signal).await;
+                    answers += usize::from(answer);
+                    failures += usize::from(failure);
                 }
             }
             assert!(target.delivered_nothing(), "a refused request was sent on: {standing:?} {signal}");
         }
     }
-    println!("{answers} answers to {} rows", ROWS.len());
+    println!("{answers} answers to {} rows, {failures} of them wrong", ROWS.len());
+    assert_eq!(failures, 0, "each is shown above");
     assert!(answers > 500, "rows are left out: {answers}");
 }
 
-/// Sends one row in one way, if it can be sent so.
-async fn walk(target: &mut Target, row: &Row, way: Way, signal: Signal) -> bool {
+/// Sends one row in one way. Whether it can be sent so, and whether the answer is wrong.
+async fn walk(target: &mut Target, row: &Row, way: Way, signal: Signal) -> (bool, bool) {
     let expected = match way {
         Way::Grpc => row.grpc,
         Way::Http(..) => row.http,
     };
-    let Some(expected) = expected else { return false };
-    let Some(asked) = request(row.sent, way, signal) else { return false };
+    let Some(expected) = expected else { return (false, false) };
+    let Some(asked) = request(row.sent, way, signal) else { return (false, false) };
     let case = format!("{}: {signal} over {way:?}", row.case);
     let before = if row.reason.is_empty() { 0 } else { target.refused(row.reason).await };
     let answer = match way {
@@ -68,9 +76,13 @@ async fn walk(target: &mut Target, row: &Row, way: Way, signal: Signal) -> bool 
         Way::Http(..) => http2(target.http, asked.clone()).await,
     };
     let answer = answer.unwrap_or_else(|| panic!("{case}: no answer"));
-    match way {
+    // All wrong answers are of interest, not only the first.
+    let right = std::panic::catch_unwind(|| match way {
         Way::Grpc => check_grpc(&case, &answer, expected),
         Way::Http(_, format) => check_http(&case, row, &answer, expected, format),
+    });
+    if right.is_err() {
+        return (true, true);
     }
     if expected == Expected::Success {
         delivered(target, row.sent, signal, &case).await;
@@ -78,7 +90,7 @@ async fn walk(target: &mut Target, row: &Row, way: Way, signal: Signal) -> bool 
     if !row.reason.is_empty() {
         assert_eq!(target.refused(row.reason).await, before + 1, "{case}: not counted as {}", row.reason);
     }
-    true
+    (true, false)
 }
 
 /// What was taken is at the backend, and is what was sent.

@@ -9,8 +9,9 @@ use dragoman::otlp::Signal;
 use crate::client::sample;
 use crate::rig::{MIB, Setup, Target, flood, value};
 
-/// The most that an exporter's reading makes the process hold.
-const MOST_RESIDENT: u64 = 40 * MIB;
+/// The most that an exporter's reading makes the process hold: an answer of 4 MiB (OTLP 1.11) in a
+/// buffer that grew by doubling, and the windows of a connection.
+const MOST_GROWN: u64 = 20 * MIB;
 
 /// The most that an endless answer is listened to.
 const MOST_TAKEN: u64 = 64 * MIB;
@@ -56,11 +57,11 @@ fn export(target: &Target) -> String {
 
 /// An answer that goes on: the beginning, and what then comes again and again.
 fn endless(beginning: &'static [u8], again: Vec<u8>) -> (SocketAddr, std::sync::mpsc::Receiver<u64>) {
-    let (taken, given) = std::sync::mpsc::channel();
+    let (taken, given) = std::sync::mpsc::sync_channel(16);
     let address = backend(move |mut stream| {
         head(&mut stream);
         drop(stream.write_all(beginning));
-        taken.send(flood(&mut stream, &again, 4 * MOST_TAKEN)).ok();
+        taken.try_send(flood(&mut stream, &again, 4 * MOST_TAKEN)).ok();
     });
     (address, given)
 }
@@ -90,7 +91,7 @@ fn an_answer_without_an_end_is_not_read_to_it() {
         assert_eq!(value(&page, &["otelcol_exporter_sent_log_records", "otlp"]), 0.0, "{what}: {page}");
         let taken = taken.recv_timeout(crate::rig::PATIENCE).unwrap();
         assert!(taken < MOST_TAKEN, "{taken} bytes were taken of {what}");
-        assert!(target.peak() < MOST_RESIDENT, "{what}: {} bytes were resident", target.peak());
+        target.assert_grown_less_than(MOST_GROWN, &what);
         target.assert_serves();
     }
 }
@@ -113,8 +114,9 @@ fn a_grpc_answer_without_an_end_is_not_read_to_it() {
         let page = export(&target);
         assert_eq!(value(&page, &["otelcol_exporter_sent_log_records", "otlp"]), 0.0, "{what}: {page}");
         let taken = taken.recv_timeout(crate::rig::PATIENCE).unwrap();
-        assert!(taken < MOST_TAKEN, "{taken} bytes of {what} were taken");
-        assert!(target.peak() < MOST_RESIDENT, "{what}: {} bytes were resident", target.peak());
+        // Data for a call that was given up is passed over, and the connection goes on for others.
+        assert!(what == "data" || taken < MOST_TAKEN, "{taken} bytes of {what} were taken");
+        target.assert_grown_less_than(MOST_GROWN, what);
         target.assert_serves();
     }
 }

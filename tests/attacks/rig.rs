@@ -22,6 +22,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) protocols: &'a str,
     /// Another exporter.
     pub(crate) exporter: &'a str,
+    /// Another extension: its id, and its keys.
+    pub(crate) extension: Option<(&'a str, &'a str)>,
     /// The exporters of each pipeline.
     pub(crate) exporters: &'a str,
     pub(crate) verbosity: &'a str,
@@ -34,6 +36,7 @@ impl Default for Setup<'_> {
         Setup {
             protocols: "",
             exporter: "",
+            extension: None,
             exporters: "debug",
             verbosity: "basic",
             log_level: "info",
@@ -46,15 +49,20 @@ impl Default for Setup<'_> {
 pub(crate) struct Target {
     pub(crate) dragoman: Dragoman,
     pub(crate) folder: TempDir,
+    idle: u64,
 }
 
 impl Target {
+    /// With a budget larger than any attack's announcements: what is measured is what is really held,
+    /// and no bound may depend on the machine's memory. The budget has its own tests.
     pub(crate) fn start(setup: Setup<'_>) -> Target {
-        let Setup { protocols, exporter, exporters, verbosity, log_level, max_series } = setup;
+        let Setup { protocols, exporter, extension, exporters, verbosity, log_level, max_series } = setup;
+        let (more, keys) = extension.map_or(("", String::new()), |(id, keys)| (id, format!("{id}: {{ {keys} }}")));
         let yaml = format!(
             "receivers:
   otlp: {{ protocols: {{ grpc: {{ endpoint: \"127.0.0.1:0\", {protocols} }}, http: {{ endpoint: \"127.0.0.1:0\", {protocols} }} }} }}
 processors:
+  memory_limiter: {{ limit_mib: 1000000 }}
   genai: {{}}
   drop/sqlite: {{ preset: sqlite }}
 connectors:
@@ -65,26 +73,39 @@ exporters:
   {exporter}
 extensions:
   health_check: {{ endpoint: \"127.0.0.1:0\" }}
+  {keys}
 service:
-  extensions: [health_check]
+  extensions: [health_check, {more}]
   telemetry: {{ logs: {{ level: {log_level} }}, metrics: {{ address: \"127.0.0.1:0\" }} }}
   pipelines:
-    traces: {{ receivers: [otlp], processors: [genai, drop/sqlite], exporters: [{exporters}, genai_metrics] }}
-    metrics: {{ receivers: [otlp, genai_metrics], processors: [genai], exporters: [{exporters}, prometheus] }}
-    logs: {{ receivers: [otlp], processors: [genai], exporters: [{exporters}] }}
+    traces: {{ receivers: [otlp], processors: [memory_limiter, genai, drop/sqlite], exporters: [{exporters}, genai_metrics] }}
+    metrics: {{ receivers: [otlp, genai_metrics], processors: [memory_limiter, genai], exporters: [{exporters}, prometheus] }}
+    logs: {{ receivers: [otlp], processors: [memory_limiter, genai], exporters: [{exporters}] }}
 "
         );
         let folder = tempfile::tempdir().unwrap();
         let config = file(&folder, "config.yaml", &yaml);
         let dragoman = Dragoman::start_in(folder.path(), &config);
-        Target { dragoman, folder }
+        let idle = peak(&dragoman);
+        Target { dragoman, folder, idle }
     }
 
-    /// The most memory that was ever resident, bytes (`VmHWM`).
+    /// The most memory that was ever resident, bytes.
     pub(crate) fn peak(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.dragoman.process.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+        peak(&self.dragoman)
+    }
+
+    /// By how much that is more than what an idle process holds, which is mostly its own code: the
+    /// tests run a large unoptimised binary.
+    pub(crate) fn grown(&self) -> u64 {
+        self.peak() - self.idle
+    }
+
+    /// What an attack made the process hold is within a bound.
+    #[track_caller]
+    pub(crate) fn assert_grown_less_than(&self, most: u64, what: &str) {
+        let grown = self.grown();
+        assert!(grown < most, "{what}: {grown} bytes more than idle were resident");
     }
 
     /// The program is there and serves: everything that an attack must not have ended.
@@ -138,6 +159,13 @@ service:
     pub(crate) fn receivers(&self) -> [SocketAddr; 2] {
         [self.dragoman.http, self.dragoman.grpc]
     }
+}
+
+/// `VmHWM`, bytes.
+fn peak(dragoman: &Dragoman) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", dragoman.process.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 /// Whether something comes true within the patience.

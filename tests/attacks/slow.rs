@@ -74,7 +74,7 @@ fn a_client_that_reads_no_answers_is_cut_off() {
     while stream.write_all(refused.as_bytes()).is_ok() {
         assert!(began.elapsed() < PATIENCE, "answers may pile up for ever");
     }
-    assert!(target.peak() < 40 * MIB, "{} bytes were resident", target.peak());
+    target.assert_grown_less_than(30 * MIB, "answers that nobody reads");
     target.assert_serves();
 }
 
@@ -91,7 +91,7 @@ fn a_scraper_that_does_not_read_the_page_holds_up_nobody() {
         assert_eq!(get(target.dragoman.own_metrics, "/metrics").unwrap().status, 200);
         target.assert_serves();
     }
-    assert!(target.peak() < 40 * MIB, "{} bytes were resident", target.peak());
+    target.assert_grown_less_than(30 * MIB, "pages that nobody reads");
 }
 
 /// Connections beyond the cap wait; those that say nothing make room in time.
@@ -115,7 +115,6 @@ fn silent_connections_fill_the_cap_and_make_room() {
 #[test]
 fn half_open_connections_cost_little() {
     let target = Target::start(Setup { protocols: "max_connections: 100", ..Setup::default() });
-    let idle = target.peak();
     let mut streams = Vec::new();
     for address in target.receivers() {
         for _ in 0..100 {
@@ -132,7 +131,7 @@ fn half_open_connections_cost_little() {
     assert!(wait(|| sockets(&target) >= 200), "{} connections were accepted", sockets(&target));
     // The health endpoint's and the receivers' listeners beside them.
     assert!(sockets(&target) < 215, "{} connections", sockets(&target));
-    let each = (target.peak() - idle) / 200;
+    let each = target.grown() / 200;
     assert!(each < 100 << 10, "{each} bytes a connection");
 }
 

@@ -235,6 +235,38 @@ fn no_text_of_telemetry_is_a_path() {
     assert!(!above.join("escaped").exists() && !above.parent().unwrap().join("escaped").exists());
 }
 
+/// The files of a queue on disk have their exporter's id in their names. A configuration may come from
+/// a template that others fill in.
+#[test]
+fn no_component_id_is_a_path() {
+    let exporter =
+        "otlp_http/../../escaped: { endpoint: \"http://127.0.0.1:1\", sending_queue: { storage: file_storage } }";
+    let mut target = Target::start(Setup {
+        exporter,
+        exporters: "otlp_http/../../escaped",
+        extension: Some(("file_storage", "directory: store/queues, create_directory: true")),
+        ..Setup::default()
+    });
+    target.assert_serves();
+    target.dragoman.process.signal("KILL");
+    target.dragoman.process.wait();
+    let mut names = Vec::new();
+    let mut folders = vec![target.folder.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            match entry.file_type().unwrap().is_dir() {
+                true => folders.push(entry.path()),
+                false => names.push(entry.path()),
+            }
+        }
+    }
+    let store = target.folder.path().join("store/queues");
+    let (inside, outside): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.starts_with(&store));
+    assert!(!inside.is_empty(), "nothing was stored");
+    assert_eq!(outside, [&target.folder.path().join("config.yaml")]);
+    assert!(!target.folder.path().parent().unwrap().join("escaped").exists());
+}
+
 /// No listener serves files; a path is one of the few that are known, byte for byte.
 #[test]
 fn no_path_of_a_request_leads_anywhere_else() {

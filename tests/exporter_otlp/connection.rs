@@ -77,10 +77,10 @@ async fn an_idle_connection_is_pinged_if_that_is_permitted() {
     rig.send(Signal::Traces, "spans", 1);
     assert_eq!(soon("the first batch", rig.event()).await, Event::Sent(Signal::Traces, 1));
     drop(backend.next().await);
-    // No request is under way: only a ping can be struck.
-    proxy.inject(Fault::CutCable(1));
-    soon("a ping", async {
-        while proxy.injected() == 0 {
+    // No request is under way; without a ping nobody would notice before the next one.
+    proxy.inject(Fault::Silent);
+    soon("an unanswered ping", async {
+        while proxy.left() == 0 {
             tokio::task::yield_now().await;
         }
     })

@@ -38,6 +38,10 @@ pub(crate) fn read_on_both_ways(pieces: &[&[u8]], limit: usize, compression: Opt
             assert!(compression.is_some() || theirs == Tonic::Refused, "{theirs:?}");
         }
         (Err(refusal), Tonic::TooLarge) => assert_eq!(refusal.reason, Reason::TooLarge),
+        // Both are true of it; tonic looks at the flag first.
+        (Err(refusal), Tonic::Refused) if refusal.reason == Reason::TooLarge => {
+            assert!(come[0] == 1 && compression.is_none(), "{refusal}");
+        }
         (Err(refusal), Tonic::Nothing | Tonic::Several | Tonic::Refused) => {
             assert_eq!(refusal.reason, Reason::Malformed, "{refusal}");
         }

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dragoman::bounded::budget::Claim;
+use dragoman::bounded::buffer::Buffer;
 use dragoman::net::Drained;
 use dragoman::otlp::Signal;
 use dragoman::otlp::answer::{Reason, Refusal};
@@ -78,10 +80,10 @@ impl Recorder {
 }
 
 impl Consumer for Recorder {
-    fn admit(&self, _: Signal) -> Result<(), Refusal> {
+    fn admit(&self, _: Signal, _: usize) -> Result<Claim, Refusal> {
         match &*self.mode.lock().unwrap() {
             Mode::RefuseEarly(refusal) => Err(refusal.clone()),
-            _ => Ok(()),
+            _ => Ok(Claim::default()),
         }
     }
 
@@ -113,10 +115,10 @@ impl Observer for Recorder {
 }
 
 /// Stands in for the JSON codec: any JSON object is the sample of its signal.
-fn json(signal: Signal, text: &[u8]) -> Result<Vec<u8>, String> {
+fn json(signal: Signal, text: &[u8], claim: Claim) -> Result<Buffer, Refusal> {
     match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(text) {
-        Ok(_) => Ok(sample(signal).into()),
-        Err(error) => Err(error.to_string()),
+        Ok(_) => Ok(Buffer::with_claim(sample(signal).into(), claim)),
+        Err(error) => Err(Refusal::new(Reason::Malformed, error.to_string())),
     }
 }
 

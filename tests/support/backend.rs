@@ -101,7 +101,8 @@ impl Backend {
     }
 
     pub(crate) async fn next(&mut self) -> Seen {
-        self.seen.recv().await.unwrap()
+        let seen = tokio::time::timeout(std::time::Duration::from_secs(60), self.seen.recv()).await;
+        seen.unwrap_or_else(|_| panic!("no request came to the backend")).unwrap()
     }
 }
 
@@ -129,7 +130,11 @@ async fn answer(request: Request<Incoming>, state: State) -> Result<Response<Bod
         return Ok(grpc.unary(call, request).await);
     }
     #[allow(clippy::disallowed_methods, reason = "limited")]
-    let body = Limited::new(body, 16 << 20).collect().await.unwrap().to_bytes();
+    let Ok(body) = Limited::new(body, 16 << 20).collect().await else {
+        // It broke off, so nobody waits for an answer.
+        return Ok(Response::builder().status(400).body(Body::empty()).unwrap());
+    };
+    let body = body.to_bytes();
     state.seen.send(seen(body)).await.unwrap();
     let full = |body: Bytes| Body::new(http_body_util::Full::new(body));
     match reply {

@@ -47,6 +47,9 @@ pub(crate) fn sample(signal: Signal) -> Bytes {
     .into()
 }
 
+/// Why there is no answer.
+pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 /// An answer, whole.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -63,12 +66,12 @@ impl Answer {
         value.map_or("", |value| value.to_str().unwrap())
     }
 
-    async fn read(response: hyper::Response<hyper::body::Incoming>) -> Answer {
+    async fn read(response: hyper::Response<hyper::body::Incoming>) -> Result<Answer, Failure> {
         let (head, body) = response.into_parts();
         #[allow(clippy::disallowed_methods, reason = "limited")]
-        let body = Limited::new(body, 1 << 20).collect().await.unwrap();
+        let body = Limited::new(body, 1 << 20).collect().await?;
         let trailers = body.trailers().cloned().unwrap_or_default();
-        Answer { status: head.status, headers: head.headers, body: body.to_bytes(), trailers }
+        Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes(), trailers })
     }
 }
 
@@ -80,28 +83,42 @@ pub(crate) enum Client {
 
 impl Client {
     pub(crate) async fn http1(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        Client::try_http1(address).await.unwrap()
+    }
+
+    /// As [`Client::http1`], to a server that may not be there.
+    pub(crate) async fn try_http1(address: SocketAddr) -> Result<Client, Failure> {
+        let stream = TcpStream::connect(address).await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         drop(tokio::spawn(connection));
-        Client::Http1(sender)
+        Ok(Client::Http1(sender))
     }
 
     pub(crate) async fn http2(address: SocketAddr) -> Client {
         Client::Http2(http2_sender(address).await)
     }
 
+    /// As [`Client::http2`], to a server that may not be there.
+    pub(crate) async fn try_http2(address: SocketAddr) -> Result<Client, Failure> {
+        Ok(Client::Http2(try_http2_sender(address).await?))
+    }
+
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Answer {
+        self.try_send(request).await.unwrap()
+    }
+
+    /// As [`Client::send`], to a server that may go away.
+    pub(crate) async fn try_send(&mut self, mut request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
         Answer::read(match self {
             Client::Http1(sender) => {
-                sender.ready().await.unwrap();
-                let mut request = request;
-                request.headers_mut().entry("host").or_insert("localhost".parse().unwrap());
-                sender.send_request(request).await.unwrap()
+                sender.ready().await?;
+                request.headers_mut().entry("host").or_insert("localhost".parse()?);
+                sender.send_request(request).await?
             }
             Client::Http2(sender) => {
                 let (mut head, body) = request.into_parts();
-                head.uri = format!("http://localhost{}", head.uri).parse().unwrap();
-                sender.send_request(Request::from_parts(head, body)).await.unwrap()
+                head.uri = format!("http://localhost{}", head.uri).parse()?;
+                sender.send_request(Request::from_parts(head, body)).await?
             }
         })
         .await
@@ -118,13 +135,18 @@ impl Client {
 
     /// One gRPC call with one message.
     pub(crate) async fn call(&mut self, signal: Signal, message: &[u8]) -> Answer {
+        self.send(Client::call_of(signal, message)).await
+    }
+
+    /// The request of a gRPC call with one message.
+    pub(crate) fn call_of(signal: Signal, message: &[u8]) -> Request<Full<Bytes>> {
         let mut frame = BytesMut::new();
         frame.put_u8(0);
         frame.put_u32(message.len().try_into().unwrap());
         frame.put_slice(message);
         let request =
             Request::post(signal.grpc_path()).header("content-type", "application/grpc").header("te", "trailers");
-        self.send(request.body(Full::new(frame.freeze())).unwrap()).await
+        request.body(Full::new(frame.freeze())).unwrap()
     }
 
     /// GETs a page.
@@ -137,10 +159,17 @@ pub(crate) async fn http2_sender<B>(address: SocketAddr) -> http2::SendRequest<B
 where
     B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    let stream = TcpStream::connect(address).await.unwrap();
-    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    try_http2_sender(address).await.unwrap()
+}
+
+async fn try_http2_sender<B>(address: SocketAddr) -> Result<http2::SendRequest<B>, Failure>
+where
+    B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    let stream = TcpStream::connect(address).await?;
+    let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     drop(tokio::spawn(async move { connection.await.is_ok() }));
-    sender
+    Ok(sender)
 }
 
 /// The fields of a `google.rpc.Status` body: code, message, and the delay of its RetryInfo.

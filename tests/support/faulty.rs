@@ -40,18 +40,13 @@ pub(crate) enum Fault {
     EndlessHead,
 }
 
-impl Fault {
-    fn is_fatal(self) -> bool {
-        !matches!(self, Fault::None | Fault::Slow(_) | Fault::Throttled(_))
-    }
-}
-
 /// A running proxy.
 pub(crate) struct Faulty {
     pub(crate) address: SocketAddr,
     fault: watch::Sender<Fault>,
     injected: Arc<AtomicU64>,
     connections: Arc<AtomicU64>,
+    left: Arc<AtomicU64>,
 }
 
 impl Faulty {
@@ -60,8 +55,8 @@ impl Faulty {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let fault = watch::Sender::new(Fault::None);
-        let (injected, connections) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
-        let shared = Connection { backend, fault: fault.subscribe(), injected: injected.clone() };
+        let [injected, connections, left] = [(); 3].map(|()| Arc::<AtomicU64>::default());
+        let shared = Connection { backend, fault: fault.subscribe(), injected: injected.clone(), left: left.clone() };
         let count = connections.clone();
         tokio::spawn(async move {
             loop {
@@ -70,7 +65,7 @@ impl Faulty {
                 tokio::spawn(shared.clone().serve(client));
             }
         });
-        Faulty { address, fault, injected, connections }
+        Faulty { address, fault, injected, connections, left }
     }
 
     /// From now on connections are broken so, those that are open included. Those that are broken stay so.
@@ -81,6 +76,11 @@ impl Faulty {
     /// How many connections a fault struck so far.
     pub(crate) fn injected(&self) -> u64 {
         self.injected.load(Ordering::Relaxed)
+    }
+
+    /// How many dead connections the client has left so far.
+    pub(crate) fn left(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// How many connections were accepted so far.
@@ -94,6 +94,7 @@ struct Connection {
     backend: SocketAddr,
     fault: watch::Receiver<Fault>,
     injected: Arc<AtomicU64>,
+    left: Arc<AtomicU64>,
 }
 
 /// How a connection ended.
@@ -122,9 +123,9 @@ impl Connection {
         // A fault strikes an open connection with its next byte, counted from here.
         loop {
             let fault = *self.fault.borrow_and_update();
-            if fault == Fault::Silent {
+            if let Fault::Silent | Fault::Refused = fault {
                 self.struck();
-                end = End::Silent;
+                end = if fault == Fault::Silent { End::Silent } else { End::Reset };
                 break;
             }
             (pipes.sent, pipes.answered) = (0, 0);
@@ -145,6 +146,7 @@ impl Connection {
             End::Silent => {
                 let mut sink = [0; 4096];
                 while pipes.from_client.read(&mut sink).await.is_ok_and(|read| read > 0) {}
+                self.left.fetch_add(1, Ordering::Relaxed);
             }
         }
     }

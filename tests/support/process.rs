@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -18,11 +18,18 @@ pub fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
+/// What a process printed so far.
+#[derive(Default)]
+struct Log {
+    text: Mutex<String>,
+    grew: Condvar,
+}
+
 /// A running process; killed when dropped.
 pub struct Running {
     name: String,
     child: Child,
-    log: Arc<Mutex<String>>,
+    log: Arc<Log>,
     readers: Vec<JoinHandle<()>>,
 }
 
@@ -35,16 +42,17 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::<Log>::default();
         let pipes: [Box<dyn Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
         let readers = pipes.into_iter().map(|pipe| {
             let log = Arc::clone(&log);
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                    let mut log = log.lock().unwrap();
-                    log.push_str(&line);
-                    log.push('\n');
+                    let mut text = log.text.lock().unwrap();
+                    text.push_str(&line);
+                    text.push('\n');
+                    log.grew.notify_all();
                 }
             })
         });
@@ -54,7 +62,7 @@ impl Running {
 
     /// What it printed so far.
     pub fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.text.lock().unwrap().clone()
     }
 
     /// The process id.
@@ -73,8 +81,21 @@ impl Running {
                 panic!("{} ended ({status}) before {what}:\n{}", self.name, self.log());
             }
             assert!(began.elapsed() < PATIENCE, "{}: no {what} after {PATIENCE:?}:\n{}", self.name, self.log());
-            std::thread::sleep(Duration::from_millis(20));
+            // Not everything that is waited for prints a line.
+            drop(self.log.grew.wait_timeout(self.log.text.lock().unwrap(), Duration::from_millis(20)).unwrap());
         }
+    }
+
+    /// Ends it by SIGKILL, in whatever it is doing. The log is complete then.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.readers.drain(..).for_each(|reader| reader.join().unwrap());
+    }
+
+    /// Whether it ended by itself.
+    pub fn ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Sends a signal, such as `TERM`.
@@ -94,6 +115,19 @@ impl Running {
             std::thread::sleep(Duration::from_millis(10));
         }
         panic!("{} did not end:\n{}", self.name, self.log());
+    }
+
+    /// Waits until it says that it is ready, or ends.
+    pub fn until_ready_or_ended(&mut self) {
+        let began = Instant::now();
+        while !self.log().lines().any(|line| line.ends_with(" ready")) {
+            if self.child.try_wait().unwrap().is_some() {
+                self.readers.drain(..).for_each(|reader| reader.join().unwrap());
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{}: neither ready nor ended:\n{}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Sends SIGTERM and waits; the exit code.
@@ -137,7 +171,12 @@ impl Dragoman {
     /// Runs the binary on a configuration whose listeners are all on port 0, and waits until it
     /// is ready.
     pub fn start(config: &Path) -> Dragoman {
-        Dragoman::run(Dragoman::command().arg("--config").arg(config))
+        Dragoman::start_with(config, &[])
+    }
+
+    /// As [`Dragoman::start`], with more arguments.
+    pub fn start_with(config: &Path, arguments: &[&str]) -> Dragoman {
+        Dragoman::run(Dragoman::command().arg("--config").arg(config).args(arguments))
     }
 
     /// As [`Dragoman::start`], with a working folder.
@@ -145,8 +184,18 @@ impl Dragoman {
         Dragoman::run(Dragoman::command().current_dir(folder).arg("--config").arg(config))
     }
 
-    fn run(command: &mut Command) -> Dragoman {
-        let mut process = Running::start("dragoman", command);
+    /// As [`Dragoman::start`], with a command of the test's own.
+    pub fn run(command: &mut Command) -> Dragoman {
+        Dragoman::ready(Running::start("dragoman", command))
+    }
+
+    /// Starts the binary and waits for nothing.
+    pub fn spawn(config: &Path) -> Running {
+        Running::start("dragoman", Dragoman::command().arg("--config").arg(config))
+    }
+
+    /// Waits until a started binary is ready.
+    pub fn ready(mut process: Running) -> Dragoman {
         let log =
             process.wait_for("ready", |log| log.lines().any(|line| line.ends_with(" ready")).then(|| log.to_owned()));
         let address = |what: &str| {

@@ -60,8 +60,13 @@ impl Backend {
     /// Listens for OTLP/gRPC on a free port of loopback.
     pub(super) async fn start() -> Result<Backend, String> {
         let minute = Duration::from_secs(60);
-        let connection =
-            Connection { header_timeout: minute, body_timeout: minute, idle_timeout: minute, max_connections: 16 };
+        let connection = Connection {
+            header_timeout: minute,
+            body_timeout: minute,
+            idle_timeout: minute,
+            max_connections: 16,
+            ..Connection::default()
+        };
         let grpc = Grpc {
             endpoint: "127.0.0.1:0".to_owned(),
             max_message_bytes: 4 << 20,
@@ -75,7 +80,7 @@ impl Backend {
         let intake = Intake {
             consumer: Arc::clone(&kept) as _,
             observer: Arc::new(Unobserved),
-            json: |_, _| Err("the demo's backend reads no JSON".to_owned()),
+            json: |_, _, _| Err(Refusal::new(Reason::UnsupportedEncoding, "the demo's backend reads no JSON")),
         };
         let server = tokio::spawn(bound.serve(intake, stop.clone(), Duration::from_secs(1)));
         Ok(Backend { address, kept, stop, server })

@@ -6,6 +6,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::text::{Fault, Result, Step, Text, fault};
 use super::{JsonError, Problem, number};
+use crate::bounded::budget::{Claim, Spent};
+use crate::bounded::buffer::Buffer;
 use crate::otlp::schema::{self, Field, Kind, Message, Rule};
 use crate::otlp::signal::Signal;
 use crate::otlp::wire::{DEPTH, WireType, put_bytes, put_key, put_varint, varint_len};
@@ -17,13 +19,31 @@ use crate::otlp::wire::{DEPTH, WireType, put_bytes, put_key, put_varint, varint_
 /// # Errors
 /// The first thing in the text that cannot be the request, and where it is.
 pub fn decode(signal: Signal, body: &[u8]) -> std::result::Result<Vec<u8>, JsonError> {
+    decode_into(signal, body, Claim::default()).map(Buffer::into_bytes)
+}
+
+/// The same, into a buffer with a claim on its memory.
+///
+/// # Errors
+/// As [`decode`]; [`Problem::NoMemory`] where there is nothing left to claim.
+pub fn decode_into(signal: Signal, body: &[u8], claim: Claim) -> std::result::Result<Buffer, JsonError> {
     let text = match std::str::from_utf8(body) {
         Ok(text) => text,
         Err(error) => return Err(locate(body, *fault(error.valid_up_to(), Problem::NotUtf8))),
     };
-    let mut decoder = Decoder { text: Text::new(text), out: Vec::with_capacity(body.len() / 2) };
+    let mut room = Room { claim, bytes: body.len() };
+    // Half of the text is enough for nearly every request, all of it for every one without arrays of
+    // numbers; both are there while the content moves from the one to the other.
+    let half = body.len() / 2;
+    if let Err(spent) = room.claim.grow_to(body.len().saturating_add(half)) {
+        return Err(locate(body, *fault(0, Problem::NoMemory(spent))));
+    }
+    let mut decoder = Decoder { text: Text::new(text), out: Vec::with_capacity(half), room };
     match decoder.message(schema::request(signal), Some(DEPTH)).and_then(|()| decoder.text.end()) {
-        Ok(()) => Ok(decoder.out),
+        Ok(()) => {
+            decoder.room.claim.shrink_to(decoder.out.capacity());
+            Ok(Buffer::with_claim(decoder.out, decoder.room.claim))
+        }
         Err(fault) => Err(locate(body, *fault)),
     }
 }
@@ -71,6 +91,27 @@ fn shortened(path: String) -> String {
 struct Decoder<'a> {
     text: Text<'a>,
     out: Vec<u8>,
+    room: Room,
+}
+
+/// What the output may take: claimed before an array of numbers makes it longer than the text.
+struct Room {
+    claim: Claim,
+    bytes: usize,
+}
+
+/// More than one number and its key take.
+const NUMBER: usize = 32;
+
+impl Room {
+    fn for_a_number_behind(&mut self, length: usize) -> std::result::Result<(), Spent> {
+        if length + NUMBER > self.bytes {
+            // The output is given twice its capacity, and is there twice while it moves.
+            self.claim.grow_to(self.bytes.saturating_mul(3))?;
+            self.bytes = self.bytes.saturating_mul(2).max(NUMBER);
+        }
+        Ok(())
+    }
 }
 
 /// What was met of a message so far.
@@ -153,6 +194,9 @@ impl Decoder<'_> {
         let start = packed.then(|| self.open(field.number));
         let mut index = 0;
         loop {
+            if let Err(spent) = self.room.for_a_number_behind(self.out.len()) {
+                return Err(fault(self.text.position(), Problem::NoMemory(spent)));
+            }
             let element = match field.kind {
                 Kind::Message(_) if self.text.eat_word("null") => {
                     put_bytes(&mut self.out, field.number, &[]);

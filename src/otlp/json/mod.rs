@@ -30,10 +30,11 @@ use std::fmt;
 
 use thiserror::Error;
 
-pub use decode::decode;
+pub use decode::{decode, decode_into};
 pub use encode::encode;
 
 use super::wire::DEPTH;
+use crate::bounded::budget::Spent;
 
 /// Why a text is not the OTLP/JSON of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,9 @@ pub enum Problem {
     /// Messages nested deeper than protobuf's readers go.
     #[error("messages are nested more than {DEPTH} deep")]
     TooDeep,
+    /// There is no memory left for its wire form.
+    #[error("{0}")]
+    NoMemory(Spent),
 }
 
 impl fmt::Display for JsonError {

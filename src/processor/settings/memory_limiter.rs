@@ -1,27 +1,52 @@
 //! Reads `processors.memory_limiter`: the Collector's keys. A share of the memory is a share of
 //! what the container may use, or of the machine's if there is no such limit.
 
-use std::fs::File;
-use std::io::Read;
 use std::time::Duration;
 
 use super::MemoryLimiter;
+use crate::bounded::available::available;
 use crate::config::Section;
+
+/// Of the memory there is, if nothing is said. The other half is for what is not counted: the
+/// allocator's spare room, the buffers of sockets, the connectors' and processors' own memories.
+const DEFAULT_LIMIT_PERCENTAGE: u64 = 50;
 
 /// Of the limit, if nothing is said.
 const DEFAULT_SPIKE_PERCENTAGE: u64 = 20;
 
+/// The limit where nothing is said and the system does not tell how much memory there is.
+const UNKNOWN: u64 = 256 << 20;
+
+/// About what the program takes when it has been busy and is idle.
+const OWN: u64 = 24 << 20;
+
 /// More MiB than any machine has; keeps the arithmetic far from its end.
 const MAX_MIB: u64 = 1 << 32;
+
+impl MemoryLimiter {
+    /// What limits requests where no `memory_limiter` says otherwise.
+    pub fn of_this_machine() -> MemoryLimiter {
+        let limit_bytes = default_limit(available());
+        let spike_bytes = percent(DEFAULT_SPIKE_PERCENTAGE, limit_bytes);
+        MemoryLimiter { check_interval: Duration::from_secs(1), limit_bytes, spike_bytes }
+    }
+
+    /// What requests may hold together: the limit less the spike.
+    pub fn budget_bytes(&self) -> usize {
+        usize::try_from(self.limit_bytes.saturating_sub(self.spike_bytes)).unwrap_or(usize::MAX)
+    }
+}
 
 /// Reads the section.
 pub fn read(section: &mut Section<'_>) -> MemoryLimiter {
     let check_interval = section.interval("check_interval").unwrap_or(Duration::from_secs(1));
-    let limit = section.mebibytes("limit_mib", 1..=MAX_MIB);
+    let in_mib = section.field("limit_mib").filter(|field| !field.is_null());
+    let limit = in_mib.as_ref().and_then(|field| field.whole("MiB", 1..=MAX_MIB)).map(|mib| mib << 20);
     let limit_percentage = section.whole("limit_percentage", "percent", 1..=100);
     let spike = section.field("spike_limit_mib").filter(|field| !field.is_null());
     let spike_bytes = spike.as_ref().and_then(|field| field.whole("MiB", 1..=MAX_MIB)).map(|mib| mib << 20);
-    let spike_percentage = section.whole("spike_limit_percentage", "percent", 1..=100);
+    let spike_share = section.field("spike_limit_percentage").filter(|field| !field.is_null());
+    let spike_percentage = spike_share.as_ref().and_then(|field| field.whole("percent", 1..=100));
     section.without_effect(&[
         ("min_gc_interval_when_soft_limited", "there is no garbage collector"),
         ("min_gc_interval_when_hard_limited", "there is no garbage collector"),
@@ -29,51 +54,35 @@ pub fn read(section: &mut Section<'_>) -> MemoryLimiter {
         ("max_gc_interval_when_hard_limited", "there is no garbage collector"),
     ]);
 
-    let total = limit_percentage.and_then(|_| total_memory());
+    let total = available();
     if limit_percentage.is_some() && limit.is_none() && total.is_none() {
         section.refuse("limit_percentage: the memory of this machine is not known", "limit_mib");
     }
-    let percent = |share: u64, of: u64| of / 100 * share;
     let from_percentage = limit_percentage.zip(total).map(|(share, of)| percent(share, of));
-    if limit.is_none() && limit_percentage.is_none() && !section.has_any(&["limit_mib", "limit_percentage"]) {
-        section.refuse("has no limit", "limit_mib, such as limit_mib: 256, or limit_percentage");
-    }
-    let limit_bytes = limit.or(from_percentage).unwrap_or(u64::MAX);
+    let limit_bytes = limit.or(from_percentage).unwrap_or_else(|| default_limit(total));
     let spike_bytes = spike_bytes
         .or(spike_percentage.zip(total).map(|(share, of)| percent(share, of)))
         .unwrap_or_else(|| percent(DEFAULT_SPIKE_PERCENTAGE, limit_bytes));
-    if let Some(field) = spike
+    if let Some(field) = spike.or(spike_share)
         && spike_bytes >= limit_bytes
     {
-        field.refuse("is not below the limit: every request would be refused", "less than limit_mib");
+        field.refuse("is not below the limit: every request would be refused", "less than the limit");
+    }
+    if let Some(field) = in_mib.filter(|_| limit_bytes < OWN) {
+        field.warn(format!(
+            "is about what the program takes without any request; requests may hold {} MiB at once then",
+            spike_bytes >> 20
+        ));
     }
     MemoryLimiter { check_interval, limit_bytes, spike_bytes: spike_bytes.min(limit_bytes) }
 }
 
-/// The memory that this process may use, in bytes.
-fn total_memory() -> Option<u64> {
-    let machine = small_file("/proc/meminfo").and_then(|text| machine_memory(&text));
-    let container = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .into_iter()
-        .filter_map(small_file)
-        .find_map(|text| text.trim().parse().ok());
-    // A container without a limit says `max`, or a number beyond the machine's memory.
-    match (machine, container) {
-        (Some(machine), Some(container)) => Some(machine.min(container)),
-        (machine, container) => machine.or(container),
-    }
+fn default_limit(total: Option<u64>) -> u64 {
+    total.map_or(UNKNOWN, |total| percent(DEFAULT_LIMIT_PERCENTAGE, total))
 }
 
-fn small_file(path: &str) -> Option<String> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(64 << 10).read_to_string(&mut text).ok()?;
-    Some(text)
-}
-
-/// `MemTotal:  16318480 kB`
-fn machine_memory(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+fn percent(share: u64, of: u64) -> u64 {
+    of / 100 * share
 }
 
 #[cfg(test)]
@@ -81,8 +90,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machines_memory_is_in_kibibytes() {
-        assert_eq!(machine_memory("MemTotal:       16318480 kB\nMemFree: 1 kB\n"), Some(16_318_480 * 1024));
-        assert_eq!(machine_memory("nothing"), None);
+    fn without_a_word_requests_may_hold_two_fifths_of_the_memory() {
+        assert_eq!(default_limit(Some(1000 << 20)), 500 << 20);
+        assert_eq!(default_limit(None), 256 << 20);
+        let limiter = MemoryLimiter::of_this_machine();
+        let share = limiter.budget_bytes() as f64 / available().unwrap() as f64;
+        assert!((0.399..0.401).contains(&share), "{share}");
     }
 }

@@ -1,0 +1,46 @@
+//! The process that is measured, and what its `/proc` entries say of it.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::Failure;
+
+/// A running sidecar; killed when dropped.
+pub(crate) struct Sidecar {
+    child: Child,
+}
+
+impl Sidecar {
+    /// Starts it on a configuration.
+    pub(crate) fn start(config: &Path) -> Result<Sidecar, Failure> {
+        let child = Command::new(env!("CARGO_BIN_EXE_dragoman"))
+            .arg("--config")
+            .arg(config)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        Ok(Sidecar { child })
+    }
+
+    /// A line of its status, in KiB: `VmRSS:`, `VmHWM:`.
+    pub(crate) fn resident(&self, what: &str) -> Result<f64, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(what)).ok_or("no such line")?;
+        Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    }
+
+    /// User and system time. The kernel counts in hundredths of a second.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+        Ok(ticks / 100.0)
+    }
+}
+
+impl Drop for Sidecar {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
