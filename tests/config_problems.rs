@@ -361,7 +361,7 @@ fn the_memory_limiter() {
     assert_eq!(
         problems_of(&with("limit_percentage: 10, spike_limit_percentage: 10", "memory_limiter, genai")),
         [
-            "11:69: processors.memory_limiter.spike_limit_percentage: 10 is not below the limit: every request would be refused; expected less than the limit"
+            "11:67: processors.memory_limiter.spike_limit_percentage: 10 is not below the limit: every request would be refused; expected less than the limit"
         ]
     );
     assert_eq!(
