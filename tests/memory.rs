@@ -245,7 +245,8 @@ fn ten_times_what_a_stuck_backend_takes() {
             claimed / 1048576.0
         );
         assert!(refused > taken.len() && taken.len() * bytes > BUDGET / 4, "{} taken, {refused} refused", taken.len());
-        assert!(peak - idle < 1.1 * BUDGET as f64 / 1048576.0, "{idle} MiB idle, {peak} MiB at most");
+        // In a release build, which is smaller when idle, that leaves all of it below the limit.
+        assert!(peak - idle < LIMIT_MIB as f64, "{idle} MiB idle, {peak} MiB at most");
 
         // The backend is back: all that was acknowledged arrives, and there is room again.
         let mut backend = runtime.block_on(async { Backend::on(stuck, None, []) });

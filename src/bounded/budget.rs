@@ -104,6 +104,13 @@ impl Budget {
         Claim { budget: self.clone(), bytes, beside: 0 }
     }
 
+    /// Counts a buffer on its way out until the last who shares it has dropped it; see
+    /// [`Budget::overdraw`].
+    pub fn count(&self, buffer: Bytes) -> Bytes {
+        let claim = self.overdraw(buffer.len().max(LEAST_CHARGE));
+        Bytes::from_owner(Held { buffer, _claim: claim })
+    }
+
     fn take(&self, held: usize, bytes: usize) -> Result<(), Spent> {
         let left = |taken: usize| taken.checked_add(bytes).filter(|sum| *sum <= self.limit);
         // It counts and publishes nothing, so no ordering is needed.
@@ -337,6 +344,9 @@ mod tests {
         assert_eq!((budget.taken(), out.bytes()), (150, 150));
         assert!(budget.claim(0).is_err());
         drop(out);
+        let counted = budget.count(Bytes::from_static(&[7; 1000]));
+        assert_eq!((budget.taken(), &counted[..]), (1000, &[7; 1000][..]));
+        drop(counted);
         assert_eq!(budget.taken(), 0);
     }
 

@@ -57,7 +57,10 @@ fn compress_now(body: &[u8], compression: Compression) -> io::Result<Bytes> {
             let out = Vec::with_capacity(body.len() / 3);
             let mut encoder = flate2::write::GzEncoder::new(out, flate2::Compression::new(LEVEL.into()));
             encoder.write_all(body)?;
-            encoder.finish().map(Bytes::from)
+            let mut out = encoder.finish()?;
+            // It may be sent again and again for minutes.
+            out.shrink_to_fit();
+            Ok(Bytes::from(out))
         }
         Compression::Zstd => zstd::bulk::compress(body, LEVEL.into()).map(Bytes::from),
     }

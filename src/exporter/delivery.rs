@@ -15,8 +15,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::client::Taken;
 use super::compress::{Message, compress};
@@ -27,6 +28,8 @@ use super::queue::{Backlog, Durable, Entry, Memory, NoRoom};
 use super::retry::{Backoff, Failure};
 use super::settings::{self, Compression, Queue, Retry};
 use super::text;
+use crate::bounded::budget::Budget;
+use crate::defect;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::split::{Limits, Split};
@@ -66,6 +69,10 @@ pub(crate) struct Settings {
     pub(crate) batch: Option<settings::Batch>,
     /// Bytes of one request at most.
     pub(crate) max_request_size: usize,
+    /// Where what is made of a request counts.
+    pub(crate) memory: Budget,
+    /// Cancelled when a consumer ends by a defect: what is queued then waits for nobody.
+    pub(crate) died: CancellationToken,
 }
 
 /// The queue of one signal and those who empty it.
@@ -150,7 +157,13 @@ impl Lane {
         });
         let tracker = TaskTracker::new();
         for _ in 0..consumers {
-            tracker.spawn(consume(shared.clone()));
+            let shared = shared.clone();
+            tracker.spawn(async move {
+                if let Err(defect) = defect::caught(consume(&shared)).await {
+                    error!("exporter {}: a consumer ended by a defect of dragoman: {defect}", shared.settings.name);
+                    shared.settings.died.cancel();
+                }
+            });
         }
         tracker.close();
         Lane { shared, consumers: tracker }
@@ -298,7 +311,7 @@ impl Drop for Room<'_> {
     }
 }
 
-async fn consume(shared: Arc<Shared>) {
+async fn consume(shared: &Shared) {
     while let Some(mut group) = shared.gatherer.next(&*shared.backlog, shared.stopping.subscribe()).await {
         shared.deliver(&mut group).await;
         group.into_slots().into_iter().for_each(|slot| shared.backlog.settle(slot));
@@ -321,7 +334,10 @@ impl Shared {
 
     /// Sends a group, in as many requests as it takes, and accounts for every item.
     async fn deliver(&self, group: &mut Group) {
+        let is_merged = group.is_merged();
         let body = group.body();
+        // Those that it is made of have their claims, and are gone now.
+        let body = if is_merged { self.settings.memory.count(body) } else { body };
         if group.is_within(self.limits) {
             self.observer.request(self.signal, group.items(), group.cause);
             let fate = self.fate(&body).await;
@@ -339,7 +355,7 @@ impl Shared {
                 }
             };
             self.observer.request(self.signal, part.items, Cause::Cut);
-            match self.fate(&part.body).await {
+            match self.fate(&self.settings.memory.count(part.body)).await {
                 fate @ Fate::Lost(Loss::Shutdown, _) => return self.end(group, fate),
                 fate => self.account(group.take(part.items), fate),
             }
@@ -370,7 +386,10 @@ impl Shared {
             // First, so that what is left at the deadline is not attempted.
             biased;
             () = self.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
-            fate = self.attempts(body) => fate,
+            // A defect that one request brings out must not end the export of all others.
+            fate = defect::caught(self.attempts(body)) => {
+                fate.unwrap_or_else(|defect| Fate::Lost(Loss::Defect, defect))
+            }
         }
     }
 
@@ -408,7 +427,11 @@ impl Shared {
     }
 
     async fn compressed(&self, body: &Bytes) -> Message {
-        compress(body.clone(), self.settings.compression).await
+        let mut message = compress(body.clone(), self.settings.compression).await;
+        if message.compression != Compression::None {
+            message.body = self.settings.memory.count(message.body);
+        }
+        message
     }
 
     async fn attempt(&self, message: &Message) -> Result<Taken, Failure> {

@@ -53,6 +53,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
+    /// With a budget larger than any attack's announcements: what is measured is what is really held,
+    /// and no bound may depend on the machine's memory. The budget has its own tests.
     pub(crate) fn start(setup: Setup<'_>) -> Target {
         let Setup { protocols, exporter, extension, exporters, verbosity, log_level, max_series } = setup;
         let (more, keys) = extension.map_or(("", String::new()), |(id, keys)| (id, format!("{id}: {{ {keys} }}")));
@@ -60,6 +62,7 @@ impl Target {
             "receivers:
   otlp: {{ protocols: {{ grpc: {{ endpoint: \"127.0.0.1:0\", {protocols} }}, http: {{ endpoint: \"127.0.0.1:0\", {protocols} }} }} }}
 processors:
+  memory_limiter: {{ limit_mib: 1000000 }}
   genai: {{}}
   drop/sqlite: {{ preset: sqlite }}
 connectors:
@@ -75,9 +78,9 @@ service:
   extensions: [health_check, {more}]
   telemetry: {{ logs: {{ level: {log_level} }}, metrics: {{ address: \"127.0.0.1:0\" }} }}
   pipelines:
-    traces: {{ receivers: [otlp], processors: [genai, drop/sqlite], exporters: [{exporters}, genai_metrics] }}
-    metrics: {{ receivers: [otlp, genai_metrics], processors: [genai], exporters: [{exporters}, prometheus] }}
-    logs: {{ receivers: [otlp], processors: [genai], exporters: [{exporters}] }}
+    traces: {{ receivers: [otlp], processors: [memory_limiter, genai, drop/sqlite], exporters: [{exporters}, genai_metrics] }}
+    metrics: {{ receivers: [otlp, genai_metrics], processors: [memory_limiter, genai], exporters: [{exporters}, prometheus] }}
+    logs: {{ receivers: [otlp], processors: [memory_limiter, genai], exporters: [{exporters}] }}
 "
         );
         let folder = tempfile::tempdir().unwrap();

@@ -84,7 +84,7 @@ impl Rig {
 
     async fn event(&mut self) -> Event {
         let event = tokio::time::timeout(Duration::from_secs(60), self.events.recv()).await;
-        event.expect("no word of a batch").unwrap()
+        event.unwrap_or_else(|_| panic!("no word of a batch")).unwrap()
     }
 }
 

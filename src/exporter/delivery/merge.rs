@@ -146,6 +146,11 @@ impl Group {
         self.bytes <= limits.bytes && self.items <= limits.items
     }
 
+    /// Whether one request is to be made of several.
+    pub(super) fn is_merged(&self) -> bool {
+        self.bodies.len() > 1
+    }
+
     /// One request of all.
     pub(super) fn body(&mut self) -> Bytes {
         match self.bodies.len() {
