@@ -1,10 +1,11 @@
 //! Dragoman: a sidecar that translates LLM telemetry into the current OpenTelemetry GenAI semantic
 //! conventions.
 //!
-//! The floors, from the ground up; imports go down only: [`otlp`], [`config`], [`net`] and [`storage`], then
+//! The floors, from the ground up; imports go down only: [`otlp`], [`config`], [`net`], [`auth`] and [`storage`], then
 //! [`genai`] and [`metrics`], then [`pipeline`] and [`processor`], then [`receiver`], [`exporter`] and
 //! [`extension`], then [`service`].
 
+pub mod auth;
 pub mod bounded;
 pub mod cli;
 pub mod config;

@@ -47,6 +47,15 @@ proptest! {
     }
 
     #[test]
+    fn a_segment_is_read_by_its_checksums(data in vec(any::<u8>(), 0..600), made in vec((0..8u8, vec(any::<u8>(), 0..30)), 0..20)) {
+        target::segments(&data);
+        let made: Vec<u8> = made.iter().flat_map(|(kind, payload)| [&[*kind, payload.len() as u8], &payload[..]].concat()).collect();
+        for kind in [1, 0x0f] {
+            target::segments(&[&[kind, 0], &made[..]].concat());
+        }
+    }
+
+    #[test]
     fn an_untouched_request_goes_on_as_it_came(seed in decisions()) {
         let body = Bytes::from(wire(Signal::Traces, &mut Entropy::new(&seed), Wildness::Any));
         if let Ok(outcome) = edit(&body, &mut ReadEverything) {
@@ -197,7 +206,7 @@ fn the_generated_requests_are_worth_the_name() {
 #[test]
 fn the_corpus_of_the_fuzz_targets_holds() {
     type Target = fn(&[u8]);
-    let targets: [(&str, Target); 9] = [
+    let targets: [(&str, Target); 10] = [
         ("engine", target::engine),
         ("edits_logs", target::edits_logs),
         ("edits_metrics", target::edits_metrics),
@@ -206,6 +215,7 @@ fn the_corpus_of_the_fuzz_targets_holds() {
         ("yaml", target::yaml),
         ("decompress", target::decompress),
         ("grpc_frames", target::grpc_frames),
+        ("segments", target::segments),
         ("split", target::split),
     ];
     for (name, target) in targets {

@@ -1,5 +1,7 @@
 //! Requests that are cut into parts: what a part holds, what is repeated in it, and where it ends.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests stand outside of test functions")]
+
 mod oracle;
 
 use bytes::Bytes;

@@ -203,7 +203,7 @@ fn configuration(
          exporters:\n  prometheus: {{ endpoint: \"{prometheus}\" }}\n  \
          otlp_grpc: {{ endpoint: \"{sink}\", tls: {{ insecure: true }}{storage} }}\n\
          extensions:\n  health_check: {{ endpoint: \"{health}\" }}\n{extension}\
-         service:\n  extensions: [health_check{named}]\n  telemetry: {{ metrics: {{ address: \"{own}\" }} }}\n  pipelines:\n    \
+         service:\n  extensions: [health_check{named}]\n  telemetry: {{ logs: {{ level: warn }}, metrics: {{ address: \"{own}\" }} }}\n  pipelines:\n    \
          traces: {{ receivers: [otlp], processors: [memory_limiter, genai, drop/sqlite], exporters: [otlp_grpc, genai_metrics] }}\n    \
          metrics: {{ receivers: [genai_metrics], exporters: [prometheus] }}\n"
     )

@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{EXIT_CONFIGURATION, EXIT_LOST, load, log};
 use crate::service::plan::Plan;
-use crate::service::start::{Running, StartError, start};
+use crate::service::start::{Address, Running, StartError, start};
 use crate::service::stop::Stopped;
 
 /// Requests in flight get this long to finish.
@@ -91,15 +91,20 @@ fn announce(running: &Running) {
     for address in running.addresses() {
         tracing::info!("{} on {} ({})", address.what, address.address, address.id);
     }
-    for address in running.addresses().iter().filter(|address| !address.address.ip().is_loopback()) {
+    for address in running.addresses().iter().filter(|address| is_open(address)) {
         tracing::warn!(
             "{} ({}) can be reached from the network, and nothing asks who sends; bind it to 127.0.0.1 or to the pod's \
-             address, or keep others out by other means",
+             address, ask for credentials (auth) or certificates (tls.client_ca_file), or keep others out by other means",
             address.address,
             address.id
         );
     }
     tracing::info!("ready");
+}
+
+/// Whether anybody on the network is let in.
+fn is_open(address: &Address) -> bool {
+    !address.address.ip().is_loopback() && !address.is_guarded
 }
 
 async fn asked_to_end(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {

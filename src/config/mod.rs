@@ -8,16 +8,19 @@
 
 mod document;
 mod env;
+mod expression;
 mod merge;
 mod nearest;
 mod problem;
 mod scalar;
+mod secret;
 mod section;
 mod source;
 
 pub use env::Environment;
 pub use nearest::nearest;
 pub use problem::{Place, Problem, Problems, Warning};
+pub use secret::Secret;
 pub use section::{Field, Section};
 pub use source::Source;
 

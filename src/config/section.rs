@@ -21,18 +21,17 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use super::document::{At, Entry, Kind, Node, Scalar, Value};
+use super::expression::{mistake, whole_value};
 use super::nearest::nearest;
 use super::problem::{Finding, Report};
 use super::scalar;
+use super::secret::Secret;
 
 /// Texts longer than this are shortened in messages.
 const MAX_SHOWN: usize = 60;
-
-/// The most memory of one compiled expression.
-const MAX_REGEX: usize = 1 << 20;
 
 /// A mapping that is being read.
 #[derive(Debug)]
@@ -47,11 +46,13 @@ pub struct Section<'c> {
     refused: Vec<&'static str>,
     /// Its keys are the user's own words.
     is_open: bool,
+    /// No message shows a value in it.
+    hidden: bool,
 }
 
 impl<'c> Section<'c> {
     pub(super) fn root(report: &'c Report, node: &'c Node) -> Section<'c> {
-        let field = Field { report, path: String::new(), key_at: node.at, node };
+        let field = Field { report, path: String::new(), key_at: node.at, node, hidden: false };
         field.section().unwrap_or_else(|| field.with_entries(&[]))
     }
 
@@ -71,7 +72,8 @@ impl<'c> Section<'c> {
     }
 
     fn entry(&self, entry: &'c Entry) -> Field<'c> {
-        Field { report: self.report, path: self.path_of(&entry.key), key_at: entry.key_at, node: &entry.node }
+        let (report, hidden) = (self.report, self.hidden);
+        Field { report, path: self.path_of(&entry.key), key_at: entry.key_at, node: &entry.node, hidden }
     }
 
     fn path_of(&self, key: &str) -> String {
@@ -110,6 +112,11 @@ impl<'c> Section<'c> {
     /// Text, whatever YAML takes it for.
     pub fn text(&mut self, key: &'static str) -> Option<String> {
         self.value(key)?.text()
+    }
+
+    /// Text that no message shows.
+    pub fn secret(&mut self, key: &'static str) -> Option<Secret> {
+        self.value(key)?.hidden().text().map(Secret::from)
     }
 
     /// `true` or `false`.
@@ -237,9 +244,16 @@ pub struct Field<'c> {
     path: String,
     key_at: At,
     node: &'c Node,
+    hidden: bool,
 }
 
 impl<'c> Field<'c> {
+    /// The same field, of which no message shows a value, nor of anything in it: where secrets stand
+    /// when all is right, one may stand in a wrong place.
+    pub fn hidden(&self) -> Field<'c> {
+        Field { hidden: true, ..self.clone() }
+    }
+
     /// Whether nothing stands there.
     pub fn is_null(&self) -> bool {
         self.node.is_null()
@@ -289,7 +303,8 @@ impl<'c> Field<'c> {
         match &self.node.value {
             Value::Map(entries) => Some(self.with_entries(entries)),
             Value::Scalar(Scalar { kind: Kind::Null, .. }) => Some(self.with_entries(&[])),
-            _ => self.wrong("a mapping of keys"),
+            // One that stands in the place of a mapping may have slipped there from a secret's place.
+            _ => self.hidden().wrong("a mapping of keys"),
         }
     }
 
@@ -302,6 +317,7 @@ impl<'c> Field<'c> {
             known: Vec::new(),
             refused: Vec::new(),
             is_open: false,
+            hidden: self.hidden,
         }
     }
 
@@ -313,6 +329,7 @@ impl<'c> Field<'c> {
             path: format!("{}[{index}]", self.path),
             key_at: node.at,
             node,
+            hidden: self.hidden,
         };
         Some(items.iter().enumerate().map(item).collect())
     }
@@ -402,6 +419,9 @@ impl<'c> Field<'c> {
     /// `host:port` of a server; a port is needed and 0 is none.
     pub fn server(&self, expected: &str) -> Option<String> {
         let Some(text) = self.words() else { return self.wrong(expected) };
+        if text.contains('?') {
+            return self.hidden().refuse_with("is not host:port", expected);
+        }
         match scalar::host_port(text) {
             Ok(("", _)) => self.refuse_with("has no host", expected),
             Ok((_, 0)) => self.refuse_with("has port 0, where nobody can be reached", expected),
@@ -437,7 +457,7 @@ impl<'c> Field<'c> {
         let Some(text) = self.words() else { return self.wrong(expected) };
         match whole_value(text) {
             Ok(regex) => Some(regex),
-            Err(error) => self.refuse_with(format!("is not a regular expression: {}", regex_mistake(&error)), expected),
+            Err(error) => self.refuse_with(format!("is not a regular expression: {}", mistake(&error)), expected),
         }
     }
 
@@ -466,11 +486,15 @@ impl<'c> Field<'c> {
     fn shown(&self) -> String {
         match &self.node.value {
             _ if self.node.secret => "a value from the environment".to_owned(),
+            Value::Scalar(scalar) if self.hidden && scalar.kind != Kind::Null => "a value".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a mapping".to_owned(),
             Value::Scalar(scalar) if scalar.kind == Kind::Null => "nothing".to_owned(),
-            // What looks like credentials in a URL.
+            // What looks like credentials in a URL, or can hold them.
             Value::Scalar(scalar) if scalar.text.contains('@') => "the value".to_owned(),
+            Value::Scalar(Scalar { text, .. }) if text.contains("//") && text.contains('?') => {
+                format!("{:?}", shortened(text.split('?').next().unwrap_or_default()) + "?...")
+            }
             Value::Scalar(scalar) => match scalar.kind {
                 Kind::Text => format!("{:?}", shortened(&scalar.text)),
                 _ => shortened(&scalar.text),
@@ -560,36 +584,5 @@ fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
-    }
-}
-
-fn whole_value(text: &str) -> Result<Regex, regex::Error> {
-    let compile = |text: &str| RegexBuilder::new(text).size_limit(MAX_REGEX).build();
-    // First alone: a ) that closes the group around it must not pass, and places must be right.
-    compile(text)?;
-    // After (?x) a comment would run over the closing parenthesis; a line end stops it.
-    compile(&format!("^(?:{text})$")).or_else(|_| compile(&format!("^(?:{text}\n)$")))
-}
-
-/// The regex crate draws its message over several lines:
-///
-/// ```text
-/// regex parse error:
-///     a(b
-///      ^
-/// error: unclosed group
-/// ```
-fn regex_mistake(error: &regex::Error) -> String {
-    let drawn = error.to_string();
-    let Some(said) = drawn.lines().find_map(|line| line.strip_prefix("error: ")) else {
-        return match error {
-            regex::Error::CompiledTooBig(limit) => format!("needs more than {limit} bytes"),
-            _ => "it cannot be compiled".to_owned(),
-        };
-    };
-    // An expression over several lines is drawn with line numbers instead of an indent of four.
-    match drawn.lines().find(|line| line.trim_start().starts_with('^')).and_then(|line| line.find('^')) {
-        Some(column) if drawn.lines().count() == 4 => format!("{said}, at character {}", column.saturating_sub(3)),
-        _ => said.to_owned(),
     }
 }

@@ -24,6 +24,8 @@ use super::retry::Failure;
 use super::settings::{Keepalive, Transport};
 use super::text::{chain, escaped};
 use super::tls::Connector;
+use crate::auth::Credentials;
+use crate::config::Secret;
 use crate::otlp::response::ExportResponse;
 
 /// How much of an answer is read, and more is a failure for good (OTLP 1.11, "Response size").
@@ -65,6 +67,7 @@ pub enum HeaderError {
 pub(crate) struct Client {
     hyper: Hyper<Connector, Payload>,
     headers: HeaderMap,
+    credentials: Option<Arc<Credentials>>,
     transport: Transport,
     proxies: Arc<Proxies>,
 }
@@ -112,7 +115,8 @@ impl Client {
     pub(crate) fn new(
         transport: Transport,
         connector: Connector,
-        headers: &[(String, String)],
+        headers: &[(String, Secret)],
+        credentials: Option<Arc<Credentials>>,
         keepalive: Option<Keepalive>,
         proxies: Arc<Proxies>,
     ) -> Result<Self, HeaderError> {
@@ -124,7 +128,7 @@ impl Client {
                 .http2_keep_alive_timeout(keepalive.timeout)
                 .http2_keep_alive_while_idle(keepalive.permit_without_stream);
         }
-        Ok(Client { hyper: hyper.build(connector), headers: header_map(headers)?, transport, proxies })
+        Ok(Client { hyper: hyper.build(connector), headers: header_map(headers)?, credentials, transport, proxies })
     }
 
     /// Posts `payload`. `headers` are the transport's own; they win over the configured ones.
@@ -142,6 +146,10 @@ impl Client {
             Peer::Own => self.headers.clone(),
             Peer::Other => HeaderMap::from_iter([(USER_AGENT, AGENT)]),
         };
+        if let (Peer::Own, Some(credentials)) = (peer, &self.credentials) {
+            let (name, value) = credentials.header();
+            request.headers_mut().insert(name, value);
+        }
         // Unlike `extend`, this replaces all values of a name.
         for (name, value) in headers {
             request.headers_mut().insert(name, value.clone());
@@ -163,12 +171,12 @@ impl Client {
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("dragoman/", env!("CARGO_PKG_VERSION")));
 
-fn header_map(configured: &[(String, String)]) -> Result<HeaderMap, HeaderError> {
+fn header_map(configured: &[(String, Secret)]) -> Result<HeaderMap, HeaderError> {
     let mut headers = HeaderMap::new();
     headers.insert(USER_AGENT, AGENT);
     for (name, value) in configured {
         let key: HeaderName = name.parse().map_err(|_| HeaderError::Name { name: name.clone() })?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| HeaderError::Value { name: name.clone() })?;
+        let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| HeaderError::Value { name: name.clone() })?;
         // Keeps it out of debug output, and out of the peer's header compression table.
         value.set_sensitive(true);
         headers.insert(key, value);
@@ -275,7 +283,7 @@ mod tests {
 
     #[test]
     fn secrets_stay_out_of_debug_output_and_errors() {
-        let secret = |value: &str| vec![("authorization".to_owned(), value.to_owned())];
+        let secret = |value: &str| vec![("authorization".to_owned(), value.into())];
         let headers = header_map(&secret("Bearer hunter2")).unwrap();
         assert_eq!(headers["authorization"], "Bearer hunter2");
         assert!(!format!("{headers:?}").contains("hunter2"));

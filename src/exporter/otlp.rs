@@ -16,8 +16,10 @@ use super::observe::{DiskState, Observer, QueueState};
 use super::proxy::{Proxies, ProxyError};
 use super::queue::durable::Opened;
 use super::settings::{Otlp, Transport};
-use super::tls::{Connector, TlsError};
+use super::tls::Connector;
+use crate::auth::Credentials;
 use crate::bounded::budget::Budget;
+use crate::net::tls::TlsError;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::pipeline::account::Leg;
@@ -47,6 +49,19 @@ pub struct OtlpExporter {
     lanes: [Option<Lane>; 3],
 }
 
+/// What other components give to an exporter.
+#[derive(Default)]
+pub struct Given<'g> {
+    /// What the extension that `auth.authenticator` names says.
+    pub credentials: Option<Arc<Credentials>>,
+    /// Queues on disk, for the signals that have one.
+    pub stored: BTreeMap<Signal, Opened>,
+    /// Those of all pipelines that end here, for the queues on disk.
+    pub legs: &'g [Leg],
+    /// What the exporter makes of requests, such as compressed ones, counts here.
+    pub memory: Budget,
+}
+
 impl OtlpExporter {
     /// Starts an exporter. Nothing is connected until there is something to send. `name` is the
     /// component's id, such as `otlp_grpc/jaeger`. Must be called inside of a tokio runtime.
@@ -54,31 +69,30 @@ impl OtlpExporter {
     /// # Errors
     /// What is wrong with the settings.
     pub fn start(name: &str, settings: &Otlp, observer: Arc<dyn Observer>) -> Result<OtlpExporter, StartError> {
-        OtlpExporter::start_stored(name, settings, observer, BTreeMap::new(), &[], &Budget::default())
+        OtlpExporter::start_with(name, settings, observer, Given::default())
     }
 
-    /// Starts an exporter with queues on disk, for the signals that have one in `stored`. `legs` are
-    /// those of all pipelines that end here. What it makes of requests, such as compressed ones, counts
-    /// in `memory`.
+    /// As [`OtlpExporter::start`], with what other components give.
     ///
     /// # Errors
     /// What is wrong with the settings.
-    pub fn start_stored(
+    pub fn start_with(
         name: &str,
         settings: &Otlp,
         observer: Arc<dyn Observer>,
-        mut stored: BTreeMap<Signal, Opened>,
-        legs: &[Leg],
-        memory: &Budget,
+        given: Given<'_>,
     ) -> Result<OtlpExporter, StartError> {
+        let Given { credentials, mut stored, legs, memory } = given;
         let endpoints = endpoints(settings)?;
         let encrypted = endpoints.iter().flatten().any(|endpoint| endpoint.is_encrypted());
         let proxies = Arc::new(match &settings.proxy_url {
-            Some(url) => Proxies::fixed(url)?,
+            Some(url) => Proxies::fixed(url.reveal())?,
             None => Proxies::of_environment(&|name| std::env::var(name).ok())?,
         });
-        let connector = Connector::new(settings.transport, &settings.tls, encrypted, proxies.clone())?;
-        let client = Client::new(settings.transport, connector, &settings.headers, settings.keepalive, proxies)?;
+        let path = format!("exporters.{name}");
+        let connector = Connector::new(&path, settings.transport, &settings.tls, encrypted, proxies.clone())?;
+        let client =
+            Client::new(settings.transport, connector, &settings.headers, credentials, settings.keepalive, proxies)?;
         let client = Arc::new(client);
         let name: Arc<str> = name.into();
         let lane_settings = delivery::Settings {
@@ -89,7 +103,7 @@ impl OtlpExporter {
             queue: settings.queue.clone(),
             batch: None,
             max_request_size: settings.max_request_size,
-            memory: memory.clone(),
+            memory,
         };
         let mut lanes = [None, None, None];
         for (((signal, endpoint), lane), batch) in

@@ -10,6 +10,9 @@ pub mod prometheus;
 use std::fmt;
 use std::time::Duration;
 
+use crate::config::Secret;
+pub use crate::net::tls::ClientSettings as Tls;
+use crate::net::tls::ServerSettings;
 use crate::otlp::split::Limits;
 
 /// Which transport an OTLP exporter uses.
@@ -43,18 +46,20 @@ pub struct Otlp {
     /// `traces_endpoint`, `metrics_endpoint`, `logs_endpoint` (HTTP only): a whole URL each.
     pub signal_endpoints: [Option<String>; 3],
     /// `headers`, sent with every request. Values are secrets: never shown.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     /// `compression`.
     pub compression: Compression,
     /// `timeout` of one attempt.
     pub timeout: Duration,
+    /// `auth.authenticator`: the extension that says who this program is.
+    pub authenticator: Option<String>,
     /// `tls`.
     pub tls: Tls,
     /// `keepalive` (gRPC), `http2_read_idle_timeout` and `http2_ping_timeout` (HTTP); `None` asks no peer
     /// for a sign of life.
     pub keepalive: Option<Keepalive>,
     /// `proxy_url` (HTTP only); without it the environment decides. A secret if it holds a password.
-    pub proxy_url: Option<String>,
+    pub proxy_url: Option<Secret>,
     /// `retry_on_failure`.
     pub retry: Retry,
     /// `sending_queue`.
@@ -64,19 +69,6 @@ pub struct Otlp {
     pub batch: [Option<Batch>; 3],
     /// `max_request_size`: bytes of one request before compression at most; a larger one is cut.
     pub max_request_size: usize,
-}
-
-/// `tls` of an exporter.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Tls {
-    /// `insecure`: plain text. An endpoint that begins with `http://` says the same.
-    pub insecure: bool,
-    /// `insecure_skip_verify`: encrypt, but trust any certificate.
-    pub insecure_skip_verify: bool,
-    /// `ca_file`: trust these instead of the system's.
-    pub ca_file: Option<std::path::PathBuf>,
-    /// `server_name_override`.
-    pub server_name_override: Option<String>,
 }
 
 /// How an HTTP/2 connection is asked for a sign of life: a peer that does not answer a ping is gone.
@@ -190,6 +182,7 @@ impl Otlp {
             headers: Vec::new(),
             compression: Compression::None,
             timeout,
+            authenticator: None,
             tls: Tls::default(),
             keepalive: Some(Keepalive::default()),
             proxy_url: None,
@@ -230,11 +223,13 @@ pub struct Prometheus {
     pub endpoint: String,
     /// `namespace`, put before every name.
     pub namespace: String,
+    /// `tls`; plain text without it.
+    pub tls: Option<ServerSettings>,
 }
 
 impl Default for Prometheus {
     fn default() -> Self {
-        Prometheus { endpoint: "127.0.0.1:9464".into(), namespace: String::new() }
+        Prometheus { endpoint: "127.0.0.1:9464".into(), namespace: String::new(), tls: None }
     }
 }
 

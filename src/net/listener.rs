@@ -3,6 +3,9 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +17,14 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::accept;
+use super::tls::Acceptor;
 use super::watch::{Expired, Watch, Watched};
 
 /// What the peer can make us hold is bounded: a stream's window, a connection's window, a head.
@@ -41,7 +46,8 @@ pub trait Handler: Send + Sync + 'static {
 /// The bounds of a listener.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// For a request's head, from its first byte, and for a new connection's first head from the accept on.
+    /// For a request's head, from its first byte; for a new connection's first head from the accept on,
+    /// or from the end of the TLS handshake, which has as long.
     pub header_timeout: Duration,
     /// A connection without a request is closed after this.
     pub idle_timeout: Duration,
@@ -66,6 +72,46 @@ impl Default for Limits {
     }
 }
 
+/// A bound socket, and what its connections begin with.
+pub struct Listener {
+    tcp: TcpListener,
+    tls: Option<Acceptor>,
+    failed_handshake: Option<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Listener {
+    /// Every connection begins with a TLS handshake.
+    pub fn with_tls(self, acceptor: Option<Acceptor>) -> Listener {
+        Listener { tls: acceptor, ..self }
+    }
+
+    /// Calls `report` for every handshake that failed.
+    pub fn on_failed_handshake(self, report: impl Fn() + Send + Sync + 'static) -> Listener {
+        Listener { failed_handshake: Some(Box::new(report)), ..self }
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp.local_addr()
+    }
+}
+
+impl From<TcpListener> for Listener {
+    /// In plain text.
+    fn from(tcp: TcpListener) -> Listener {
+        Listener { tcp, tls: None, failed_handshake: None }
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("tcp", &self.tcp).field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}
+
 /// How a listener ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
@@ -78,20 +124,22 @@ pub enum Drained {
 /// Serves `handler` on `listener` until `shutdown` is cancelled; then accepts nothing more, lets
 /// requests in flight finish within [`Limits::drain`], closes every connection, and returns.
 pub async fn serve<H: Handler>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     handler: Arc<H>,
     limits: Limits,
     shutdown: CancellationToken,
 ) -> Drained {
+    let Listener { tcp: listener, tls, failed_handshake } = listener.into();
     let tasks = Tasks { tracker: TaskTracker::new(), kill: CancellationToken::new() };
-    let server = Arc::new(Server { builder: builder(&limits, tasks.clone()), handler, limits, shutdown });
+    let builder = builder(&limits, tasks.clone());
+    let server = Arc::new(Server { builder, handler, limits, shutdown, tls, failed_handshake });
     let slots = Arc::new(Semaphore::new(server.limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let connections = async {
         while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
             let stream = accept(&listener).await;
             let (server, kill) = (Arc::clone(&server), tasks.kill.clone());
             drop(tasks.tracker.spawn(async move {
-                server.connection(stream, kill).await;
+                server.connection(stream, &kill).await;
                 drop(slot);
             }));
         }
@@ -116,10 +164,34 @@ struct Server<H> {
     handler: Arc<H>,
     limits: Limits,
     shutdown: CancellationToken,
+    tls: Option<Acceptor>,
+    failed_handshake: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl<H: Handler> Server<H> {
-    async fn connection(&self, stream: TcpStream, kill: CancellationToken) {
+    async fn connection(&self, stream: TcpStream, kill: &CancellationToken) {
+        let Some(tls) = &self.tls else { return self.requests(stream, kill).await };
+        let stream = tokio::select! {
+            biased;
+            // Nothing was asked yet, so there is nothing to finish.
+            () = self.shutdown.cancelled() => return,
+            stream = within(self.limits.header_timeout, tls.accept(stream)) => stream,
+        };
+        match stream {
+            Ok(stream) => self.requests(stream, kill).await,
+            Err(error) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                if let Some(report) = &self.failed_handshake {
+                    report();
+                }
+            }
+        }
+    }
+
+    async fn requests<S>(&self, stream: S, kill: &CancellationToken)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let watch = Arc::new(Watch::new(self.limits.header_timeout, self.limits.idle_timeout));
         let service = service_fn(|request| {
             let busy = watch.begin();
@@ -158,6 +230,14 @@ impl<H: Handler> Server<H> {
             }
         }
     }
+}
+
+/// A handshake within its time; zero is no limit.
+async fn within<T>(time: Duration, handshake: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    if time.is_zero() {
+        return handshake.await;
+    }
+    tokio::time::timeout(time, handshake).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn builder(limits: &Limits, tasks: Tasks) -> Builder<Tasks> {

@@ -22,6 +22,8 @@ pub enum Reason {
     TooLarge,
     /// A compression or content type that is not spoken here.
     UnsupportedEncoding,
+    /// It does not say who sends it, or not rightly.
+    Unauthenticated,
     /// No such path or service.
     NotFound,
     /// Another method than POST.
@@ -53,10 +55,11 @@ pub struct Answer {
 
 impl Reason {
     /// All reasons.
-    pub const ALL: [Reason; 10] = [
+    pub const ALL: [Reason; 11] = [
         Reason::Malformed,
         Reason::TooLarge,
         Reason::UnsupportedEncoding,
+        Reason::Unauthenticated,
         Reason::NotFound,
         Reason::MethodNotAllowed,
         Reason::QueueFull,
@@ -75,6 +78,7 @@ impl Reason {
             Reason::Malformed => row("malformed", 3, 400, Retry::Never),
             Reason::TooLarge => row("too_large", 8, 413, Retry::Never),
             Reason::UnsupportedEncoding => row("unsupported_encoding", 12, 415, Retry::Never),
+            Reason::Unauthenticated => row("unauthenticated", 16, 401, Retry::Never),
             Reason::NotFound => row("not_found", 12, 404, Retry::Never),
             Reason::MethodNotAllowed => row("method_not_allowed", 12, 405, Retry::Never),
             Reason::QueueFull => row("queue_full", 14, 503, Retry::Later),

@@ -15,7 +15,7 @@ use crate::bounded::buffer::Buffer;
 const STEP: usize = 64 << 10;
 
 /// A body that has grown to more than so many times what was read of it is measured before it is kept. Recorded OTLP
-/// grows some 3 to 25 times; a run of zeros, with gzip, a thousand times.
+/// grows up to 25 times; a run of zeros, with gzip, a thousand times.
 const LIKELY_RATIO: usize = 64;
 
 /// What is kept unmeasured of any body.

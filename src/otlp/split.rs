@@ -128,7 +128,8 @@ impl<'b> Split<'b> {
                         return Ok(Some(Part { body: self.body.clone(), items }));
                     }
                 }
-                let request = Frame::new(self.body, 0, message, vec![0..self.body.len()])?;
+                let whole = 0..self.body.len();
+                let request = Frame::new(self.body, 0, message, vec![whole])?;
                 self.frames.push(request);
                 self.state = State::Within;
             }

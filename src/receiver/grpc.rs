@@ -13,6 +13,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 use prost::Message;
 
+use super::access::Access;
 use super::body::gather;
 use super::intake::{Intake, Refused, Transport, plain};
 use super::reply::{self, Format, Reply};
@@ -33,6 +34,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub(super) struct Grpc {
     pub(super) intake: Intake,
     pub(super) settings: settings::Grpc,
+    pub(super) access: Access,
 }
 
 impl Handler for Grpc {
@@ -45,7 +47,11 @@ impl Handler for Grpc {
         match self.intake.run(Transport::Grpc, signal, work).await {
             Ok(()) => success(),
             Err(refused) if speaks_grpc(&head) => refusal(&refused),
-            Err(refused) => reply::refusal(Format::of(&head.headers), &refused),
+            Err(refused) => {
+                let mut response = reply::refusal(Format::of(&head.headers), &refused);
+                self.access.challenge(&mut response);
+                response
+            }
         }
     }
 }
@@ -57,6 +63,7 @@ impl Grpc {
         body: &mut Incoming,
         signal: Option<Signal>,
     ) -> Result<(Signal, usize), Refused> {
+        self.access.check(&head.headers).await?;
         let (signal, compression) = check(head, signal)?;
         let announced = body.size_hint().exact().and_then(|announced| usize::try_from(announced).ok());
         let (request, claim) = self.intake.admit(signal, head, announced)?;

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Request, Response, Version};
 use http_body::Body;
 use hyper::body::Incoming;
 
+use super::access::Access;
 use super::body::{gather, linger};
 use super::intake::{Intake, Refused, Transport, plain};
 use super::reply::{self, Format, Reply};
@@ -24,6 +25,7 @@ use crate::otlp::traces::{self, Origin, Visitor};
 pub(super) struct Http {
     pub(super) intake: Intake,
     pub(super) settings: settings::Http,
+    pub(super) access: Access,
 }
 
 impl Handler for Http {
@@ -38,12 +40,18 @@ impl Handler for Http {
         let Err(refusal) = done else {
             return reply::success(format.unwrap_or(Format::Protobuf));
         };
-        if head.version < Version::HTTP_2 && refusal.reason != Reason::Timeout && !body.is_end_stream() {
+        // Who is not let in has no claim on the connection for as long as a body may take.
+        let lingers = !matches!(refusal.reason, Reason::Timeout | Reason::Unauthenticated);
+        if head.version < Version::HTTP_2 && lingers && !body.is_end_stream() {
             drop(tokio::spawn(linger(body, self.settings.connection.body_timeout)));
         }
         match reply::media_type(&head.headers) {
             Some(kind) if grpc::is_grpc(kind) => grpc::refusal(&refusal),
-            _ => reply::refusal(format, &refusal),
+            _ => {
+                let mut response = reply::refusal(format, &refusal);
+                self.access.challenge(&mut response);
+                response
+            }
         }
     }
 }
@@ -56,6 +64,7 @@ impl Http {
         format: Option<Format>,
         route: Option<Route>,
     ) -> Result<(Signal, usize), Refused> {
+        self.access.check(&head.headers).await?;
         if head.version == Version::HTTP_11 && head.headers.get_all(HOST).iter().count() != 1 {
             return Err(Refusal::new(Reason::Malformed, "expected one Host header (RFC 9112, section 3.2)").into());
         }

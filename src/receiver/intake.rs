@@ -53,6 +53,9 @@ pub trait Observer: Send + Sync {
     /// A request was refused. `signal` is `None` where the path names none; `items` is what could
     /// be counted, 0 for a body that was not read or is malformed.
     fn refused(&self, signal: Option<Signal>, transport: Transport, reason: Reason, items: usize);
+
+    /// A connection ended before it could ask anything: its TLS handshake failed.
+    fn handshake_failed(&self, _transport: Transport) {}
 }
 
 /// What a receiver works with.

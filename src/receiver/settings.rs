@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::auth;
 use crate::config::Section;
+use crate::net::tls::ServerSettings;
 use crate::otlp::Signal;
 
 /// `receivers.otlp`.
@@ -38,9 +40,13 @@ pub struct Http {
     pub connection: Connection,
 }
 
-/// Limits that every listener sets on its connections.
+/// What every listener asks of its connections.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Connection {
+    /// `tls`; plain text without it.
+    pub tls: Option<ServerSettings>,
+    /// `auth.authenticator`: the extension that says who may send; everybody without it.
+    pub authenticator: Option<String>,
     /// `read_header_timeout`: the time for a request's head.
     pub header_timeout: Duration,
     /// `read_timeout`: the time for a request's body.
@@ -52,11 +58,7 @@ pub struct Connection {
 }
 
 /// Keys of the Collector's server settings, of either protocol, that cannot be ignored.
-const NOT_SUPPORTED: &[(&str, &str)] = &[
-    ("tls", "this version listens in plain text; stay on loopback or in the pod, or put a TLS proxy in front"),
-    ("auth", "this version has no authentication; stay on loopback or in the pod, or put a proxy in front"),
-    ("middlewares", "leave it out; there are no middleware extensions here"),
-];
+const NOT_SUPPORTED: &[(&str, &str)] = &[("middlewares", "leave it out; there are no middleware extensions here")];
 
 /// Keys of the Collector's server settings, of either protocol, that change nothing.
 const WITHOUT_EFFECT: &[(&str, &str)] = &[
@@ -144,6 +146,8 @@ impl Connection {
     fn read(section: &mut Section<'_>) -> Connection {
         let default = Connection::default();
         Connection {
+            tls: ServerSettings::read(section),
+            authenticator: auth::settings::reference(section),
             header_timeout: section.interval("read_header_timeout").unwrap_or(default.header_timeout),
             body_timeout: section.interval("read_timeout").unwrap_or(default.body_timeout),
             idle_timeout: section.interval("idle_timeout").unwrap_or(default.idle_timeout),
@@ -157,6 +161,8 @@ impl Connection {
 impl Default for Connection {
     fn default() -> Self {
         Connection {
+            tls: None,
+            authenticator: None,
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(300),

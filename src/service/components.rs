@@ -3,6 +3,7 @@
 
 use super::plan::{ConnectorSettings, ExporterSettings, ExtensionSettings, ProcessorSettings};
 use super::settings::HealthCheck;
+use crate::auth::settings as auth;
 use crate::config::Section;
 use crate::exporter::settings as exporter;
 use crate::extension::file_storage::FileStorage;
@@ -151,6 +152,20 @@ pub(super) const EXTENSIONS: &[Component<ExtensionSettings>] = &[
         read: |section| ExtensionSettings::HealthCheck(HealthCheck::read(section)),
     },
     Component {
+        name: "bearertokenauth",
+        aliases: &["bearer_token_auth"],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::Auth(auth::bearer(section)),
+    },
+    Component {
+        name: "basicauth",
+        aliases: &["basic_auth"],
+        takes: NONE,
+        gives: NONE,
+        read: |section| ExtensionSettings::Auth(auth::basic(section)),
+    },
+    Component {
         name: "file_storage",
         aliases: &[],
         takes: NONE,
@@ -279,19 +294,7 @@ const ELSEWHERE: &[(Kind, &[&str], &str)] = &[
     (Kind::Extension, &["healthcheckv2", "health_check_v2"], "the health_check extension answers on its port"),
     (Kind::Extension, &["memory_limiter"], "it is the memory_limiter processor here"),
     (Kind::Extension, &["db_storage", "redis_storage"], "the file_storage extension keeps queues on disk"),
-    (
-        Kind::Extension,
-        &[
-            "basicauth",
-            "basic_auth",
-            "bearertokenauth",
-            "bearer_token_auth",
-            "oauth2client",
-            "oauth2_client",
-            "headers_setter",
-        ],
-        USE_HEADERS,
-    ),
+    (Kind::Extension, &["oauth2client", "oauth2_client", "headers_setter"], USE_HEADERS),
     (
         Kind::Extension,
         &["oidc", "k8s_observer", "docker_observer", "sigv4auth"],

@@ -67,7 +67,11 @@ pub(super) fn sources(environment: Environment<'_>) -> (Vec<Source>, Vec<Warning
     if !set(KEYS).iter().any(|line| line.starts_with("timeout")) {
         text += "    timeout: 10s\n";
     }
-    let tls = set(TLS_KEYS);
+    let mut tls = set(TLS_KEYS);
+    if variable("OTEL_EXPORTER_OTLP_INSECURE").is_some_and(|insecure| insecure.eq_ignore_ascii_case("true")) {
+        // In plain text there is nobody to trust; beside an authority `insecure` would mean nothing.
+        tls.retain(|line| !line.starts_with("ca_file"));
+    }
     if !tls.is_empty() {
         text += "    tls:\n";
         tls.iter().for_each(|line| text += &format!("      {line}\n"));

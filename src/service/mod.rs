@@ -1,5 +1,6 @@
 //! A checked configuration becomes running tasks: start and drain.
 
+mod authenticators;
 mod batching;
 mod components;
 mod connector;

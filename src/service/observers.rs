@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::exporter::observe::{Cause, Loss, Observer as ExporterObserver};
-use crate::metrics::own::{Registry, known};
+use crate::metrics::own::{Counter, Counters, Registry, known};
 use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
 use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
@@ -18,12 +18,26 @@ use crate::receiver::{Observer as ReceiverObserver, Transport};
 pub(super) struct ReceiverBooks {
     grpc: known::Receiver,
     http: known::Receiver,
+    /// Of gRPC and of HTTP.
+    failed_handshakes: [Counter; 2],
+}
+
+/// Connections whose TLS handshake failed, by listener.
+pub(super) fn failed_handshakes(own: &Registry) -> Counters {
+    const HELP: &str = "Connections that ended in their TLS handshake";
+    own.counters("dragoman_tls_handshake_failures_total", HELP, &["listener"])
 }
 
 impl ReceiverBooks {
     pub(super) fn new(own: &Registry, receiver: &str) -> Self {
         let books = |transport: Transport| known::Receiver::new(own, receiver, transport.name());
-        ReceiverBooks { grpc: books(Transport::Grpc), http: books(Transport::Http) }
+        let failed = failed_handshakes(own);
+        let failed = |protocol: &str| failed.with(&[&format!("receivers.{receiver}.protocols.{protocol}")]);
+        ReceiverBooks {
+            grpc: books(Transport::Grpc),
+            http: books(Transport::Http),
+            failed_handshakes: [failed("grpc"), failed("http")],
+        }
     }
 
     fn of(&self, transport: Transport) -> &known::Receiver {
@@ -45,6 +59,14 @@ impl ReceiverObserver for ReceiverBooks {
             books.refused.add(signal, items);
         }
         books.refused_request(reason);
+    }
+
+    fn handshake_failed(&self, transport: Transport) {
+        let [grpc, http] = &self.failed_handshakes;
+        match transport {
+            Transport::Grpc => grpc.increment(),
+            Transport::Http => http.increment(),
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::wiring::Wiring;
-use super::{default, listeners};
+use super::{authenticators, default, listeners};
+use crate::auth::settings as auth;
 use crate::config::{Config, Environment, Problems, Source, Warning};
 use crate::exporter::settings as exporter;
 use crate::extension::file_storage::FileStorage;
@@ -125,6 +126,8 @@ pub enum ExporterSettings {
 pub enum ExtensionSettings {
     /// `health_check`.
     HealthCheck(HealthCheck),
+    /// `bearertokenauth` and `basicauth`.
+    Auth(auth::Settings),
     /// `file_storage`.
     FileStorage(FileStorage),
 }
@@ -217,6 +220,7 @@ impl Plan {
         }
         let wiring = Wiring::read(&mut config.root());
         listeners::check(&wiring);
+        authenticators::check(&wiring);
         let plan = wiring.into_plan();
         warnings.extend(config.finish()?);
         Ok((plan, warnings))

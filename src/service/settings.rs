@@ -3,6 +3,7 @@
 use tracing::Level;
 
 use crate::config::{Field, Section};
+use crate::net::tls::ServerSettings;
 
 /// `service.telemetry`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +27,13 @@ pub struct HealthCheck {
     pub endpoint: String,
     /// `path`, beginning with `/`.
     pub path: String,
+    /// `tls`; plain text without it.
+    pub tls: Option<ServerSettings>,
 }
 
 impl Default for HealthCheck {
     fn default() -> Self {
-        HealthCheck { endpoint: "127.0.0.1:13133".into(), path: "/".into() }
+        HealthCheck { endpoint: "127.0.0.1:13133".into(), path: "/".into(), tls: None }
     }
 }
 
@@ -118,8 +121,9 @@ impl HealthCheck {
         let health_check = HealthCheck {
             endpoint: section.listener("endpoint").unwrap_or(default.endpoint),
             path: path.unwrap_or(default.path),
+            tls: ServerSettings::read(section),
         };
-        section.not_supported(&[("tls", "this version listens in plain text; stay on loopback or in the pod")]);
+        section.not_supported(&[("auth", "probes carry no credentials; stay on loopback or in the pod")]);
         section.without_effect(&[
             ("response_body", "the body is the Collector's default one"),
             ("check_collector_pipeline", "the state is that of the listeners"),

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::connector::{Connector, Push};
-use super::observers::{Drops, ExporterBooks, GenaiKeys, OwnMetricPoints, PipelineBooks, ReceiverBooks};
+use super::observers::{
+    Drops, ExporterBooks, GenaiKeys, OwnMetricPoints, PipelineBooks, ReceiverBooks, failed_handshakes,
+};
 use super::pages;
 use super::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelinePlan, Plan, ProcessorSettings,
@@ -21,12 +22,14 @@ use super::plan::{
 };
 use super::rooms::Rooms;
 use super::storages::{DiskBooks, Storages};
+use crate::auth::{AuthError, Authenticator};
 use crate::bounded::budget::{Budget, Claim};
 use crate::bounded::buffer::Buffer;
 use crate::exporter::debug::DebugExporter;
-use crate::exporter::otlp::OtlpExporter;
+use crate::exporter::otlp::{Given, OtlpExporter};
 use crate::exporter::prometheus::Prometheus;
 use crate::exporter::queue::durable::QueueError;
+use crate::exporter::settings::Prometheus as PrometheusSettings;
 use crate::extension::health::Health;
 use crate::genai::settings::{NativeMetrics, Target};
 use crate::metrics::exposition;
@@ -34,7 +37,8 @@ use crate::metrics::native::Derived;
 use crate::metrics::own::process::Process;
 use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
-use crate::net::{self, Limits};
+use crate::net::tls::{Acceptor, ServerSettings, TlsError};
+use crate::net::{self, Limits, Listener};
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::{Signal, json};
 use crate::pipeline::account::{Accounts, Leg};
@@ -46,7 +50,8 @@ use crate::processor::genai::Genai;
 use crate::processor::memory_limiter::MemoryLimiter;
 use crate::processor::own_metrics::OwnMetrics;
 use crate::processor::settings as processor;
-use crate::receiver::{Intake, Receiver};
+use crate::receiver::settings::Connection;
+use crate::receiver::{self, Guards, Intake, Receiver};
 use crate::storage::folder::FolderError;
 
 /// Why the program does not start. Nothing was accepted.
@@ -55,6 +60,32 @@ pub enum StartError {
     /// A port could not be bound.
     #[error(transparent)]
     Bind(#[from] net::BindError),
+    /// A receiver cannot be started.
+    #[error(transparent)]
+    Receiver(#[from] receiver::StartError),
+    /// A page's TLS settings.
+    #[error("{id}.{source}")]
+    Tls {
+        /// The path of its section.
+        id: String,
+        /// What is wrong.
+        source: TlsError,
+    },
+    /// A component names an extension that does not let in, or says no name. The plan has no such name;
+    /// should it have one, nothing is accepted.
+    #[error("{named} does not run, or authenticates nobody")]
+    Unguarded {
+        /// The name.
+        named: String,
+    },
+    /// An authentication extension cannot work with its settings.
+    #[error("extensions.{id}.{source}")]
+    Auth {
+        /// The extension's id.
+        id: Id,
+        /// What is wrong.
+        source: AuthError,
+    },
     /// An exporter cannot work with its settings.
     #[error("exporters.{id}: {source}")]
     Exporter {
@@ -98,6 +129,8 @@ pub struct Address {
     pub id: String,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Whether it knows who asks: by `auth`, or by clients' certificates.
+    pub is_guarded: bool,
 }
 
 /// The program while it runs.
@@ -142,6 +175,7 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
     let memory = house.memory.clone();
     known::memory_claimed(&own).observe(&[], move || memory.taken() as f64);
+    house.authenticators(&plan)?;
     house.storages = Storages::open(&plan).await?;
     for (id, settings) in &plan.exporters {
         house.exporter(&plan, id, settings, output)?;
@@ -165,29 +199,36 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
     let mut addresses = Vec::new();
     let mut receivers = Vec::new();
     for (id, settings) in &plan.receivers {
-        let bound = Receiver::bind(id.as_str(), settings).await?;
-        let found = [("OTLP gRPC", bound.grpc_addr()), ("OTLP HTTP", bound.http_addr())];
-        addresses.extend(
-            found
-                .into_iter()
-                .filter_map(|(what, address)| Some(Address { what, id: format!("receivers.{id}"), address: address? })),
-        );
+        let guards = house.guards(settings)?;
+        let found = [
+            ("OTLP gRPC", settings.grpc.as_ref().map(|grpc| &grpc.connection), guards.grpc.is_some()),
+            ("OTLP HTTP", settings.http.as_ref().map(|http| &http.connection), guards.http.is_some()),
+        ];
+        let bound = Receiver::bind(id.as_str(), settings).await?.guarded(guards);
+        for ((what, connection, has_guard), address) in found.into_iter().zip([bound.grpc_addr(), bound.http_addr()]) {
+            let (Some(address), Some(connection)) = (address, connection) else { continue };
+            let is_guarded = has_guard || asks_for_certificates(connection.tls.as_ref());
+            addresses.push(Address { what, id: format!("receivers.{id}"), address, is_guarded });
+        }
         receivers.push((id.clone(), bound));
     }
     let health = Health::new();
     let mut listeners = Vec::new();
+    let mut door = Door { addresses: &mut addresses, own: &own };
     for (id, settings) in &plan.extensions {
         let ExtensionSettings::HealthCheck(settings) = settings else { continue };
-        let bound = bind("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, &mut addresses).await?;
+        let id = format!("extensions.{id}");
+        let bound = door.open("health", id, "endpoint", &settings.endpoint, settings.tls.as_ref()).await?;
         listeners.push((bound, Page::Health(settings.path.clone())));
     }
     for (id, settings, exporter) in house.prometheus {
-        let bound = bind("Prometheus", format!("exporters.{id}"), "endpoint", &settings, &mut addresses).await?;
+        let id = format!("exporters.{id}");
+        let bound = door.open("Prometheus", id, "endpoint", &settings.endpoint, settings.tls.as_ref()).await?;
         listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| exporter.respond(accept, encoding)))));
     }
     if let Some(address) = &plan.telemetry.metrics_address {
         let id = "service.telemetry.metrics".to_owned();
-        let bound = bind("self-metrics", id, "address", address, &mut addresses).await?;
+        let bound = door.open("self-metrics", id, "address", address, None).await?;
         let own = own.clone();
         listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| page(&own, accept, encoding)))));
     }
@@ -231,11 +272,12 @@ pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Resu
 struct House {
     own: Registry,
     accounts: Arc<Accounts>,
+    authenticators: BTreeMap<Id, Authenticator>,
     connectors: BTreeMap<Id, Connector>,
     sinks: BTreeMap<Id, Sink>,
     otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
     debug: Vec<Arc<DebugExporter>>,
-    prometheus: Vec<(Id, String, Arc<Prometheus>)>,
+    prometheus: Vec<(Id, PrometheusSettings, Arc<Prometheus>)>,
     genai: Vec<Arc<Genai>>,
     own_metrics: Vec<Arc<OwnMetrics>>,
     /// What all requests hold.
@@ -247,6 +289,39 @@ struct House {
 }
 
 impl House {
+    fn authenticators(&mut self, plan: &Plan) -> Result<(), StartError> {
+        for (id, settings) in &plan.extensions {
+            let ExtensionSettings::Auth(settings) = settings else { continue };
+            let authenticator = Authenticator::start(id.as_str(), settings)
+                .map_err(|source| StartError::Auth { id: id.clone(), source })?;
+            self.authenticators.insert(id.clone(), authenticator);
+        }
+        Ok(())
+    }
+
+    /// What the extension gives that a component names; nothing only where none is named.
+    fn named<T>(
+        &self,
+        named: Option<&String>,
+        give: impl FnOnce(&Authenticator) -> Option<T>,
+    ) -> Result<Option<T>, StartError> {
+        let Some(named) = named else { return Ok(None) };
+        let found = self.authenticators.iter().find(|(id, _)| id.as_str() == named);
+        let given = found.and_then(|(_, authenticator)| give(authenticator));
+        given.map(Some).ok_or_else(|| StartError::Unguarded { named: named.clone() })
+    }
+
+    fn guards(&self, settings: &receiver::settings::Settings) -> Result<Guards, StartError> {
+        let guard = |connection: Option<&Connection>| {
+            let named = connection.and_then(|connection| connection.authenticator.as_ref());
+            self.named(named, |authenticator| authenticator.guard.clone())
+        };
+        Ok(Guards {
+            grpc: guard(settings.grpc.as_ref().map(|grpc| &grpc.connection))?,
+            http: guard(settings.http.as_ref().map(|http| &http.connection))?,
+        })
+    }
+
     fn exporter(
         &mut self,
         plan: &Plan,
@@ -259,16 +334,12 @@ impl House {
         let exporter: Arc<dyn Exporter> = match settings {
             ExporterSettings::Otlp(settings) => {
                 let books = books();
+                let credentials =
+                    self.named(settings.authenticator.as_ref(), |authenticator| authenticator.credentials.clone())?;
                 let (stored, legs) = (self.storages.take(id), self.legs(plan, id));
-                let exporter = OtlpExporter::start_stored(
-                    id.as_str(),
-                    settings,
-                    Arc::clone(&books) as _,
-                    stored,
-                    &legs,
-                    &self.memory,
-                )
-                .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
+                let given = Given { credentials, stored, legs: &legs, memory: self.memory.clone() };
+                let exporter = OtlpExporter::start_with(id.as_str(), settings, Arc::clone(&books) as _, given)
+                    .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
                 let exporter = Arc::new(exporter);
                 self.queue_gauges(id, &exporter);
                 enqueue_failed = Some(known::enqueue_failed(&self.own, id.as_str()));
@@ -288,7 +359,7 @@ impl House {
                     exporter = exporter.with_source(Arc::clone(&connector.families) as _);
                 }
                 let exporter = Arc::new(exporter);
-                self.prometheus.push((id.clone(), settings.endpoint.clone(), Arc::clone(&exporter)));
+                self.prometheus.push((id.clone(), settings.clone(), Arc::clone(&exporter)));
                 exporter
             }
         };
@@ -492,21 +563,40 @@ enum Page {
     Metrics(Arc<pages::Write>),
 }
 
-async fn bind(
-    what: &'static str,
-    id: String,
-    key: &str,
-    endpoint: &str,
-    addresses: &mut Vec<Address>,
-) -> Result<TcpListener, StartError> {
-    let listener = net::bind(endpoint, &format!("{id}.{key}")).await?;
-    let address =
-        listener.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
-    addresses.push(Address { what, id, address });
-    Ok(listener)
+/// Opens the listeners of pages.
+struct Door<'d> {
+    addresses: &'d mut Vec<Address>,
+    own: &'d Registry,
 }
 
-async fn serve(listener: TcpListener, page: Page, health: Health, stop: CancellationToken) -> net::Drained {
+impl Door<'_> {
+    async fn open(
+        &mut self,
+        what: &'static str,
+        id: String,
+        key: &str,
+        endpoint: &str,
+        tls: Option<&ServerSettings>,
+    ) -> Result<Listener, StartError> {
+        let acceptor = tls.map(|tls| Acceptor::start(&format!("{id}.tls"), tls)).transpose();
+        let acceptor = acceptor.map_err(|source| StartError::Tls { id: id.clone(), source })?;
+        let mut listener = Listener::from(net::bind(endpoint, &format!("{id}.{key}")).await?);
+        if acceptor.is_some() {
+            let failed = failed_handshakes(self.own).with(&[&id]);
+            listener = listener.with_tls(acceptor).on_failed_handshake(move || failed.increment());
+        }
+        let address =
+            listener.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
+        self.addresses.push(Address { what, id, address, is_guarded: asks_for_certificates(tls) });
+        Ok(listener)
+    }
+}
+
+fn asks_for_certificates(tls: Option<&ServerSettings>) -> bool {
+    tls.is_some_and(|tls| tls.client_ca_file.is_some())
+}
+
+async fn serve(listener: Listener, page: Page, health: Health, stop: CancellationToken) -> net::Drained {
     let limits = Limits::default();
     match page {
         Page::Health(path) => net::serve(listener, Arc::new(health.handler(&path)), limits, stop).await,

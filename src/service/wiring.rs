@@ -346,11 +346,11 @@ fn define<'c, S>(root: &mut Section<'c>, kind: Kind, list: &'static [Component<S
     definitions
 }
 
-fn find<'d, 'c, S>(definitions: &'d [Definition<'c, S>], text: &str) -> Option<&'d Definition<'c, S>> {
+pub(super) fn find<'d, 'c, S>(definitions: &'d [Definition<'c, S>], text: &str) -> Option<&'d Definition<'c, S>> {
     definitions.iter().find(|definition| definition.id.as_str() == text)
 }
 
-fn ids<'d, S>(definitions: &'d [Definition<'_, S>]) -> impl Iterator<Item = &'d str> + Clone {
+pub(super) fn ids<'d, S>(definitions: &'d [Definition<'_, S>]) -> impl Iterator<Item = &'d str> + Clone {
     definitions.iter().map(|definition| definition.id.as_str())
 }
 

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -24,6 +24,9 @@ pub const LEAST_CHARGE: u64 = 256;
 
 /// How long after a failure it is tried whether writing works again.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Bytes that are written to try that, at most.
+const PROBE: u64 = 1 << 20;
 
 /// What is written at once is under this, one append apart, so that nobody waits for all the others.
 const GROUP: usize = 16 << 20;
@@ -277,26 +280,36 @@ impl Shared {
 
     /// The thread.
     fn run(&self, mut segments: Segments) {
-        // What the last failure could not write.
+        // What the last failure could not write, and when it is tried again.
         let mut wanted = 0;
+        let mut try_at: Option<Instant> = None;
         loop {
             let mut state = self.state();
+            // Also while there is work: acknowledgements of a long queue must not put it off.
+            if let Some(at) = try_at.filter(|at| *at <= Instant::now()) {
+                drop(state);
+                let probed = segments.probe(wanted);
+                state = self.state();
+                state.copy(&segments);
+                try_at = probed.is_err().then(|| at + PAUSE);
+                state.failure = probed.err();
+            }
             while state.appends.is_empty() && state.acknowledged.is_empty() && !state.is_closing {
-                if state.failure.is_none() {
+                let Some(at) = try_at else {
                     state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                     continue;
+                };
+                let left = at.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
                 }
-                let waited = self.changed.wait_timeout(state, PAUSE).unwrap_or_else(PoisonError::into_inner);
-                state = waited.0;
-                if waited.1.timed_out() {
-                    drop(state);
-                    let probed = segments.probe(wanted);
-                    state = self.state();
-                    state.copy(&segments);
-                    state.failure = probed.err();
-                }
+                state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
             }
-            if state.appends.is_empty() && state.acknowledged.is_empty() {
+            let is_idle = state.appends.is_empty() && state.acknowledged.is_empty();
+            if is_idle && !state.is_closing {
+                continue;
+            }
+            if is_idle {
                 return;
             }
             let acknowledged = std::mem::take(&mut state.acknowledged);
@@ -318,13 +331,15 @@ impl Shared {
                 state.copy(&segments);
             }
             if !group.is_empty() {
-                wanted = (bytes as u64).min(GROUP as u64);
-                self.append(&mut segments, group);
+                wanted = (bytes as u64).min(PROBE);
+                let has_failed = self.append(&mut segments, group);
+                try_at = has_failed.then(|| Instant::now() + PAUSE);
             }
         }
     }
 
-    fn append(&self, segments: &mut Segments, group: Vec<Append>) {
+    /// Whether it failed.
+    fn append(&self, segments: &mut Segments, group: Vec<Append>) -> bool {
         let mut payloads = Vec::with_capacity(group.len());
         let mut waiting = Vec::with_capacity(group.len());
         let mut promised = 0;
@@ -347,5 +362,6 @@ impl Shared {
             let failed = || appended.failure.clone().map_or(NoRoom::Closed, NoRoom::Failed);
             done(records.next().ok_or_else(failed));
         }
+        appended.failure.is_some()
     }
 }

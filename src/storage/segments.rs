@@ -301,7 +301,7 @@ impl Segments {
         let begin = active.segment.length;
         let first = self.next;
         // Whatever happens below, these numbers are used.
-        self.next += chunk.len() as u64;
+        self.next = self.next.saturating_add(chunk.len() as u64);
         match write(&mut active, chunk, first) {
             Ok(records) => match self.sync(&mut active) {
                 Ok(()) => {
@@ -346,7 +346,7 @@ impl Segments {
             Err(error) => {
                 self.failures.writes += 1;
                 // Best effort: an empty segment that stays is removed at the next start. Its name is used.
-                self.next += 1;
+                self.next = self.next.saturating_add(1);
                 drop(self.files.remove(&path));
                 Err(Failure::new(&self.folder, "cannot make a file", error))
             }
@@ -376,7 +376,7 @@ impl Segments {
         if active.is_fresh && active.segment.live == 0 {
             let path = self.folder.join(segment_name(active.segment.header.first));
             drop(active);
-            self.next += 1;
+            self.next = self.next.saturating_add(1);
             // Best effort, as above: nothing in it was promised.
             drop(self.files.remove(&path));
             return;

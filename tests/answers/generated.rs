@@ -65,13 +65,13 @@ async fn tonics_clients_read_every_kind_of_answer() {
             let case = format!("{standing:?}, {signal}: {sent:?}");
             let (code, has_delay) = match standing {
                 Standing::Ready => {
-                    assert_eq!(sent.unwrap(), false, "{signal}: partial_success must be unset");
+                    assert!(!sent.unwrap(), "{signal}: partial_success must be unset");
                     drop(target.delivered().await);
                     for compression in [Gzip, Deflate, Zstd] {
-                        assert_eq!(export(&channel, signal, Some(compression), &sample(signal)).await.unwrap(), false);
+                        assert!(!export(&channel, signal, Some(compression), &sample(signal)).await.unwrap());
                         drop(target.delivered().await);
                     }
-                    assert_eq!(export(&channel, signal, None, &[]).await.unwrap(), false);
+                    assert!(!export(&channel, signal, None, &[]).await.unwrap());
                     let status = export(&channel, signal, None, &large(signal)).await.unwrap_err();
                     assert_eq!((status.code(), status.details()), (Code::ResourceExhausted, &b""[..]), "{status:?}");
                     let status = export(&channel, signal, Some(Gzip), &large(signal)).await.unwrap_err();

@@ -14,6 +14,7 @@ mod client;
 #[path = "../support/raw.rs"]
 mod raw;
 #[path = "../service/rig.rs"]
+#[allow(dead_code, reason = "a part of it is used")]
 mod rig;
 
 mod generated;

@@ -78,7 +78,7 @@ pub(crate) struct Target {
 }
 
 enum Books {
-    Program(Rig),
+    Program(Box<Rig>),
     /// Refused requests by reason.
     Alone(Arc<Scripted>),
 }
@@ -170,7 +170,7 @@ service:
         );
         let rig = Rig::start(plan(&yaml)).await;
         let (grpc, http) = (rig.address("OTLP gRPC"), rig.address("OTLP HTTP"));
-        Target { grpc, http, backend, books: Books::Program(rig), _socket: dead, _announced: None }
+        Target { grpc, http, backend, books: Books::Program(Box::new(rig)), _socket: dead, _announced: None }
     }
 
     /// The receiver alone, in front of a pipeline that does as it is told.

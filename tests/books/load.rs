@@ -17,7 +17,7 @@ use crate::client::{Answer, Client, sample};
 use crate::corpus::{cases, requests};
 
 /// Between requests of one client, so that one exporter can keep up with all of them.
-const PAUSE: Duration = Duration::from_millis(1);
+const PAUSE: Duration = Duration::from_millis(3);
 
 /// Items, by signal.
 #[derive(Debug, Default)]
@@ -84,6 +84,11 @@ impl Load {
         Load { over, acknowledged, refused, clients }
     }
 
+    /// The process is about to die: clients end as soon as they are not answered.
+    pub(crate) fn expect_the_end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
     /// Lets every client read its answer, and ends.
     pub(crate) async fn stop(self) -> (Arc<Tally>, Arc<Tally>) {
         self.over.store(true, Ordering::Relaxed);
@@ -117,7 +122,13 @@ impl One {
                 true => Client::call_of(*signal, body),
                 false => post(*signal, body.clone()),
             };
-            let answer = connection.send(request).await;
+            let answer = match connection.try_send(request).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    assert!(self.over.load(Ordering::Relaxed), "no answer: {error}");
+                    return;
+                }
+            };
             let tally = if taken(&answer) { &self.acknowledged } else { &self.refused };
             tally.add(*signal, check::count(*signal, body));
             tokio::time::sleep(PAUSE).await;

@@ -128,6 +128,10 @@ impl Page {
         self.sum(RECEIVED, labels)
     }
 
+    pub(crate) fn recovered(&self, labels: &[(&str, &str)]) -> i128 {
+        self.sum(RECOVERED, labels)
+    }
+
     pub(crate) fn dropped(&self, labels: &[(&str, &str)]) -> i128 {
         self.sum(DROPPED, labels)
     }

@@ -41,9 +41,33 @@ impl Backends {
     }
 }
 
+/// What is configured of the exporters' queues.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Queue {
+    /// In memory, each request for itself.
+    Memory,
+    /// On disk, and requests go out together.
+    File,
+}
+
 /// Spans and log records wait for each other, sqlite spans go, queues are small and patience is short:
 /// every way out is used.
-pub(crate) fn configuration(folder: &TempDir, backends: &Backends, queue: &str) -> std::path::PathBuf {
+pub(crate) fn configuration(folder: &TempDir, backends: &Backends, queue: Queue) -> std::path::PathBuf {
+    // Room for some requests, not for all that come while nobody takes them.
+    let size = "queue_size: 65536, num_consumers: 4";
+    let (queue, extension, named) = match queue {
+        Queue::Memory => (format!("{{ {size} }}"), String::new(), ""),
+        Queue::File => (
+            format!(
+                "{{ {size}, storage: file_storage/queue, batch: {{ flush_timeout: 5ms, min_size: 50, max_size: 60 }} }}"
+            ),
+            format!(
+                ", file_storage/queue: {{ directory: \"{}\", create_directory: true }}",
+                folder.path().join("queue").display()
+            ),
+            ", file_storage/queue",
+        ),
+    };
     let [a, b] = backends.sinks.each_ref().map(|sink| sink.address);
     let retry = "{ initial_interval: 5ms, max_interval: 50ms, max_elapsed_time: 300ms }";
     let yaml = format!(
@@ -63,9 +87,9 @@ exporters:
     retry_on_failure: {retry}
     sending_queue: {queue}
   prometheus: {{ endpoint: \"127.0.0.1:0\" }}
-extensions: {{ health_check: {{ endpoint: \"127.0.0.1:0\" }} }}
+extensions: {{ health_check: {{ endpoint: \"127.0.0.1:0\" }}{extension} }}
 service:
-  extensions: [health_check]
+  extensions: [health_check{named}]
   telemetry: {{ metrics: {{ address: \"127.0.0.1:0\" }} }}
   pipelines:
     traces: {{ receivers: [otlp], processors: [genai, drop/sqlite], exporters: [otlp_grpc/a, otlp_http/b, genai_metrics] }}

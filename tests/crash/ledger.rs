@@ -170,6 +170,8 @@ pub(crate) struct Totals {
     pub(crate) kills: u64,
     /// Of the kills, those before the program was ready.
     pub(crate) while_starting: u64,
+    /// And those after SIGTERM.
+    pub(crate) while_ending: u64,
     /// Tails that were cut, zeroed or appended to between two lives.
     pub(crate) torn: u64,
     pub(crate) sent: u64,
@@ -190,6 +192,7 @@ impl Totals {
             runs,
             kills,
             while_starting,
+            while_ending,
             torn,
             sent,
             refused,
@@ -203,6 +206,7 @@ impl Totals {
         self.runs += runs;
         self.kills += kills;
         self.while_starting += while_starting;
+        self.while_ending += while_ending;
         self.torn += torn;
         self.sent += sent;
         self.refused += refused;
@@ -223,7 +227,12 @@ impl Totals {
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  runs                   {:>10}", self.runs)?;
-        writeln!(f, "  kills                  {:>10}   ({} before it was ready)", self.kills, self.while_starting)?;
+        let (starting, ending) = (self.while_starting, self.while_ending);
+        writeln!(
+            f,
+            "  kills                  {:>10}   ({starting} before it was ready, {ending} after SIGTERM)",
+            self.kills
+        )?;
         writeln!(f, "  torn tails             {:>10}", self.torn)?;
         writeln!(f, "  items sent             {:>10}   ({} refused)", self.sent, self.refused)?;
         writeln!(f, "  items acknowledged     {:>10}   ({} recovered)", self.acknowledged, self.recovered)?;

@@ -35,17 +35,20 @@ const MOODS: [Mood; 9] = [
     Mood::Down,
 ];
 
-/// When the signal strikes. Whichever bound is reached first; none has a part in the verdict.
+/// Requests go out together, and are cut.
+const CUTTING: &str = ", batch: { flush_timeout: 5ms, min_size: 20, max_size: 25 }";
+
+/// After what the signal strikes. Whichever bound is reached first; none has a part in the verdict.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
     /// So long after the process was started, ready or not.
-    AfterStart(Duration),
+    Start(Duration),
     /// So long after it was ready.
-    AfterReady(Duration),
+    Ready(Duration),
     /// When so many more items were acknowledged.
-    AfterAcknowledgements(u64),
+    Acknowledgements(u64),
     /// When so many more items arrived.
-    AfterArrivals(u64),
+    Arrivals(u64),
 }
 
 impl Moment {
@@ -53,11 +56,11 @@ impl Moment {
         let micros = |rng: &mut Rng, most: u64| Duration::from_micros(rng.u64(..most));
         match rng.u8(..8) {
             // While it binds its ports, opens its folder, reads what is there.
-            0 | 1 => Moment::AfterStart(micros(rng, 15_000)),
-            2 => Moment::AfterReady(micros(rng, 3_000)),
-            3 | 4 => Moment::AfterReady(micros(rng, 150_000)),
-            5 | 6 => Moment::AfterAcknowledgements(rng.u64(1..300)),
-            _ => Moment::AfterArrivals(rng.u64(1..300)),
+            0 | 1 => Moment::Start(micros(rng, 15_000)),
+            2 => Moment::Ready(micros(rng, 3_000)),
+            3 | 4 => Moment::Ready(micros(rng, 150_000)),
+            5 | 6 => Moment::Acknowledgements(rng.u64(1..300)),
+            _ => Moment::Arrivals(rng.u64(1..300)),
         }
     }
 }
@@ -73,6 +76,7 @@ pub(crate) struct Run {
     config: PathBuf,
     kills: u64,
     while_starting: u64,
+    while_ending: u64,
     /// What was done to files between two lives.
     torn: Vec<String>,
 }
@@ -93,7 +97,19 @@ impl Run {
         let folder = tempfile::tempdir().unwrap();
         let yaml = configuration(&mut rng, &sinks, &folder, in_memory);
         let config = process::file(&folder, "crash.yaml", &yaml);
-        Run { seed, rng, runtime, ledger, sinks, folder, config, kills: 0, while_starting: 0, torn: Vec::new() }
+        Run {
+            seed,
+            rng,
+            runtime,
+            ledger,
+            sinks,
+            folder,
+            config,
+            kills: 0,
+            while_starting: 0,
+            while_ending: 0,
+            torn: Vec::new(),
+        }
     }
 
     /// Runs it; the figures and, if there is anything wrong, what. With `keep`, the folder of a run
@@ -112,6 +128,7 @@ impl Run {
         let (mut totals, mut wrong) = self.ledger.verdict();
         totals.kills = self.kills;
         totals.while_starting = self.while_starting;
+        totals.while_ending = self.while_ending;
         totals.torn = self.torn.len() as u64;
         if let Some(wrong) = &mut wrong {
             *wrong += &format!("\n  torn: {:#?}\n  its last life said:\n{log}", self.torn);
@@ -130,7 +147,7 @@ impl Run {
         self.ledger.lives(life);
         let mut process = Dragoman::spawn(&self.config);
         self.kills += 1;
-        if let Moment::AfterStart(delay) = moment {
+        if let Moment::Start(delay) = moment {
             std::thread::sleep(delay);
             let ready = process.log().contains(" ready");
             assert!(!process.ended(), "it ended by itself:\n{}", process.log());
@@ -142,10 +159,10 @@ impl Run {
         let before = (self.ledger.acknowledgements(), self.ledger.arrivals());
         clients.point_at(Target::At { life, grpc: dragoman.grpc, http: dragoman.http });
         match moment {
-            Moment::AfterStart(_) => {}
-            Moment::AfterReady(delay) => std::thread::sleep(delay),
-            Moment::AfterAcknowledgements(items) => until(|| self.ledger.acknowledgements() >= before.0 + items),
-            Moment::AfterArrivals(items) => until(|| self.ledger.arrivals() >= before.1 + items),
+            Moment::Start(_) => {}
+            Moment::Ready(delay) => std::thread::sleep(delay),
+            Moment::Acknowledgements(items) => until(|| self.ledger.acknowledgements() >= before.0 + items),
+            Moment::Arrivals(items) => until(|| self.ledger.arrivals() >= before.1 + items),
         }
         if self.rng.bool() {
             // Another mood, and whatever it sets free is under way when the signal comes.
@@ -153,6 +170,12 @@ impl Run {
             std::thread::sleep(Duration::from_micros(self.rng.u64(..20_000)));
         }
         assert!(!dragoman.process.ended(), "it ended by itself:\n{}", dragoman.process.log());
+        if self.rng.u8(..6) == 0 {
+            // Killed while it ends in good order; sometimes it is faster.
+            dragoman.process.signal("TERM");
+            self.while_ending += 1;
+            std::thread::sleep(Duration::from_micros(self.rng.u64(..30_000)));
+        }
         dragoman.process.kill();
         clients.point_at(Target::Nowhere);
     }
@@ -221,6 +244,8 @@ fn configuration(rng: &mut Rng, sinks: &[Sink], folder: &TempDir, in_memory: boo
     let size = rng.choice([1 << 16, 1 << 20, 64 << 20]).unwrap();
     let consumers = rng.choice([1, 3, 10]).unwrap();
     let storage = if in_memory { "" } else { ", storage: file_storage/queue" };
+    // What goes out together, or in parts, has one record for each request all the same.
+    let batch = rng.choice(["", "", ", batch: { flush_timeout: 5ms, min_size: 50 }", CUTTING]).unwrap();
     let mut exporters = String::new();
     let mut ids = Vec::new();
     for (number, sink) in sinks.iter().enumerate() {
@@ -231,7 +256,7 @@ fn configuration(rng: &mut Rng, sinks: &[Sink], folder: &TempDir, in_memory: boo
     endpoint: \"{scheme}{}\"
     tls: {{ insecure: true }}
     retry_on_failure: {{ initial_interval: 5ms, max_interval: 50ms, max_elapsed_time: 0s }}
-    sending_queue: {{ queue_size: {size}, num_consumers: {consumers}{storage} }}
+    sending_queue: {{ queue_size: {size}, num_consumers: {consumers}{storage}{batch} }}
 ",
             sink.address
         );

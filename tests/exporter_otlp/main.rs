@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod answers;
+#[path = "../support/authority.rs"]
+mod authority;
 #[path = "../support/backend.rs"]
 mod backend;
 mod connection;
@@ -82,7 +84,7 @@ impl Rig {
 
     async fn event(&mut self) -> Event {
         let event = tokio::time::timeout(Duration::from_secs(60), self.events.recv()).await;
-        event.expect("no word of a batch").unwrap()
+        event.unwrap_or_else(|_| panic!("no word of a batch")).unwrap()
     }
 }
 

@@ -52,7 +52,7 @@ async fn a_plain_request_is_given_to_the_proxy_with_its_whole_url_and_the_proxys
     // The name is resolved by the proxy alone.
     let mut rig = Rig::at(Transport::Http, backend.address, |settings| {
         settings.endpoint = "http://backend.invalid:4318".into();
-        settings.proxy_url = Some(format!("http://user:hun%40ter2@{}", proxy.address));
+        settings.proxy_url = Some(format!("http://user:hun%40ter2@{}", proxy.address).into());
         settings.headers = vec![("authorization".into(), "Bearer mine".into())];
     });
     rig.send(Signal::Traces, "spans", 1);
@@ -73,7 +73,7 @@ async fn a_proxy_that_opens_no_tunnel_is_an_outage_and_its_password_stays_out_of
         let mut rig = Rig::at(Transport::Http, backend.address, |settings| {
             settings.endpoint = "https://backend.invalid".into();
             settings.tls.insecure_skip_verify = true;
-            settings.proxy_url = Some(format!("http://user:hunter2@{}", proxy.address));
+            settings.proxy_url = Some(format!("http://user:hunter2@{}", proxy.address).into());
             settings.retry.enabled = false;
         });
         rig.send(Signal::Traces, "spans", 1);

@@ -78,8 +78,7 @@ service:
         assert_eq!(post(stream, &body), "200");
         taken += 1;
     }
-    let warned = dragoman.process.wait_for("a word about it", |log| log.contains("Too many open files").then_some(()));
-    assert_eq!(warned, ());
+    dragoman.process.wait_for("a word about it", |log| log.contains("Too many open files").then_some(()));
     assert!(backend.seen.try_recv().is_err(), "there was a descriptor left");
 
     // Some of them go: everything arrives, and new clients are served.

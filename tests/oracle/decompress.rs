@@ -147,6 +147,7 @@ fn members(body: &[u8]) -> Reference {
     let (mut rest, mut content) = (body, Vec::new());
     loop {
         let mut decoder = flate2::bufread::GzDecoder::new(&mut rest);
+        #[allow(clippy::disallowed_methods, reason = "limited")]
         let read = decoder.by_ref().take(MOST as u64).read_to_end(&mut content);
         if content.len() >= MOST {
             return Reference::Large;

@@ -16,6 +16,7 @@ pub(crate) mod parts;
 #[path = "../support/raw.rs"]
 mod raw;
 pub(crate) mod records;
+pub(crate) mod segments;
 pub(crate) mod target;
 
 use dragoman::otlp::check::{check, count};

@@ -88,3 +88,16 @@ pub(crate) fn grpc_frames(data: &[u8]) {
     let pieces: Vec<&[u8]> = body.chunks(1 + usize::from(first / 4)).collect();
     frames::read_on_both_ways(&pieces, usize::from(limit), encoding);
 }
+
+/// One byte says what follows: a segment as it is, one that is made of it, or both through files. The
+/// first bytes of the rest, as many as another byte says, are acknowledgements.
+pub(crate) fn segments(data: &[u8]) {
+    let Some((&[kind, cut], rest)) = data.split_first_chunk() else { return };
+    let (acknowledgements, rest) = rest.split_at(rest.len().min(usize::from(cut)));
+    let made = super::segments::made(rest);
+    let segment = if kind & 1 == 0 { rest } else { &made };
+    super::segments::segment(segment, acknowledgements);
+    if kind & 0x0e == 0x0e {
+        super::segments::folder(segment, acknowledgements);
+    }
+}

@@ -111,3 +111,29 @@ fn a_folder_that_cannot_be_mended_is_not_opened() {
     assert!(matches!(&error, OpenError::Io { path, .. } if *path == file), "{error}");
     assert!(error.to_string().contains("read-only"), "{error}");
 }
+
+/// What is delivered meanwhile does not put it off: that is what makes room.
+#[test]
+fn a_busy_log_tries_again_all_the_same() {
+    let root = tempfile::tempdir().expect("a folder");
+    let is_full = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&is_full);
+    let files = Faulty::new(move |operation| match operation {
+        Operation::Write if asked.load(Ordering::Relaxed) => Fate::Fails(full(), 0),
+        _ => Fate::Works,
+    });
+    let log = log(&files, root.path());
+    let mut records: Vec<Record> = (0..200).map(|id| push(&log, id, 10).expect("room")).collect();
+    is_full.store(true, Ordering::Relaxed);
+    assert!(matches!(push(&log, 1000, 10), Err(NoRoom::Failed(_))));
+    is_full.store(false, Ordering::Relaxed);
+    // One after the other, each sooner than the log would try if it waited for quiet.
+    while let Some(record) = records.pop() {
+        if log.failure().is_none() {
+            break;
+        }
+        log.acknowledge(record);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(log.failure().is_none() && !records.is_empty(), "it waited for quiet");
+}

@@ -117,6 +117,19 @@ impl Running {
         panic!("{} did not end:\n{}", self.name, self.log());
     }
 
+    /// Waits until it says that it is ready, or ends.
+    pub fn until_ready_or_ended(&mut self) {
+        let began = Instant::now();
+        while !self.log().lines().any(|line| line.ends_with(" ready")) {
+            if self.child.try_wait().unwrap().is_some() {
+                self.readers.drain(..).for_each(|reader| reader.join().unwrap());
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "{}: neither ready nor ended:\n{}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Sends SIGTERM and waits; the exit code.
     pub fn terminate(&mut self) -> Option<i32> {
         self.signal("TERM");

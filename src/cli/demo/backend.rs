@@ -60,8 +60,13 @@ impl Backend {
     /// Listens for OTLP/gRPC on a free port of loopback.
     pub(super) async fn start() -> Result<Backend, String> {
         let minute = Duration::from_secs(60);
-        let connection =
-            Connection { header_timeout: minute, body_timeout: minute, idle_timeout: minute, max_connections: 16 };
+        let connection = Connection {
+            header_timeout: minute,
+            body_timeout: minute,
+            idle_timeout: minute,
+            max_connections: 16,
+            ..Connection::default()
+        };
         let grpc = Grpc {
             endpoint: "127.0.0.1:0".to_owned(),
             max_message_bytes: 4 << 20,

@@ -85,4 +85,30 @@ mod tests {
         assert_eq!(Head::read(&record), Some(head()));
         assert_eq!(request(record.into()), Some(Bytes::from_static(b"request")));
     }
+
+    /// The fields of the published file are those that are written here, and no others.
+    #[test]
+    fn the_record_is_that_of_the_proto_file() {
+        use prost_types::field_descriptor_proto::{Label, Type};
+
+        let source = include_str!("../../../proto/queue.proto");
+        let file = protox_parse::parse("queue.proto", source).unwrap();
+        assert_eq!((file.syntax(), file.package()), ("proto3", "dragoman.queue.v1"));
+        let [record] = &file.message_type[..] else { panic!("one message") };
+        let fields: Vec<_> = record.field.iter().map(|field| (field.name(), field.number(), field.r#type())).collect();
+        assert_eq!(
+            fields,
+            [
+                ("signal", 1, Type::String),
+                ("pipeline", 2, Type::String),
+                ("exporter", 3, Type::String),
+                ("items", 4, Type::Uint64),
+                ("request", 15, Type::Bytes),
+            ]
+        );
+        assert!(record.field.iter().all(|field| field.label() == Label::Optional));
+        // On the wire: each of them where the file has it.
+        let bytes = bytes(head().payload(Bytes::from_static(b"r")));
+        assert_eq!(&bytes[..], b"\x0a\x06traces\x12\x08traces/a\x1a\x06otlp/b\x20\xac\x02\x7a\x01r");
+    }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::{Batch, Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport, batch};
-use crate::config::{Field, Section};
+use crate::auth;
+use crate::config::{Field, Secret, Section};
 use crate::exporter::proxy::Proxies;
 
 /// A queue below this cannot hold one usual request, and a number below it is probably meant in
@@ -29,10 +30,7 @@ const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(15);
 const COMPRESSIONS: &[(&str, Compression)] =
     &[("none", Compression::None), ("gzip", Compression::Gzip), ("zstd", Compression::Zstd)];
 
-const NOT_SUPPORTED: &[(&str, &str)] = &[
-    ("auth", "write the credentials into headers, such as authorization: Bearer ${env:TOKEN}"),
-    ("middlewares", "leave it out; there are no middleware extensions here"),
-];
+const NOT_SUPPORTED: &[(&str, &str)] = &[("middlewares", "leave it out; there are no middleware extensions here")];
 
 const WITHOUT_EFFECT_GRPC: &[(&str, &str)] = &[
     ("balancer_name", "one connection is enough for a sidecar"),
@@ -134,11 +132,11 @@ pub fn read_http(section: &mut Section<'_>) -> Otlp {
 }
 
 /// A proxy's URL. It is a secret if it holds a password, so no message shows it.
-fn proxy(field: &Field<'_>) -> Option<String> {
+fn proxy(field: &Field<'_>) -> Option<Secret> {
     let text = if field.is_section() || field.is_list() { None } else { field.text() };
     match text.map(|text| (Proxies::fixed(&text).is_ok(), text)) {
         Some((_, text)) if text.is_empty() => None,
-        Some((true, text)) => Some(text),
+        Some((true, text)) => Some(text.into()),
         _ => {
             field.refuse_key("is not a proxy that can be used", "http://host:port, or http://user:password@host:port");
             None
@@ -159,7 +157,8 @@ fn read_common(section: &mut Section<'_>, transport: Transport) -> Otlp {
         headers: section.field("headers").map(|field| headers(&field)).unwrap_or_default(),
         compression: section.choice("compression", COMPRESSIONS).unwrap_or(default.compression),
         timeout: section.interval("timeout").unwrap_or(default.timeout),
-        tls: section.section("tls").map_or_else(Tls::default, |mut section| tls(&mut section)),
+        authenticator: auth::settings::reference(section),
+        tls: section.section("tls").map_or_else(Tls::default, |mut section| Tls::read(&mut section)),
         retry: section.section("retry_on_failure").map_or_else(Retry::default, |mut section| retry(&mut section)),
         queue,
         batch: [batch; 3],
@@ -170,7 +169,8 @@ fn read_common(section: &mut Section<'_>, transport: Transport) -> Otlp {
 
 /// `{ name: value }`, or the Collector's newer list of `{ name: ..., value: ... }`. Values are
 /// secrets: no message shows one.
-fn headers(field: &Field<'_>) -> Vec<(String, String)> {
+fn headers(field: &Field<'_>) -> Vec<(String, Secret)> {
+    let field = field.hidden();
     if field.is_null() {
         return Vec::new();
     }
@@ -189,7 +189,7 @@ fn headers(field: &Field<'_>) -> Vec<(String, String)> {
     field.list().unwrap_or_default().into_iter().filter_map(from_list).collect()
 }
 
-fn header(name: &str, place: &Field<'_>, value: &Field<'_>) -> Option<(String, String)> {
+fn header(name: &str, place: &Field<'_>, value: &Field<'_>) -> Option<(String, Secret)> {
     if HeaderName::try_from(name).is_err() {
         // Not shown: what stands here by mistake may be a header's value.
         place.refuse_key("the header's name cannot be sent", "letters, digits and - are usual");
@@ -197,36 +197,12 @@ fn header(name: &str, place: &Field<'_>, value: &Field<'_>) -> Option<(String, S
     }
     let text = if value.is_section() || value.is_list() || value.is_null() { None } else { value.text() };
     match text.filter(|text| HeaderValue::try_from(text.as_str()).is_ok()) {
-        Some(text) => Some((name.to_owned(), text)),
+        Some(text) => Some((name.to_owned(), text.into())),
         None => {
             value.refuse_key("the header's value cannot be sent", "it must be text in one line, of visible characters");
             None
         }
     }
-}
-
-fn tls(section: &mut Section<'_>) -> Tls {
-    let tls = Tls {
-        insecure: section.boolean("insecure").unwrap_or(false),
-        insecure_skip_verify: section.boolean("insecure_skip_verify").unwrap_or(false),
-        ca_file: section.file("ca_file"),
-        server_name_override: section.text("server_name_override"),
-    };
-    section.choice("min_version", &[("1.2", ())]);
-    section.choice("max_version", &[("1.3", ())]);
-    section.not_supported(&[
-        ("ca_pem", "ca_file"),
-        ("cert_file", "this version has no client certificates"),
-        ("key_file", "this version has no client certificates"),
-        ("cert_pem", "this version has no client certificates"),
-        ("key_pem", "this version has no client certificates"),
-        ("include_system_ca_certs_pool", "put all certificates into ca_file"),
-        ("cipher_suites", "leave it out: only strong ones are offered"),
-        ("curve_preferences", "leave it out: only strong ones are offered"),
-        ("tpm", "this version has no client certificates"),
-    ]);
-    section.without_effect(&[("reload_interval", "certificates are read at the start")]);
-    tls
 }
 
 fn retry(section: &mut Section<'_>) -> Retry {

@@ -3,6 +3,7 @@
 
 use super::Prometheus;
 use crate::config::Section;
+use crate::net::tls::ServerSettings;
 
 /// Reads the section.
 pub fn read(section: &mut Section<'_>) -> Prometheus {
@@ -10,13 +11,13 @@ pub fn read(section: &mut Section<'_>) -> Prometheus {
     let prometheus = Prometheus {
         endpoint: section.listener("endpoint").unwrap_or(default.endpoint),
         namespace: namespace(section).unwrap_or(default.namespace),
+        tls: ServerSettings::read(section),
     };
     section.interval("metric_expiration");
     section.choice("translation_strategy", &[("UnderscoreEscapingWithSuffixes", ())]);
     section.choice("add_metric_suffixes", &[("true", ())]);
     section.not_supported(&[
-        ("tls", "this version listens in plain text; stay on loopback or in the pod"),
-        ("auth", "this version has no authentication; stay on loopback or in the pod"),
+        ("auth", "scrapes carry no credentials here; stay on loopback or in the pod, or ask for client certificates: tls.client_ca_file"),
         ("const_labels", "add them in the scrape configuration, under static_configs.labels"),
         ("send_timestamps", "leave it out: a scrape has the scraper's time"),
         ("resource_constant_labels", "leave it out; join with target_info"),
