@@ -16,10 +16,7 @@ pub(super) const UNKNOWN: usize = 8 << 10;
 /// A client that is still sending a refused body is listened to for so many bytes: one that is cut
 /// off while it sends sees a broken connection instead of its answer, and tries again. 64 MiB is
 /// what OTLP 1.11 lets a client send at most.
-pub(super) const LINGER_BYTES: usize = 64 << 20;
-
-/// As much of it for a client that is not let in: a batch of the usual size.
-pub(super) const STRANGER_BYTES: usize = 4 << 20;
+const LINGER_BYTES: usize = 64 << 20;
 
 /// Reads a whole body into one buffer of its own, so that a queued request holds its own size and no
 /// slice of a connection's read buffer. `claim` is what was claimed for the body in advance; more is
@@ -70,12 +67,12 @@ where
 
 /// Reads and forgets what is left of a refused body. The answer is on its way meanwhile; the
 /// listener's header timeout bounds a client that neither finishes nor goes.
-pub(super) async fn linger<B>(mut body: B, most: usize, timeout: Duration)
+pub(super) async fn linger<B>(mut body: B, timeout: Duration)
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let drain = async {
-        let mut left = most;
+        let mut left = LINGER_BYTES;
         while let Some(Ok(frame)) = body.frame().await {
             left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
             if left == 0 {

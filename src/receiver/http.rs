@@ -8,7 +8,7 @@ use http_body::Body;
 use hyper::body::Incoming;
 
 use super::access::Access;
-use super::body::{LINGER_BYTES, STRANGER_BYTES, gather, linger};
+use super::body::{gather, linger};
 use super::intake::{Intake, Refused, Transport, plain};
 use super::reply::{self, Format, Reply};
 use super::{grpc, settings};
@@ -22,7 +22,7 @@ use crate::otlp::traces::{self, Origin, Visitor};
 
 /// The handler of the HTTP listener.
 #[derive(Debug)]
-pub(super) struct Http {
+pub struct Http {
     pub(super) intake: Intake,
     pub(super) settings: settings::Http,
     pub(super) access: Access,
@@ -40,9 +40,10 @@ impl Handler for Http {
         let Err(refusal) = done else {
             return reply::success(format.unwrap_or(Format::Protobuf));
         };
-        if head.version < Version::HTTP_2 && refusal.reason != Reason::Timeout && !body.is_end_stream() {
-            let most = if refusal.reason == Reason::Unauthenticated { STRANGER_BYTES } else { LINGER_BYTES };
-            drop(tokio::spawn(linger(body, most, self.settings.connection.body_timeout)));
+        // Who is not let in has no claim on the connection for as long as a body may take.
+        let lingers = !matches!(refusal.reason, Reason::Timeout | Reason::Unauthenticated);
+        if head.version < Version::HTTP_2 && lingers && !body.is_end_stream() {
+            drop(tokio::spawn(linger(body, self.settings.connection.body_timeout)));
         }
         match reply::media_type(&head.headers) {
             Some(kind) if grpc::is_grpc(kind) => grpc::refusal(&refusal),

@@ -1,5 +1,7 @@
 //! Credentials: who is let in, what the others are told, and what this program says of itself.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -147,7 +149,8 @@ fn is_told_off(answer: &Answer, way: Way, challenge: &str, headers: &[(&str, Str
 /// The answer comes before a byte of the body has, and a client that asks is not told to send it.
 #[tokio::test]
 async fn nobody_is_let_in_by_the_rest_of_the_request_and_its_body_is_not_waited_for() {
-    let rig = service("auth: { authenticator: bearertokenauth }", &[BEARER]).await;
+    let patient = "read_timeout: 1h, read_header_timeout: 1h, idle_timeout: 1h";
+    let rig = service(&format!("auth: {{ authenticator: bearertokenauth }}, {patient}"), &[BEARER]).await;
     for (method, path, kind, more) in [
         ("POST", "/v1/traces", "application/x-protobuf", ""),
         ("POST", "/v1/traces", "application/json", "content-encoding: gzip\r\n"),
@@ -164,9 +167,11 @@ async fn nobody_is_let_in_by_the_rest_of_the_request_and_its_body_is_not_waited_
              authorization: Bearer hunter2\r\n{more}\r\n"
         );
         stream.write_all(head.as_bytes()).await.unwrap();
-        let mut answer = vec![0; 4096];
-        let length = stream.read(&mut answer).await.unwrap();
-        let answer = String::from_utf8_lossy(&answer[..length]);
+        // To the end: the connection is given up without a look at what would still come.
+        let mut answer = String::new();
+        #[allow(clippy::disallowed_methods, reason = "a server of the test's own")]
+        let ended = tokio::time::timeout(Duration::from_secs(60), stream.read_to_string(&mut answer)).await;
+        assert!(ended.is_ok(), "the connection waits for a body: {answer}");
         assert!(answer.starts_with("HTTP/1.1 401 "), "{head}{answer}");
         assert!(!answer.contains("hunter2"), "{answer}");
     }
@@ -192,15 +197,6 @@ impl http_body::Body for Never {
     ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
         std::task::Poll::Pending
     }
-}
-
-/// A client that is still sending when it is refused sees the answer and no broken connection.
-#[tokio::test]
-async fn a_usual_batch_of_a_stranger_is_answered() {
-    let rig = service("auth: { authenticator: bearertokenauth }", &[BEARER]).await;
-    let mut client = Client::http1(rig.address("OTLP HTTP")).await;
-    let answer = client.post("/v1/traces", "application/x-protobuf", "", vec![0; 2 << 20].into()).await;
-    assert_eq!(answer.status, 401);
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Requests that are put together and cut between the queue and the backend: how many go out and how
 //! large, that clients are answered as if each had gone alone, and that the books know every item.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use dragoman::otlp::Signal;
 use dragoman::otlp::check::check;
@@ -9,7 +11,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
 use prost::Message;
 
-use crate::backend::{Backend, Reply};
+use crate::backend::{Backend, Reply, Seen};
 use crate::client::sample;
 use crate::rig::{Page, Rig, Way, plan};
 
@@ -30,6 +32,11 @@ service:
         backend.address,
         first = processors.split(':').next().unwrap_or("genai"),
     )
+}
+
+/// What the backend gets next. Longer than this no request takes on a busy machine.
+async fn next(backend: &mut Backend) -> Seen {
+    tokio::time::timeout(Duration::from_secs(60), backend.next()).await.expect("a request that goes out")
 }
 
 /// Spans with names of a thousand bytes.
@@ -64,7 +71,7 @@ async fn many_small_requests_become_one_and_each_client_is_answered_at_once() {
         }
         assert!(backend.seen.try_recv().is_err(), "and waits for more");
         rig.must_take(Way::Grpc, signal, sample(signal)).await;
-        let seen = backend.next().await;
+        let seen = next(&mut backend).await;
         assert_eq!(check(signal, &seen.body), Ok(40));
         let books = rig.books_when(|books| leg(books, signal) == (40, 0, 0)).await;
         let data_type = format!("data_type=\"{signal}\"");
@@ -91,13 +98,13 @@ async fn what_waits_for_more_fills_the_queue_and_what_it_has_no_room_for_is_not_
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"), "{refused:?}");
     assert!(acknowledged >= 50, "{acknowledged}");
     // Nobody waits for more where there is no room for more.
-    assert_eq!(check(Signal::Traces, &backend.next().await.body), Ok(acknowledged as usize));
+    assert_eq!(check(Signal::Traces, &next(&mut backend).await.body), Ok(acknowledged as usize));
     let books = rig.books_when(|books| leg(books, Signal::Traces) == (acknowledged, 0, 0)).await;
     assert_eq!(books.sum("dragoman_exporter_requests_total", &["cause=\"queue_full\""]), 1);
     rig.must_take(Way::Protobuf, Signal::Traces, large(10)).await;
     // Nor when the program stops.
     rig.stop().await;
-    assert_eq!(check(Signal::Traces, &backend.next().await.body), Ok(10));
+    assert_eq!(check(Signal::Traces, &next(&mut backend).await.body), Ok(10));
 }
 
 #[tokio::test]
@@ -117,7 +124,7 @@ async fn a_request_larger_than_a_grpc_server_takes_arrives_in_parts_with_fates_o
     // Three parts, the last of them twice. The server behind takes 4 MiB, as gRPC servers do.
     let mut parts = Vec::new();
     for _ in 0..4 {
-        let seen = backend.next().await;
+        let seen = next(&mut backend).await;
         assert!(seen.body.len() <= 4 << 20, "{}", seen.body.len());
         parts.push(check(Signal::Traces, &seen.body).unwrap() as u64);
     }
@@ -145,7 +152,7 @@ async fn no_message_is_over_the_limit_whatever_comes() {
             rig.must_take(Way::Protobuf, signal, one.repeat(requests)).await;
         }
         let Rig { running, .. } = rig;
-        let stopped = running.stop(std::time::Duration::from_secs(20)).await;
+        let stopped = running.stop(Duration::from_secs(20)).await;
         assert!(stopped.drained && stopped.lost == 0, "{stopped:?}");
         let mut items = 0;
         let mut count = 0;

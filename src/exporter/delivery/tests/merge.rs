@@ -223,6 +223,19 @@ async fn a_shutdown_does_not_wait_for_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shutdown_does_not_wait_for_what_was_promised_a_place_either() {
+    let rig = Rig::batching([ok()], |batch| batch.flush_timeout = 3600 * SECOND);
+    let permit = rig.lane.reserve(5).unwrap();
+    rig.send(&request(&["a"]), 1);
+    tokio::join!(rig.lane.shutdown(Instant::now() + 10 * SECOND), async {
+        rig.pass(SECOND).await;
+        assert_eq!((rig.names(), rig.sent()), (vec!["a".to_owned()], 1));
+        drop(permit);
+    });
+    assert_eq!(rig.start.elapsed(), SECOND);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_among_the_parts_takes_the_rest() {
     let (rig, account) = cutting([ok(), busy()]);
     rig.pass(SECOND).await;
