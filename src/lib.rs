@@ -9,6 +9,7 @@ pub mod auth;
 pub mod bounded;
 pub mod cli;
 pub mod config;
+pub mod defect;
 pub mod exporter;
 pub mod extension;
 pub mod genai;

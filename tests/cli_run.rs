@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, unreachable_pub, reason = "other tests use the rest of the support")]
 
+#[path = "cli_run/life.rs"]
+mod life;
 #[path = "support/process.rs"]
 mod process;
 

@@ -4,27 +4,42 @@
 use std::fmt::{self, Write};
 use std::io::IsTerminal;
 
-use tracing::Level;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, reload};
 
 use crate::exporter::text::write_escaped;
 
 /// The longest value of a field, in characters.
 const LONGEST: usize = 4096;
 
+/// Sets how much is written.
+pub(super) struct Level(reload::Handle<LevelFilter, Registry>);
+
+impl Level {
+    /// From now on.
+    pub(super) fn set(&self, level: tracing::Level) {
+        // It fails only where there is no log any more.
+        drop(self.0.reload(LevelFilter::from_level(level)));
+    }
+}
+
 /// Starts the log. Called once.
-pub(super) fn start(level: Level) {
+pub(super) fn start(level: tracing::Level) -> Level {
     let color = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
+    let (filter, handle) = reload::Layer::new(LevelFilter::from_level(level));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(color)
         .with_target(false)
-        .with_max_level(level)
         .fmt_fields(fields())
         // It would report a broken standard error on standard error, which panics.
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    tracing_subscriber::registry().with(filter).with(lines).init();
+    Level(handle)
 }
 
 /// `message name=value name=value`, on one line.

@@ -2,7 +2,7 @@
 //!
 //! | command | does | exit code |
 //! |---|---|---|
-//! | `dragoman` | runs until a signal asks for the end | 0; 1 if it cannot start; 3 if telemetry was lost |
+//! | `dragoman` | runs until a signal asks for the end; SIGHUP reads the configuration again | 0; 1 if it cannot start; 3 if telemetry was lost; 4 if a defect ended it |
 //! | `validate` | says everything that is wrong with a configuration | 0; 1 if anything is |
 //! | `explain` | explains recorded spans, before and after, key by key | 0; 1 for what is no recorded OTLP |
 //! | `demo` | sends recorded traffic into a sidecar of its own | 0; 1 if a number is not what was billed |
@@ -13,6 +13,7 @@
 
 mod demo;
 mod explain;
+mod files;
 mod log;
 mod paint;
 mod run;
@@ -20,6 +21,7 @@ mod run;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -31,6 +33,11 @@ use crate::service::plan::Plan;
 const EXIT_CONFIGURATION: u8 = 1;
 /// Telemetry was still undelivered when the program had to end.
 const EXIT_LOST: u8 = 3;
+/// A part of the program ended by a defect, and the rest of it in good order.
+const EXIT_DEFECT: u8 = 4;
+
+/// Kubernetes gives 30 s between SIGTERM and SIGKILL.
+const SHUTDOWN_TIMEOUT: &str = "25s";
 
 const ABOUT: &str = "\
 Stands beside an application, takes whatever LLM telemetry it emits over OTLP, and hands on one
@@ -51,6 +58,26 @@ struct Arguments {
     /// yaml:TEXT
     #[arg(long, value_name = "FILE", global = true)]
     config: Vec<String>,
+
+    #[command(flatten)]
+    run: Run,
+}
+
+/// How it runs, without a command.
+#[derive(Debug, clap::Args)]
+struct Run {
+    /// How long the end may take: a fifth of it for requests in flight, the rest for what is queued.
+    /// Keep it below what the platform gives between SIGTERM and SIGKILL
+    #[arg(long, value_name = "DURATION", default_value = SHUTDOWN_TIMEOUT, value_parser = duration)]
+    shutdown_timeout: Duration,
+    /// Do not look whether files of the configuration changed; SIGHUP reads them again all the same
+    #[arg(long)]
+    no_config_watch: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let duration = crate::config::duration(text).filter(|duration| *duration <= Duration::from_secs(86_400));
+    duration.ok_or_else(|| "expected a duration with a unit, a day at most, such as 25s or 1m30s".to_owned())
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,7 +135,7 @@ impl From<TargetName> for Target {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
-        None => run::run(&arguments.config),
+        None => run::run(&arguments.config, &arguments.run),
         Some(Command::Validate) => validate(&arguments.config),
         Some(Command::Explain(explain)) => explain::run(&explain, &arguments.config),
         Some(Command::Demo) => demo::run(),
@@ -144,6 +171,14 @@ fn validate(config: &[String]) -> ExitCode {
 
 /// The plan that `--config` names, or everything that is wrong with it, in sentences.
 fn load(config: &[String]) -> Result<(Plan, Vec<Warning>), String> {
-    let sources = config.iter().map(|text| Source::parse(text)).collect::<Result<Vec<_>, _>>()?;
-    Plan::load(&sources, &|name| std::env::var(name).ok()).map_err(|problems| problems.to_string())
+    plan(&sources(config)?)
+}
+
+/// What `--config` names.
+fn sources(config: &[String]) -> Result<Vec<Source>, String> {
+    config.iter().map(|text| Source::parse(text)).collect()
+}
+
+fn plan(sources: &[Source]) -> Result<(Plan, Vec<Warning>), String> {
+    Plan::load(sources, &|name| std::env::var(name).ok()).map_err(|problems| problems.to_string())
 }

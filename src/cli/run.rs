@@ -1,22 +1,28 @@
-//! `dragoman`: configuration first, then ports, then telemetry; until a signal asks for the end.
+//! `dragoman`: configuration first, then ports, then telemetry; another configuration when there is one;
+//! until a signal, or a defect, asks for the end.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{EXIT_CONFIGURATION, EXIT_LOST, load, log};
+use super::files::Files;
+use super::log::{self, Level};
+use super::{EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
 use crate::service::plan::Plan;
-use crate::service::start::{Address, Running, StartError, start};
+use crate::service::start::{Address, Reloaded, Running, StartError, start};
 use crate::service::stop::Stopped;
 
-/// Requests in flight get this long to finish.
-const DRAIN: Duration = Duration::from_secs(5);
-/// Then the exporters' queues this long to empty. Together below the 30 s that Kubernetes gives.
-const DELIVER: Duration = Duration::from_secs(20);
+/// What is said of a configuration that is read again and is no good.
+const NOT_TAKEN: &str = "this configuration is not taken; the one before it stays in force";
 
-pub(super) fn run(config: &[String]) -> ExitCode {
-    let (plan, warnings) = match load(config) {
+pub(super) fn run(config: &[String], options: &Run) -> ExitCode {
+    let loaded = sources(config).and_then(|sources| {
+        let files = Files::new(sources, !options.no_config_watch);
+        plan(files.taken()).map(|(plan, warnings)| (files, plan, warnings))
+    });
+    let (files, plan, warnings) = match loaded {
         Ok(loaded) => loaded,
         Err(problems) => {
             eprintln!("{problems}");
@@ -24,7 +30,7 @@ pub(super) fn run(config: &[String]) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    log::start(plan.telemetry.log_level);
+    let level = log::start(plan.telemetry.log_level);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -33,49 +39,164 @@ pub(super) fn run(config: &[String]) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    let code = runtime.block_on(serve(plan));
+    let times = Times::of(options.shutdown_timeout);
+    let code = runtime.block_on(serve(plan, files, level, times));
     // A name that is still being resolved, or a page that is written, must not hold up the end.
     runtime.shutdown_background();
     code
 }
 
-async fn serve(plan: Plan) -> ExitCode {
-    let signals = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    let (Ok(mut terminate), Ok(mut interrupt)) = signals else {
+/// How `--shutdown-timeout` is divided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Times {
+    /// Requests in flight get this long to finish.
+    drain: Duration,
+    /// Then the exporters' queues this long to empty.
+    deliver: Duration,
+}
+
+impl Times {
+    fn of(shutdown_timeout: Duration) -> Times {
+        let drain = shutdown_timeout / 5;
+        Times { drain, deliver: shutdown_timeout - drain }
+    }
+}
+
+/// Where the configuration comes from, what asks for it again, and what of it is not the service's.
+struct Configuration {
+    files: Files,
+    hangup: Signal,
+    level: Level,
+}
+
+/// The signals that ask for the end.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Signals> {
+        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn end(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Why the program ends.
+enum End {
+    Asked(&'static str),
+    /// A part of it did, by a defect.
+    Died(String),
+}
+
+async fn serve(plan: Plan, files: Files, level: Level, times: Times) -> ExitCode {
+    let (Ok(mut signals), Ok(hangup)) = (Signals::new(), signal(SignalKind::hangup())) else {
         tracing::error!("dragoman does not start: the system lets it handle no signals");
         return ExitCode::from(EXIT_CONFIGURATION);
     };
-    let running = match start(plan, DRAIN, &|| Box::new(std::io::stdout())).await {
+    let mut configuration = Configuration { files, hangup, level };
+    let mut running = match start(plan, times.drain, Arc::new(|| Box::new(std::io::stdout()))).await {
         Ok(running) => running,
         Err(error) => return refuse(&error),
     };
-    announce(&running);
-    let name = asked_to_end(&mut terminate, &mut interrupt).await;
-    tracing::info!("{name}: taking no more requests, delivering what is queued; a second signal ends at once");
-    tokio::select! {
-        stopped = running.stop(DELIVER) => {
-            say(stopped);
-            ExitCode::from(code(stopped))
+    announce(running.addresses());
+    tracing::info!("ready");
+    let end = live(&mut running, &mut configuration, &mut signals, times).await;
+    match &end {
+        End::Asked(name) => {
+            tracing::info!("{name}: taking no more requests, delivering what is queued; a second signal ends at once");
         }
-        name = asked_to_end(&mut terminate, &mut interrupt) => {
+        End::Died(part) => {
+            tracing::error!("taking no more requests and delivering what is queued, since {part} is gone")
+        }
+    }
+    tokio::select! {
+        stopped = running.stop(times.deliver) => {
+            say(stopped, times);
+            ExitCode::from(code(&end, stopped))
+        }
+        name = signals.end() => {
             tracing::error!("{name} again: leaving now; what was queued is lost");
             ExitCode::from(EXIT_LOST)
         }
     }
 }
 
-/// 0 only if all that was accepted has been delivered or counted, and every request answered.
-fn code(stopped: Stopped) -> u8 {
-    if stopped.drained && stopped.lost == 0 { 0 } else { EXIT_LOST }
+/// Takes other configurations, until the end.
+async fn live(running: &mut Running, configuration: &mut Configuration, signals: &mut Signals, times: Times) -> End {
+    loop {
+        let again = tokio::select! {
+            biased;
+            name = signals.end() => return End::Asked(name),
+            part = running.death() => return End::Died(part),
+            _ = configuration.hangup.recv() => "SIGHUP",
+            () = configuration.files.changed() => "a file of the configuration changed",
+        };
+        tracing::info!("{again}: reading the configuration again");
+        let reload = async {
+            if again == "SIGHUP" {
+                configuration.files.take().await;
+            }
+            take(running, configuration, times).await;
+        };
+        // Nothing is done by half if it is given up: a plan is taken in one step.
+        tokio::select! {
+            () = reload => {}
+            name = signals.end() => return End::Asked(name),
+        }
+    }
 }
 
-fn say(stopped: Stopped) {
+/// Puts the configuration in force that the files hold, if it is a good one.
+async fn take(running: &mut Running, configuration: &Configuration, times: Times) {
+    let (plan, warnings) = match plan(configuration.files.taken()) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            problems.lines().for_each(|problem| tracing::error!("{problem}"));
+            tracing::error!("{NOT_TAKEN}");
+            return running.reload_was_invalid();
+        }
+    };
+    let level = plan.telemetry.log_level;
+    let before = running.addresses().to_vec();
+    match running.reload(plan, times.deliver).await {
+        Ok(Reloaded::Unchanged) => tracing::info!("the configuration says what it said before"),
+        Ok(Reloaded::Applied) => {
+            warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+            configuration.level.set(level);
+            let new = running.addresses().iter().filter(|address| !before.contains(address)).cloned();
+            announce(&new.collect::<Vec<_>>());
+            tracing::info!("the configuration is in force");
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            tracing::error!("{NOT_TAKEN}");
+        }
+    }
+}
+
+/// 0 only if all that was accepted has been delivered or counted, and every request answered.
+fn code(end: &End, stopped: Stopped) -> u8 {
+    match end {
+        End::Died(_) => EXIT_DEFECT,
+        End::Asked(_) if stopped.drained && stopped.lost == 0 => 0,
+        End::Asked(_) => EXIT_LOST,
+    }
+}
+
+fn say(stopped: Stopped, times: Times) {
     match stopped {
         Stopped { lost: 0, drained: true } => {
             tracing::info!("stopped; everything that was accepted was delivered or counted");
         }
         Stopped { lost: 0, drained: false } => {
-            tracing::error!("stopped; requests that did not end in {DRAIN:?} were cut off unanswered");
+            tracing::error!("stopped; requests that did not end in {:?} were cut off unanswered", times.drain);
         }
         Stopped { lost, .. } => tracing::error!("stopped with {lost} items undelivered; they are lost"),
     }
@@ -87,11 +208,11 @@ fn refuse(error: &StartError) -> ExitCode {
     ExitCode::from(EXIT_CONFIGURATION)
 }
 
-fn announce(running: &Running) {
-    for address in running.addresses() {
+fn announce(addresses: &[Address]) {
+    for address in addresses {
         tracing::info!("{} on {} ({})", address.what, address.address, address.id);
     }
-    for address in running.addresses().iter().filter(|address| is_open(address)) {
+    for address in addresses.iter().filter(|address| is_open(address)) {
         tracing::warn!(
             "{} ({}) can be reached from the network, and nothing asks who sends; bind it to 127.0.0.1 or to the pod's \
              address, ask for credentials (auth) or certificates (tls.client_ca_file), or keep others out by other means",
@@ -99,19 +220,11 @@ fn announce(running: &Running) {
             address.id
         );
     }
-    tracing::info!("ready");
 }
 
 /// Whether anybody on the network is let in.
 fn is_open(address: &Address) -> bool {
     !address.address.ip().is_loopback() && !address.is_guarded
-}
-
-async fn asked_to_end(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    }
 }
 
 #[cfg(test)]
@@ -120,8 +233,17 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_in_the_exit_code() {
+        let asked = End::Asked("SIGTERM");
         for (drained, lost, expected) in [(true, 0, 0), (true, 1, EXIT_LOST), (false, 0, EXIT_LOST)] {
-            assert_eq!(code(Stopped { drained, lost }), expected);
+            assert_eq!(code(&asked, Stopped { drained, lost }), expected);
+            assert_eq!(code(&End::Died("a task".into()), Stopped { drained, lost }), EXIT_DEFECT);
         }
+    }
+
+    #[test]
+    fn the_default_fits_into_what_kubernetes_gives() {
+        let times = Times::of(super::super::duration(super::super::SHUTDOWN_TIMEOUT).unwrap());
+        assert_eq!(times, Times { drain: Duration::from_secs(5), deliver: Duration::from_secs(20) });
+        assert!(times.drain + times.deliver < Duration::from_secs(30));
     }
 }

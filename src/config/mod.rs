@@ -20,6 +20,7 @@ mod source;
 pub use env::Environment;
 pub use nearest::nearest;
 pub use problem::{Place, Problem, Problems, Warning};
+pub use scalar::duration;
 pub use secret::Secret;
 pub use section::{Field, Section};
 pub use source::Source;

@@ -17,8 +17,8 @@ const UNITS: [(&str, u64); 8] = [
 /// The longest duration, as in Go: some 292 years.
 const MAX_NANOSECONDS: u64 = i64::MAX as u64;
 
-/// Reads `1m30s`, `200ms`, `1.5h`, `0`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+/// Reads a duration as Go writes it: `1m30s`, `200ms`, `1.5h`, `0`. `None` for anything else.
+pub fn duration(text: &str) -> Option<Duration> {
     if text == "0" {
         return Some(Duration::ZERO);
     }

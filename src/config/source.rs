@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::env::Environment;
 
@@ -20,6 +20,13 @@ pub enum Source {
     Env(String),
     /// `yaml:text`: the YAML itself, `exporters::debug::verbosity: detailed` in one line.
     Yaml(String),
+    /// What a file held when it was looked at, or why that cannot be said.
+    Seen {
+        /// The file.
+        path: PathBuf,
+        /// The YAML.
+        text: Result<String, String>,
+    },
     /// A text of the program's own.
     Embedded {
         /// How messages name it.
@@ -54,10 +61,27 @@ impl Source {
         }
     }
 
+    /// The source as it is at this moment: of a file, what is in it, wherever symlinks lead now. Two
+    /// looks at a file are equal if it held the same.
+    #[must_use]
+    pub fn seen(&self) -> Source {
+        match self {
+            Source::File(path) | Source::Seen { path, .. } => {
+                Source::Seen { path: path.clone(), text: read_file(path) }
+            }
+            other => other.clone(),
+        }
+    }
+
+    /// Whether it may hold something else later.
+    pub fn is_file(&self) -> bool {
+        matches!(self, Source::File(_) | Source::Seen { .. })
+    }
+
     /// How messages name it.
     pub(super) fn label(&self) -> String {
         match self {
-            Source::File(path) => path.display().to_string(),
+            Source::File(path) | Source::Seen { path, .. } => path.display().to_string(),
             Source::Env(name) => format!("env:{name}"),
             Source::Yaml(_) => "yaml:".to_owned(),
             Source::Embedded { name, .. } => (*name).to_owned(),
@@ -69,6 +93,7 @@ impl Source {
     pub(super) fn read(&self, environment: Environment<'_>) -> Result<String, String> {
         let text = match self {
             Source::File(path) => read_file(path)?,
+            Source::Seen { text, .. } => text.clone()?,
             Source::Env(name) => environment(name).ok_or("the variable is not set; expected a configuration in it")?,
             Source::Yaml(text) | Source::Made { text, .. } => text.clone(),
             Source::Embedded { text, .. } => (*text).to_owned(),
@@ -83,7 +108,7 @@ impl Source {
     }
 }
 
-fn read_file(path: &std::path::Path) -> Result<String, String> {
+fn read_file(path: &Path) -> Result<String, String> {
     let mut text = String::new();
     let file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
     // One byte more than allowed, so that the caller sees that there was more.

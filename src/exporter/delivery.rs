@@ -15,8 +15,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::client::Taken;
 use super::compress::{Message, compress};
@@ -28,6 +29,7 @@ use super::retry::{Backoff, Failure};
 use super::settings::{self, Compression, Queue, Retry};
 use super::text;
 use crate::bounded::budget::Budget;
+use crate::defect;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::split::{Limits, Split};
@@ -69,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) max_request_size: usize,
     /// Where what is made of a request counts.
     pub(crate) memory: Budget,
+    /// Cancelled when a consumer ends by a defect: what is queued then waits for nobody.
+    pub(crate) died: CancellationToken,
 }
 
 /// The queue of one signal and those who empty it.
@@ -153,7 +157,13 @@ impl Lane {
         });
         let tracker = TaskTracker::new();
         for _ in 0..consumers {
-            tracker.spawn(consume(shared.clone()));
+            let shared = shared.clone();
+            tracker.spawn(async move {
+                if let Err(defect) = defect::caught(consume(&shared)).await {
+                    error!("exporter {}: a consumer ended by a defect of dragoman: {defect}", shared.settings.name);
+                    shared.settings.died.cancel();
+                }
+            });
         }
         tracker.close();
         Lane { shared, consumers: tracker }
@@ -301,7 +311,7 @@ impl Drop for Room<'_> {
     }
 }
 
-async fn consume(shared: Arc<Shared>) {
+async fn consume(shared: &Shared) {
     while let Some(mut group) = shared.gatherer.next(&*shared.backlog, shared.stopping.subscribe()).await {
         shared.deliver(&mut group).await;
         group.into_slots().into_iter().for_each(|slot| shared.backlog.settle(slot));
@@ -376,7 +386,10 @@ impl Shared {
             // First, so that what is left at the deadline is not attempted.
             biased;
             () = self.deadline() => Fate::Lost(Loss::Shutdown, String::new()),
-            fate = self.attempts(body) => fate,
+            // A defect that one request brings out must not end the export of all others.
+            fate = defect::caught(self.attempts(body)) => {
+                fate.unwrap_or_else(|defect| Fate::Lost(Loss::Defect, defect))
+            }
         }
     }
 

@@ -70,19 +70,22 @@ pub enum Loss {
     TooLarge,
     /// The debug output was too slow, or closed.
     NotWritten,
+    /// A defect of this program ended their export.
+    Defect,
     /// The disk that they waited on gave other bytes back than were written.
     Corrupt,
 }
 
 impl Loss {
     /// All reasons.
-    pub const ALL: [Loss; 7] = [
+    pub const ALL: [Loss; 8] = [
         Loss::Rejected,
         Loss::PartialSuccess,
         Loss::RetriesExhausted,
         Loss::Shutdown,
         Loss::TooLarge,
         Loss::NotWritten,
+        Loss::Defect,
         Loss::Corrupt,
     ];
 
@@ -95,6 +98,7 @@ impl Loss {
             Loss::Shutdown => "shutdown",
             Loss::TooLarge => "too_large",
             Loss::NotWritten => "not_written",
+            Loss::Defect => "defect",
             Loss::Corrupt => "corrupt",
         }
     }

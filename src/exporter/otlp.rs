@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, HeaderError};
 use super::delivery::{self, Call, Lane, Stored};
@@ -47,6 +48,7 @@ pub struct OtlpExporter {
     name: Arc<str>,
     /// In the order of [`Signal::ALL`]; `None` for a signal without an endpoint.
     lanes: [Option<Lane>; 3],
+    died: CancellationToken,
 }
 
 /// What other components give to an exporter.
@@ -101,6 +103,7 @@ impl OtlpExporter {
             timeout: settings.timeout,
             retry: settings.retry.clone(),
             queue: settings.queue.clone(),
+            died: CancellationToken::new(),
             batch: None,
             max_request_size: settings.max_request_size,
             memory,
@@ -118,12 +121,18 @@ impl OtlpExporter {
             let stored = stored.remove(&signal).map(|opened| Stored { opened, legs });
             *lane = Some(Lane::start(signal, lane_settings, call, observer.clone(), stored));
         }
-        Ok(OtlpExporter { name, lanes })
+        Ok(OtlpExporter { name, lanes, died: lane_settings.died })
     }
 
     /// Whether there is an endpoint for `signal`. A pipeline of another signal must not end here.
     pub fn takes(&self, signal: Signal) -> bool {
         self.lane(signal).is_some()
+    }
+
+    /// Cancelled when a part of it has ended by a defect, so that not all of what it holds is delivered
+    /// anymore.
+    pub fn died(&self) -> CancellationToken {
+        self.died.clone()
     }
 
     /// How full the queue of `signal` is. Each signal has a queue of its own, of the whole

@@ -1,7 +1,7 @@
 //! `health_check`: whether the program takes telemetry, as the Collector's extension of that name
 //! says it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -16,8 +16,15 @@ use crate::net::Get;
 /// The state that the endpoint tells; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
     /// When the program became ready; `None` while it is not.
-    ready: Arc<Mutex<Option<(SystemTime, Instant)>>>,
+    ready: Option<(SystemTime, Instant)>,
+    /// What ended that should not have. From then on nothing is ready.
+    dead: Option<String>,
 }
 
 impl Health {
@@ -28,17 +35,28 @@ impl Health {
 
     /// The listeners accept from now on, or no longer do.
     pub fn set_ready(&self, ready: bool) {
-        let mut state = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        match (*state, ready) {
-            (None, true) => *state = Some((SystemTime::now(), Instant::now())),
-            (Some(_), false) => *state = None,
+        let mut state = self.state();
+        match (state.ready, ready) {
+            (None, true) if state.dead.is_none() => state.ready = Some((SystemTime::now(), Instant::now())),
+            (Some(_), false) => state.ready = None,
             _ => {}
         }
     }
 
+    /// A part of the program ended by a defect; what is ready without it is not said anymore.
+    pub fn died(&self, part: &str) {
+        let mut state = self.state();
+        state.ready = None;
+        state.dead.get_or_insert_with(|| part.to_owned());
+    }
+
     /// Whether the listeners accept.
     pub fn is_ready(&self) -> bool {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.state().ready.is_some()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The endpoint's handler for [`crate::net::serve`]: `path` (usually `/`), and 404 elsewhere.
@@ -53,20 +71,24 @@ impl Health {
     }
 
     fn page(&self) -> Response<Full<Bytes>> {
-        let ready = *self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ready, dead) = {
+            let state = self.state();
+            (state.ready, state.dead.clone())
+        };
         let (code, status, since, uptime) = match ready {
             Some((since, instant)) => {
-                (StatusCode::OK, "Server available", rfc3339(since), go_duration(instant.elapsed()))
+                (StatusCode::OK, "Server available".to_owned(), rfc3339(since), go_duration(instant.elapsed()))
             }
-            // The Collector's zero time.
-            None => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "Server not available",
-                "0001-01-01T00:00:00Z".to_owned(),
-                String::new(),
-            ),
+            None => {
+                let why = dead.map_or(String::new(), |part| format!(": {part} ended by a defect"));
+                // The Collector's zero time.
+                let since = "0001-01-01T00:00:00Z".to_owned();
+                (StatusCode::SERVICE_UNAVAILABLE, format!("Server not available{why}"), since, String::new())
+            }
         };
-        page(code, format!("{{\"status\":\"{status}\",\"upSince\":\"{since}\",\"uptime\":\"{uptime}\"}}"))
+        // A component's name may hold any character.
+        let status = serde_json::Value::from(status);
+        page(code, format!("{{\"status\":{status},\"upSince\":\"{since}\",\"uptime\":\"{uptime}\"}}"))
     }
 }
 
@@ -143,5 +165,19 @@ mod tests {
         assert_eq!(ask(&health, "POST", "/").status(), 405);
         health.set_ready(false);
         assert_eq!(ask(&health, "GET", "/").status(), 503);
+    }
+
+    #[test]
+    fn what_died_is_named_and_nothing_is_ready_after_it() {
+        let health = Health::new();
+        health.set_ready(true);
+        health.died("exporter otlp_grpc/\"a\"");
+        health.died("what fell over it");
+        health.set_ready(true);
+        assert!(!health.is_ready());
+        let page = health.page();
+        assert_eq!(page.status(), 503);
+        let body = format!("{:?}", page.body());
+        assert!(body.contains(r#"exporter otlp_grpc/\\\"a\\\" ended by a defect"#), "{body}");
     }
 }

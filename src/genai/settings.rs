@@ -46,7 +46,7 @@ pub enum NativeMetrics {
 }
 
 /// `processors.genai`.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Genai {
     /// `target`.
     pub target: Target,

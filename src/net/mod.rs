@@ -13,4 +13,4 @@ mod watch;
 
 pub use bind::{BindError, bind};
 pub use get::Get;
-pub use listener::{Drained, Handler, Limits, Listener, serve};
+pub use listener::{Drained, Handler, Limits, Listener, Service, serve};

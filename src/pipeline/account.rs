@@ -56,6 +56,8 @@ pub struct LegBalances {
     pub exported: u64,
     /// What was given up, by reason.
     pub lost: BTreeMap<&'static str, u64>,
+    /// What of `queued` nobody has open: it waits on the disk for the next one who opens it.
+    pub unopened: u64,
 }
 
 /// What became of the items of one request, as far as the pipeline goes.
@@ -192,12 +194,19 @@ impl Leg {
     /// Opens items that no client's request brought.
     pub fn open(&self, origin: Origin, items: usize) -> OpenItems {
         self.change(|books| {
+            let mut new = items as u64;
             let from = match origin {
-                Origin::Recovered => &mut books.recovered,
+                Origin::Recovered => {
+                    // What this process left on disk is in the books already.
+                    let known = new.min(books.unopened);
+                    books.unopened -= known;
+                    new -= known;
+                    &mut books.recovered
+                }
                 Origin::Derived => &mut books.derived,
             };
-            *from += items as u64;
-            books.queued += items as u64;
+            *from += new;
+            books.queued += new;
         });
         OpenItems { leg: Some(self.clone()), items }
     }
@@ -252,9 +261,13 @@ impl OpenItems {
         self.settle(|books, items| add(&mut books.lost, reason, items));
     }
 
-    /// They stay where they are beyond the life of the program: in a durable queue.
+    /// They stay where they are, in a durable queue, until that is opened again: by another process, or
+    /// by this one.
     pub fn stay_queued(mut self) {
-        self.items = 0;
+        let items = mem::take(&mut self.items);
+        if let Some(leg) = self.leg.take() {
+            leg.change(|books| books.unopened += items as u64);
+        }
     }
 
     fn settle(mut self, change: impl FnOnce(&mut LegBalances, usize)) {
@@ -329,6 +342,20 @@ mod tests {
         let open = account.taken(Outcome { received: 3, outgoing: 3, ..Outcome::default() }, &[account.leg("otlp")]);
         drop(open);
         assert_eq!(balanced(&account).exporters["otlp"].lost["abandoned"], 3);
+    }
+
+    #[test]
+    fn what_stays_on_disk_is_not_recovered_by_the_process_that_left_it() {
+        let account = Account::new("logs");
+        let leg = account.leg("otlp");
+        leg.open(Origin::Derived, 5).stay_queued();
+        assert_eq!(balanced(&account).exporters["otlp"].queued, 5);
+        let again = leg.open(Origin::Recovered, 7);
+        let books = balanced(&account);
+        let books = &books.exporters["otlp"];
+        assert_eq!((books.recovered, books.queued, books.unopened), (2, 7, 0), "two are an earlier process'");
+        again.exported();
+        assert_eq!(balanced(&account).exporters["otlp"].queued, 0);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -76,9 +76,13 @@ pub struct Room {
     books: Books,
     inner: Mutex<Inner>,
     changed: Notify,
-    spans: OnceLock<Arc<dyn Onward>>,
-    logs: OnceLock<Arc<dyn Onward>>,
+    spans: Way,
+    logs: Way,
 }
+
+/// Where items of a signal go on. It is held while they do, so that whoever sets another one knows that
+/// nobody is on the earlier one anymore.
+type Way = RwLock<Option<Arc<dyn Onward>>>;
 
 /// An item that waits.
 #[derive(Debug)]
@@ -192,8 +196,8 @@ impl Room {
             books,
             inner: Mutex::default(),
             changed: Notify::new(),
-            spans: OnceLock::new(),
-            logs: OnceLock::new(),
+            spans: Way::default(),
+            logs: Way::default(),
         }
     }
 
@@ -204,14 +208,13 @@ impl Room {
         self
     }
 
-    /// Says where items of a signal go on; to be said once for traces and once for logs.
+    /// Says where items of a signal go on, traces or logs, from now on. Nobody is on the earlier way
+    /// when this returns.
     pub fn leads_to(&self, signal: Signal, onward: Arc<dyn Onward>) {
-        if self.way(signal).set(onward).is_err() {
-            tracing::error!("join_logs: more than one pipeline of {signal}; only the first one is joined");
-        }
+        *self.way(signal).write().unwrap_or_else(PoisonError::into_inner) = Some(onward);
     }
 
-    fn way(&self, signal: Signal) -> &OnceLock<Arc<dyn Onward>> {
+    fn way(&self, signal: Signal) -> &Way {
         match signal {
             Signal::Traces => &self.spans,
             Signal::Logs | Signal::Metrics => &self.logs,
@@ -225,7 +228,8 @@ impl Room {
     }
 
     fn drop_held(&self, signal: Signal, items: usize, reason: &'static str) {
-        if let Some(onward) = self.way(signal).get().filter(|_| items > 0) {
+        let way = self.way(signal).read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(onward) = way.as_ref().filter(|_| items > 0) {
             onward.dropped(items, reason);
         }
     }
@@ -350,7 +354,6 @@ impl Room {
 
     /// Sends items on in requests of bounded size. Returns what an exporter has no room for yet.
     fn send(&self, signal: Signal, mut out: VecDeque<Out>) -> VecDeque<Out> {
-        let way = self.way(signal);
         while !out.is_empty() {
             let mut size = 0;
             let count = out.iter().take_while(|next| {
@@ -360,9 +363,12 @@ impl Room {
             });
             let count = count.count();
             let body = request(out.iter().take(count).map(|out| &out.item));
-            let answer = match way.get() {
-                Some(onward) => onward.send_on(&body),
-                None => return out,
+            let answer = {
+                let way = self.way(signal).read().unwrap_or_else(PoisonError::into_inner);
+                match way.as_ref() {
+                    Some(onward) => onward.send_on(&body),
+                    None => return out,
+                }
             };
             if let Err(refusal) = &answer
                 && refusal.reason.answer().retry == Retry::Later

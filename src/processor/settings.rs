@@ -44,7 +44,7 @@ impl Default for Batch {
 }
 
 /// `processors.drop`: a span that matches any rule goes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Drop {
     /// `rules`, those of `preset` included.
     pub rules: Vec<DropRule>,
@@ -71,7 +71,7 @@ impl Default for DropMemory {
 }
 
 /// One rule: everything that is named must match. A rule that names nothing matches nothing.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct DropRule {
     /// Resource attributes.
     pub resource: Vec<(String, Pattern)>,
@@ -94,6 +94,16 @@ pub enum Pattern {
     Exact(String),
     /// `regex: ...`.
     Regex(Regex),
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Pattern) -> bool {
+        match (self, other) {
+            (Pattern::Exact(one), Pattern::Exact(other)) => one == other,
+            (Pattern::Regex(one), Pattern::Regex(other)) => one.as_str() == other.as_str(),
+            (Pattern::Exact(_), Pattern::Regex(_)) | (Pattern::Regex(_), Pattern::Exact(_)) => false,
+        }
+    }
 }
 
 /// `connectors.genai_metrics`.

@@ -31,7 +31,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The handler of the gRPC listener.
 #[derive(Debug)]
-pub(super) struct Grpc {
+pub struct Grpc {
     pub(super) intake: Intake,
     pub(super) settings: settings::Grpc,
     pub(super) access: Access,

@@ -22,7 +22,7 @@ use crate::otlp::traces::{self, Origin, Visitor};
 
 /// The handler of the HTTP listener.
 #[derive(Debug)]
-pub(super) struct Http {
+pub struct Http {
     pub(super) intake: Intake,
     pub(super) settings: settings::Http,
     pub(super) access: Access,

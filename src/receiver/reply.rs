@@ -20,7 +20,7 @@ const MESSAGE_BYTES: usize = 1024;
 
 /// The body of an answer: some bytes, some trailers, either or none.
 #[derive(Debug, Default)]
-pub(super) struct Reply {
+pub struct Reply {
     data: Option<Bytes>,
     trailers: Option<HeaderMap>,
 }

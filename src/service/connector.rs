@@ -2,16 +2,19 @@
 //! pipelines feed. Prometheus exporters read the metrics when they are scraped; exporters that
 //! send get them every `metrics_flush_interval`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use tokio::time::{Duration, MissedTickBehavior};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::ground::Ground;
+use super::plan::Id;
 use crate::genai::settings::Target;
 use crate::metrics::families::Families;
 use crate::metrics::ledger::Ledger;
-use crate::metrics::own::Registry;
 use crate::otlp::Signal;
 use crate::pipeline::account::{Leg, Origin};
 use crate::pipeline::run::Sink;
@@ -19,14 +22,31 @@ use crate::pipeline::{Batch, Stage};
 use crate::processor::genai_metrics::GenaiMetrics;
 use crate::processor::settings::GenaiMetrics as Settings;
 
+/// What a connector's memory and metrics are made of.
+#[derive(Debug, PartialEq)]
+pub(super) struct MadeOf {
+    pub(super) settings: Settings,
+    pub(super) target: Target,
+    /// Its metrics have names that no application's own metrics have.
+    pub(super) apart: bool,
+}
+
 /// A connector that runs.
 pub(super) struct Connector {
     pub(super) families: Arc<Families>,
     /// The last stage of every traces pipeline that feeds this connector.
     pub(super) tap: Arc<dyn Stage>,
-    /// Exporters of the metrics pipelines behind it that want to be sent to.
+    outlets: watch::Sender<Arc<Outlets>>,
+    stop: CancellationToken,
+    _stop: DropGuard,
+    flushes: Mutex<Option<JoinHandle<Option<()>>>>,
+}
+
+/// Where the metrics are sent to, and how often.
+#[derive(Default)]
+pub(super) struct Outlets {
     pub(super) push: Vec<Push>,
-    flush_interval: Duration,
+    pub(super) interval: Duration,
 }
 
 /// An exporter that is sent to, and the books of the pipeline that it is sent for.
@@ -36,47 +56,81 @@ pub(super) struct Push {
 }
 
 impl Connector {
-    /// `apart` if its metrics are to have names that no application's own metrics have.
-    pub(super) fn new(settings: &Settings, target: Target, apart: bool, own: &Registry) -> Self {
-        let make = if apart { Families::apart } else { Families::new };
-        let families = make(target, settings.max_series, settings.metrics_expiration).reporting_to(own);
+    /// Its metrics go nowhere before [`Connector::send_to`].
+    pub(super) fn start(id: &Id, of: &MadeOf, ground: &Ground) -> Self {
+        let settings = &of.settings;
+        let make = if of.apart { Families::apart } else { Families::new };
+        let families = make(of.target, settings.max_series, settings.metrics_expiration).reporting_to(&ground.own);
         let families = Arc::new(families);
         let ledger = Arc::new(Ledger::new(&settings.window, settings.per_service));
         let tap = Arc::new(GenaiMetrics::new(ledger, Arc::clone(&families) as _));
-        Connector { families, tap, push: Vec::new(), flush_interval: settings.metrics_flush_interval }
+        let outlets = watch::Sender::default();
+        let stop = CancellationToken::new();
+        let flushes = run(Arc::clone(&families), outlets.subscribe(), stop.clone());
+        let flushes = ground.supervisor.spawn(format!("connector {id}"), &stop, flushes);
+        let _stop = stop.clone().drop_guard();
+        Connector { families, tap, outlets, stop, _stop, flushes: Mutex::new(Some(flushes)) }
     }
 
-    /// Sends the metrics every interval, and once more when `stop` is cancelled.
-    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
-        if self.push.is_empty() {
-            return;
-        }
-        let mut ticks = tokio::time::interval(self.flush_interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        ticks.tick().await;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = ticks.tick() => self.flush(),
-            }
-        }
-        self.flush();
+    /// Sends the metrics there from now on.
+    pub(super) fn send_to(&self, outlets: Outlets) {
+        self.outlets.send_replace(Arc::new(outlets));
     }
 
-    fn flush(&self) {
-        let Some(encoded) = self.families.to_otlp(SystemTime::now()) else { return };
-        for Push { sink, leg } in &self.push {
-            // The next flush says the same and more: what is cumulative is not lost by waiting.
-            match sink.exporter.reserve(Signal::Metrics, encoded.body.len()) {
-                // Nobody waits for an acknowledgement.
-                Ok(permit) => drop(permit.send(Batch {
-                    signal: Signal::Metrics,
-                    body: encoded.body.clone(),
-                    open: leg.open(Origin::Derived, encoded.points),
-                    calls: Arc::default(),
-                })),
-                Err(refusal) => tracing::warn!("genai_metrics: not sent to {} this time: {refusal}", sink.id),
+    /// Sends the metrics a last time. Whether that went well.
+    pub(super) async fn stop(&self) -> bool {
+        self.stop.cancel();
+        let flushes = self.flushes.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match flushes {
+            Some(flushes) => matches!(flushes.await, Ok(Some(()))),
+            None => true,
+        }
+    }
+}
+
+/// Sends the metrics every interval, and once more when `stop` is cancelled.
+async fn run(families: Arc<Families>, mut outlets: watch::Receiver<Arc<Outlets>>, stop: CancellationToken) {
+    let mut current = Arc::clone(&outlets.borrow_and_update());
+    let mut flushed = Instant::now();
+    loop {
+        let next = async {
+            match current.push.is_empty() {
+                true => std::future::pending().await,
+                false => tokio::time::sleep_until(flushed + current.interval).await,
             }
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return flush(&families, &current),
+            () = next => {
+                flushed = Instant::now();
+                flush(&families, &current);
+            }
+            changed = outlets.changed() => match changed {
+                // The time since the last flush counts on: many changes do not put it off for ever.
+                Ok(()) => current = Arc::clone(&outlets.borrow_and_update()),
+                Err(_) => stop.cancelled().await,
+            },
+        }
+    }
+}
+
+fn flush(families: &Families, outlets: &Outlets) {
+    if outlets.push.is_empty() {
+        return;
+    }
+    let Some(encoded) = families.to_otlp(SystemTime::now()) else { return };
+    for Push { sink, leg } in &outlets.push {
+        // The next flush says the same and more: what is cumulative is not lost by waiting.
+        match sink.exporter.reserve(Signal::Metrics, encoded.body.len()) {
+            // Nobody waits for an acknowledgement.
+            Ok(permit) => drop(permit.send(Batch {
+                signal: Signal::Metrics,
+                body: encoded.body.clone(),
+                open: leg.open(Origin::Derived, encoded.points),
+                calls: Arc::default(),
+            })),
+            Err(refusal) => tracing::warn!("genai_metrics: not sent to {} this time: {refusal}", sink.id),
         }
     }
 }

@@ -1,17 +1,27 @@
-//! A checked configuration becomes running tasks: start and drain.
+//! A checked configuration becomes running tasks: start, reload and drain.
 
 mod authenticators;
 mod batching;
 mod components;
 mod connector;
 mod default;
+mod doors;
+mod entrance;
+mod exporters;
+mod ground;
+mod house;
+mod kept;
 mod listeners;
 mod observers;
 mod pages;
 pub mod plan;
 mod rooms;
 pub mod settings;
+mod stages;
 pub mod start;
 pub mod stop;
 mod storages;
+mod supervisor;
+#[cfg(test)]
+mod tests;
 mod wiring;

@@ -1,4 +1,4 @@
-//! The pages that are scraped: the Prometheus exporter's and the self-metrics', on `/metrics`.
+//! The pages that are read: health, and on `/metrics` the Prometheus exporter's and the self-metrics'.
 
 use std::sync::Arc;
 
@@ -8,32 +8,46 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Status
 use http_body_util::Full;
 use hyper::body::Incoming;
 
+use crate::extension::health::Health;
 use crate::metrics::exposition::Scrape;
+use crate::metrics::own::Counter;
 use crate::net::Handler;
 
 /// Writes a page for the given `Accept` and `Accept-Encoding`.
 pub(super) type Write = dyn Fn(Option<&str>, Option<&str>) -> Scrape + Send + Sync;
 
-/// `/metrics`.
-pub(super) struct Metrics(pub(super) Arc<Write>);
+/// A page.
+pub(super) enum Page {
+    /// Whether requests are taken, on a path.
+    Health(Health, String),
+    /// `/metrics`. The counter is that of panics.
+    Metrics(Arc<Write>, Counter),
+}
 
-impl Handler for Metrics {
+impl Handler for Page {
     type Body = Full<Bytes>;
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let (write, panics) = match self {
+            Page::Health(health, path) => return health.handler(path).handle(request).await,
+            Page::Metrics(write, panics) => (write, panics),
+        };
         if request.uri().path() != "/metrics" {
             return plain(StatusCode::NOT_FOUND, "metrics are at /metrics\n");
         }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return plain(StatusCode::METHOD_NOT_ALLOWED, "this page is only read: expected GET\n");
         }
-        let write = Arc::clone(&self.0);
+        let write = Arc::clone(write);
         let [accept, encoding] = [ACCEPT, ACCEPT_ENCODING].map(|name| all(request.headers(), &name));
         // A large page takes tens of milliseconds: not on a thread that takes in telemetry.
         let page = tokio::task::spawn_blocking(move || write(accept.as_deref(), encoding.as_deref())).await;
         match page {
             Ok(scrape) => answer(scrape),
-            Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "a defect in dragoman ended this scrape\n"),
+            Err(_) => {
+                panics.increment();
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "a defect in dragoman ended this scrape\n")
+            }
         }
     }
 }

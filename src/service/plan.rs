@@ -20,7 +20,7 @@ use crate::receiver::settings as receiver;
 pub use super::settings::{HealthCheck, Telemetry};
 
 /// A checked configuration. Only what a pipeline or `service.extensions` uses is in it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// The receivers.
     pub receivers: Vec<(Id, receiver::Settings)>,
@@ -37,7 +37,7 @@ pub struct Plan {
 }
 
 /// `service.pipelines.<id>`. Neither `receivers` nor `exporters` is empty.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PipelinePlan {
     /// Its id.
     pub id: PipelineId,
@@ -53,7 +53,7 @@ pub struct PipelinePlan {
 }
 
 /// One processor in its place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StagePlan {
     /// Its id.
     pub id: Id,
@@ -90,7 +90,7 @@ impl Output {
 }
 
 /// A processor's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ProcessorSettings {
     /// `memory_limiter`.
     MemoryLimiter(processor::MemoryLimiter),
@@ -103,14 +103,14 @@ pub enum ProcessorSettings {
 }
 
 /// A connector's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ConnectorSettings {
     /// `genai_metrics`.
     GenaiMetrics(processor::GenaiMetrics),
 }
 
 /// An exporter's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "a plan has a handful, and they are read once")]
 pub enum ExporterSettings {
     /// `otlp_grpc` and `otlp_http`.
@@ -122,7 +122,7 @@ pub enum ExporterSettings {
 }
 
 /// An extension's settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum ExtensionSettings {
     /// `health_check`.
     HealthCheck(HealthCheck),

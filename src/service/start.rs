@@ -1,73 +1,66 @@
 //! A plan becomes a running program: exporters first, then pipelines, then every port is bound,
-//! and only when all of that went well is anything accepted.
+//! and only when all of that went well is anything accepted. A running program can take another plan
+//! ([`Running::reload`]) in the same order, beside what runs.
 
-use std::collections::BTreeMap;
-use std::io::Write;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
 
-use super::connector::{Connector, Push};
-use super::observers::{
-    Drops, ExporterBooks, GenaiKeys, OwnMetricPoints, PipelineBooks, ReceiverBooks, failed_handshakes,
-};
-use super::pages;
-use super::plan::{
-    ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelinePlan, Plan, ProcessorSettings,
-    StagePlan,
-};
-use super::rooms::Rooms;
-use super::storages::{DiskBooks, Storages};
-use crate::auth::{AuthError, Authenticator};
-use crate::bounded::budget::{Budget, Claim};
+use super::doors::{Answers, Doors, Group, Wanted};
+use super::entrance::Entrance;
+use super::exporters::{Exporter, Kind};
+pub use super::ground::DebugOutput;
+use super::ground::Ground;
+use super::house::House;
+use super::observers::ReceiverBooks;
+use super::pages::Page;
+use super::plan::{ExporterSettings, ExtensionSettings, Id, Plan};
+use super::stop::Leaving;
+use super::storages::Storages;
+use crate::auth::AuthError;
+use crate::bounded::budget::Claim;
 use crate::bounded::buffer::Buffer;
-use crate::exporter::debug::DebugExporter;
-use crate::exporter::otlp::{Given, OtlpExporter};
-use crate::exporter::prometheus::Prometheus;
 use crate::exporter::queue::durable::QueueError;
-use crate::exporter::settings::Prometheus as PrometheusSettings;
-use crate::extension::health::Health;
-use crate::genai::settings::{NativeMetrics, Target};
 use crate::metrics::exposition;
-use crate::metrics::native::Derived;
-use crate::metrics::own::process::Process;
 use crate::metrics::own::{Registry, known};
 use crate::metrics::snapshot::Source;
-use crate::net::tls::{Acceptor, ServerSettings, TlsError};
-use crate::net::{self, Limits, Listener};
+use crate::net::tls::{ServerSettings, TlsError};
+use crate::net::{self, Limits};
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::{Signal, json};
-use crate::pipeline::account::{Accounts, Leg};
-use crate::pipeline::admission::{Admission, budget_of};
-use crate::pipeline::run::{Fanout, Pipeline, Sink, Step};
-use crate::pipeline::{Exporter, Stage};
-use crate::processor::drop::DropSpans;
-use crate::processor::genai::Genai;
-use crate::processor::memory_limiter::MemoryLimiter;
-use crate::processor::own_metrics::OwnMetrics;
-use crate::processor::settings as processor;
-use crate::receiver::settings::Connection;
-use crate::receiver::{self, Guards, Intake, Receiver};
+use crate::receiver::{Intake, Protocol, Transport};
 use crate::storage::folder::FolderError;
 
-/// Why the program does not start. Nothing was accepted.
+/// Why the program does not start, or does not take another configuration. Nothing was accepted, or
+/// changed.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// A port could not be bound.
     #[error(transparent)]
     Bind(#[from] net::BindError),
-    /// A receiver cannot be started.
-    #[error(transparent)]
-    Receiver(#[from] receiver::StartError),
-    /// A page's TLS settings.
-    #[error("{id}.{source}")]
+    /// A port could not be bound while this program listens there at another address.
+    #[error(
+        "{error}; it may be this program's own {setting}, on {endpoint} until now: to listen on one port at another \
+         address, restart the program"
+    )]
+    Overlap {
+        /// The system's answer.
+        error: net::BindError,
+        /// Where this program listens.
+        endpoint: String,
+        /// What of it does.
+        setting: String,
+    },
+    /// A listener's TLS settings.
+    #[error("{section}.{source}")]
     Tls {
         /// The path of its section.
-        id: String,
+        section: String,
         /// What is wrong.
         source: TlsError,
     },
@@ -110,6 +103,9 @@ pub enum StartError {
         /// What is wrong.
         source: QueueError,
     },
+    /// A queue on disk cannot be handed on from one exporter to the next.
+    #[error("requests wait for a disk that does not answer, so that no queue on it can be closed; try again later")]
+    Busy,
     /// The system refused something that every program needs.
     #[error("{what}: {source}")]
     System {
@@ -121,7 +117,7 @@ pub enum StartError {
 }
 
 /// A listener that runs, for the log and for tests.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
     /// `OTLP gRPC`, `OTLP HTTP`, `Prometheus`, `health` or `self-metrics`.
     pub what: &'static str,
@@ -135,20 +131,49 @@ pub struct Address {
 
 /// The program while it runs.
 pub struct Running {
-    pub(super) addresses: Vec<Address>,
-    pub(super) health: Health,
-    /// Ends intake.
-    pub(super) intake: CancellationToken,
-    pub(super) receivers: Vec<JoinHandle<net::Drained>>,
-    /// Ends connectors and background work, after intake.
-    pub(super) background: CancellationToken,
-    pub(super) connectors: Vec<JoinHandle<()>>,
-    pub(super) pipelines: Vec<Arc<Pipeline>>,
-    pub(super) rooms: Rooms,
-    pub(super) otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
-    pub(super) debug: Vec<Arc<DebugExporter>>,
-    /// Ends the pages, last.
-    pub(super) pages: CancellationToken,
+    pub(super) ground: Ground,
+    plan: Plan,
+    pub(super) house: House,
+    pub(super) doors: Doors,
+    addresses: Vec<Address>,
+    /// How long requests in flight get where a listener is closed.
+    drain: Duration,
+    /// Houses that are being left. Each says how many items were lost with it.
+    pub(super) leaving: JoinSet<u64>,
+    reloads: known::Reloads,
+}
+
+/// What became of a configuration that was read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reloaded {
+    /// It is in force.
+    Applied,
+    /// It is the one that was in force already.
+    Unchanged,
+}
+
+/// Starts `plan`. `drain` is how long requests in flight get at the end; `output` makes what a
+/// debug exporter writes to.
+///
+/// # Errors
+/// [`StartError`], before anything was accepted.
+pub async fn start(plan: Plan, drain: Duration, output: DebugOutput) -> Result<Running, StartError> {
+    let ground = Ground::new(output);
+    let mut running = Running {
+        reloads: known::Reloads::new(&ground.own),
+        ground,
+        plan: Plan::default(),
+        house: House::default(),
+        doors: Doors::default(),
+        addresses: Vec::new(),
+        drain,
+        leaving: JoinSet::new(),
+    };
+    // There is nothing to leave.
+    running.apply(plan, Duration::ZERO).await?;
+    running.in_force();
+    running.ground.health.set_ready(true);
+    Ok(running)
 }
 
 impl Running {
@@ -156,334 +181,196 @@ impl Running {
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
+
+    /// Waits until a part of the program has ended by a defect; its name. The program should be stopped
+    /// then.
+    pub async fn death(&self) -> String {
+        self.ground.supervisor.death().await
+    }
+
+    /// Takes another plan. Listeners that both plans have stay open, exporters, connectors and
+    /// processors whose settings are the same go on as they are, requests in flight end where they
+    /// began; what is no longer wanted delivers what it has within `deadline`, in the background.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing has changed then.
+    pub async fn reload(&mut self, plan: Plan, deadline: Duration) -> Result<Reloaded, StartError> {
+        let reloaded = if plan == self.plan {
+            Reloaded::Unchanged
+        } else {
+            if let Err(error) = self.apply(plan, deadline).await {
+                self.reload_failed("failed");
+                return Err(error);
+            }
+            Reloaded::Applied
+        };
+        let outcome = match reloaded {
+            Reloaded::Applied => "applied",
+            Reloaded::Unchanged => "unchanged",
+        };
+        self.reloads.outcome(outcome).increment();
+        self.in_force();
+        Ok(reloaded)
+    }
+
+    /// Counts a configuration that was read again and is not valid.
+    pub fn reload_was_invalid(&self) {
+        self.reload_failed("invalid");
+    }
+
+    fn reload_failed(&self, outcome: &str) {
+        self.reloads.outcome(outcome).increment();
+        self.reloads.successful.set(0);
+    }
+
+    fn in_force(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.reloads.successful.set(1);
+        self.reloads.last_success.set(now.as_secs());
+    }
+
+    /// Everything that can fail comes first, and changes nothing.
+    async fn apply(&mut self, plan: Plan, deadline: Duration) -> Result<(), StartError> {
+        // Every port before anything is accepted.
+        let ready = self.doors.prepare(wanted(&plan, self.drain)).await?;
+        let mut house = House::found(&plan, &self.house, &self.ground)?;
+        let all = plan.exporters.iter().map(|(id, _)| id);
+        let new: BTreeSet<&Id> = all.filter(|id| house.is_new(&self.house, &plan, id)).collect();
+        // A queue on disk can be open once: who is replaced must close it before it is opened again.
+        let handed_on = |(id, _): &&(Id, ExporterSettings)| new.contains(id) && self.house.is_stored(id);
+        let handed_on: Vec<_> = plan.exporters.iter().filter(handed_on).collect();
+        let mut shut = None;
+        if !handed_on.is_empty() {
+            for (id, settings) in &handed_on {
+                Exporter::rehearse(id, settings, house.credentials(settings)?)?;
+            }
+            let gate = Arc::clone(&self.ground.gate).write_owned();
+            shut = Some(timeout(HANDING_ON, gate).await.map_err(|_| StartError::Busy)?);
+            for (id, _) in &handed_on {
+                if let Some(exporter) = self.house.exporters.get(id) {
+                    exporter.shutdown(Instant::now() + HANDING_ON).await;
+                }
+            }
+        }
+        let mut storages = Storages::default();
+        let built = async {
+            storages = Storages::open(&plan, &self.plan, |id| new.contains(id)).await?;
+            house.build(&plan, &self.house, &mut storages, &self.ground)
+        };
+        if let Err(error) = built.await {
+            if let Some((id, _)) = handed_on.first() {
+                // The one before it is closed, and clients are refused until the next start.
+                self.ground.supervisor.died(&format!("exporter {id}"), &error.to_string());
+            }
+            return Err(error);
+        }
+        // From here on nothing fails.
+        self.ground.disks.look(&plan, storages);
+        house.move_in(&plan, &self.ground);
+        let closing = self.doors.open(ready, &house, &self.ground);
+        drop(shut);
+        let before = std::mem::replace(&mut self.house, house);
+        let deadline = Instant::now() + deadline;
+        let leaving = Leaving::of(before, &self.house);
+        self.leaving.spawn(async move {
+            for door in closing {
+                drop(door.await);
+            }
+            leaving.leave(deadline, deadline).await.lost
+        });
+        self.plan = plan;
+        self.addresses = self.doors.addresses();
+        // Those that have left.
+        while self.leaving.try_join_next().is_some() {}
+        Ok(())
+    }
 }
 
-/// Makes the writer of a debug exporter.
-pub type DebugOutput<'o> = &'o dyn Fn() -> Box<dyn Write + Send>;
+/// How long requests wait at most, twice, while a queue on disk is handed on.
+const HANDING_ON: Duration = Duration::from_secs(1);
 
-/// Starts `plan`. `drain` is how long requests in flight get at the end; `output` makes what a
-/// debug exporter writes to.
-///
-/// # Errors
-/// [`StartError`], before anything was accepted.
-pub async fn start(plan: Plan, drain: Duration, output: DebugOutput<'_>) -> Result<Running, StartError> {
-    let own = Registry::new();
-    own.add_source(Arc::new(Process::new()));
-    let background = CancellationToken::new();
-    // What runs already ends with a start that fails.
-    let started = background.clone().drop_guard();
-    let mut house = House { own: own.clone(), connectors: connectors(&plan, &own), ..House::default() };
-    let memory = house.memory.clone();
-    known::memory_claimed(&own).observe(&[], move || memory.taken() as f64);
-    house.authenticators(&plan)?;
-    house.storages = Storages::open(&plan).await?;
-    for (id, settings) in &plan.exporters {
-        house.exporter(&plan, id, settings, output)?;
-    }
-    let exporters = house.otlp.iter().map(|(id, exporter, _)| (id.clone(), Arc::clone(exporter))).collect();
-    own.add_source(Arc::new(DiskBooks { exporters, left: std::mem::take(&mut house.storages.left) }));
-    let mut pipelines = BTreeMap::new();
-    let panics = own.counter("dragoman_request_panics_total", "Requests that a defect ended; each failed alone");
-    for plan_of in &plan.pipelines {
-        let pipeline = Arc::new(house.pipeline(&plan, plan_of, &background));
-        house.rooms.lead_to(&pipeline, &panics);
-        pipelines.insert(plan_of.id.to_string(), pipeline);
-    }
-    house.rooms.run(&background);
-    own.add_source(Arc::new(PipelineBooks(Arc::clone(&house.accounts))));
-    own.add_source(Arc::new(GenaiKeys(std::mem::take(&mut house.genai))));
-    own.add_source(Arc::new(OwnMetricPoints(std::mem::take(&mut house.own_metrics))));
-    house.derived_metrics_flow(&plan);
-
-    // Every port before anything is accepted.
-    let mut addresses = Vec::new();
-    let mut receivers = Vec::new();
+/// Every listener that a plan has.
+fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
+    let mut wanted = Vec::new();
     for (id, settings) in &plan.receivers {
-        let guards = house.guards(settings)?;
-        let found = [
-            ("OTLP gRPC", settings.grpc.as_ref().map(|grpc| &grpc.connection), guards.grpc.is_some()),
-            ("OTLP HTTP", settings.http.as_ref().map(|http| &http.connection), guards.http.is_some()),
-        ];
-        let bound = Receiver::bind(id.as_str(), settings).await?.guarded(guards);
-        for ((what, connection, has_guard), address) in found.into_iter().zip([bound.grpc_addr(), bound.http_addr()]) {
-            let (Some(address), Some(connection)) = (address, connection) else { continue };
-            let is_guarded = has_guard || asks_for_certificates(connection.tls.as_ref());
-            addresses.push(Address { what, id: format!("receivers.{id}"), address, is_guarded });
+        for protocol in Protocol::of(settings) {
+            let what = match protocol.transport() {
+                Transport::Grpc => "OTLP gRPC",
+                Transport::Http => "OTLP HTTP",
+            };
+            let of = id.clone();
+            wanted.push(Wanted {
+                what,
+                id: format!("receivers.{id}"),
+                section: format!("receivers.{id}.protocols.{}", protocol.transport().name()),
+                key: "endpoint",
+                endpoint: protocol.endpoint().to_owned(),
+                tls: protocol.tls().cloned(),
+                has_guard: protocol.connection().authenticator.is_some(),
+                group: Group::Intake,
+                make: Box::new(move |house, ground| {
+                    let guard = protocol.connection().authenticator.as_ref().and_then(|named| house.guard(named));
+                    let (answers, limits) = protocol.answers(intake(&of, house, ground), guard, drain);
+                    (Answers::Receiver(answers), limits)
+                }),
+            });
         }
-        receivers.push((id.clone(), bound));
     }
-    let health = Health::new();
-    let mut listeners = Vec::new();
-    let mut door = Door { addresses: &mut addresses, own: &own };
+    let mut page = |what, id: String, key, endpoint: &str, tls: Option<&ServerSettings>, page: MakePage| {
+        wanted.push(Wanted {
+            what,
+            section: id.clone(),
+            id,
+            key,
+            endpoint: endpoint.to_owned(),
+            tls: tls.cloned(),
+            has_guard: false,
+            group: Group::Pages,
+            make: Box::new(move |house, ground| (Answers::Page(page(house, ground)), Limits::default())),
+        });
+    };
     for (id, settings) in &plan.extensions {
         let ExtensionSettings::HealthCheck(settings) = settings else { continue };
-        let id = format!("extensions.{id}");
-        let bound = door.open("health", id, "endpoint", &settings.endpoint, settings.tls.as_ref()).await?;
-        listeners.push((bound, Page::Health(settings.path.clone())));
+        let path = settings.path.clone();
+        let health = Box::new(move |_: &House, ground: &Ground| Page::Health(ground.health.clone(), path));
+        page("health", format!("extensions.{id}"), "endpoint", &settings.endpoint, settings.tls.as_ref(), health);
     }
-    for (id, settings, exporter) in house.prometheus {
-        let id = format!("exporters.{id}");
-        let bound = door.open("Prometheus", id, "endpoint", &settings.endpoint, settings.tls.as_ref()).await?;
-        listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| exporter.respond(accept, encoding)))));
+    for (id, settings) in &plan.exporters {
+        let ExporterSettings::Prometheus(settings) = settings else { continue };
+        let of = id.clone();
+        let derived = Box::new(move |house: &House, ground: &Ground| {
+            let exporter = match house.exporters.get(&of).map(|exporter| &exporter.kind) {
+                Some(Kind::Prometheus(exporter)) => Some(Arc::clone(exporter)),
+                _ => None,
+            };
+            let write = move |accept: Option<&str>, encoding: Option<&str>| match &exporter {
+                Some(exporter) => exporter.respond(accept, encoding),
+                None => exposition::respond(Vec::new(), "", accept, encoding),
+            };
+            Page::Metrics(Arc::new(write), ground.panics.clone())
+        });
+        page("Prometheus", format!("exporters.{id}"), "endpoint", &settings.endpoint, settings.tls.as_ref(), derived);
     }
     if let Some(address) = &plan.telemetry.metrics_address {
-        let id = "service.telemetry.metrics".to_owned();
-        let bound = door.open("self-metrics", id, "address", address, None).await?;
-        let own = own.clone();
-        listeners.push((bound, Page::Metrics(Arc::new(move |accept, encoding| page(&own, accept, encoding)))));
+        let own = Box::new(|_: &House, ground: &Ground| {
+            let own = ground.own.clone();
+            let write = move |accept: Option<&str>, encoding: Option<&str>| own_page(&own, accept, encoding);
+            Page::Metrics(Arc::new(write), ground.panics.clone())
+        });
+        page("self-metrics", "service.telemetry.metrics".to_owned(), "address", address, None, own);
     }
-
-    let (intake, pages) = (CancellationToken::new(), CancellationToken::new());
-    let receivers = receivers.into_iter().map(|(id, bound)| {
-        let fed = plan.pipelines.iter().filter(|pipeline| pipeline.receivers.contains(&Input::Receiver(id.clone())));
-        let fed = fed.filter_map(|pipeline| pipelines.get(&pipeline.id.to_string()).cloned());
-        let intake_of = Intake {
-            consumer: Arc::new(Fanout::new(fed, panics.clone())),
-            observer: Arc::new(ReceiverBooks::new(&own, id.as_str())),
-            json: transcode,
-        };
-        tokio::spawn(bound.serve(intake_of, intake.clone(), drain))
-    });
-    let receivers = receivers.collect();
-    for (listener, page) in listeners {
-        drop(tokio::spawn(serve(listener, page, health.clone(), pages.clone())));
-    }
-    let connectors = house.connectors.into_values();
-    let connectors = connectors.map(|connector| tokio::spawn(Arc::new(connector).run(background.clone()))).collect();
-    health.set_ready(true);
-    Ok(Running {
-        addresses,
-        health,
-        intake,
-        receivers,
-        background: started.disarm(),
-        connectors,
-        // Pipelines are held by the receivers' tasks, which end before the rooms do.
-        pipelines: pipelines.into_values().collect(),
-        rooms: house.rooms,
-        otlp: house.otlp,
-        debug: house.debug,
-        pages,
-    })
+    wanted
 }
 
-/// The components while the program is put together.
-#[derive(Default)]
-struct House {
-    own: Registry,
-    accounts: Arc<Accounts>,
-    authenticators: BTreeMap<Id, Authenticator>,
-    connectors: BTreeMap<Id, Connector>,
-    sinks: BTreeMap<Id, Sink>,
-    otlp: Vec<(Id, Arc<OtlpExporter>, Arc<ExporterBooks>)>,
-    debug: Vec<Arc<DebugExporter>>,
-    prometheus: Vec<(Id, PrometheusSettings, Arc<Prometheus>)>,
-    genai: Vec<Arc<Genai>>,
-    own_metrics: Vec<Arc<OwnMetrics>>,
-    /// What all requests hold.
-    memory: Budget,
-    /// By id; `default` is for pipelines that name none.
-    limiters: BTreeMap<String, Arc<MemoryLimiter>>,
-    storages: Storages,
-    rooms: Rooms,
-}
+type MakePage = Box<dyn FnOnce(&House, &Ground) -> Page + Send>;
 
-impl House {
-    fn authenticators(&mut self, plan: &Plan) -> Result<(), StartError> {
-        for (id, settings) in &plan.extensions {
-            let ExtensionSettings::Auth(settings) = settings else { continue };
-            let authenticator = Authenticator::start(id.as_str(), settings)
-                .map_err(|source| StartError::Auth { id: id.clone(), source })?;
-            self.authenticators.insert(id.clone(), authenticator);
-        }
-        Ok(())
-    }
-
-    /// What the extension gives that a component names; nothing only where none is named.
-    fn named<T>(
-        &self,
-        named: Option<&String>,
-        give: impl FnOnce(&Authenticator) -> Option<T>,
-    ) -> Result<Option<T>, StartError> {
-        let Some(named) = named else { return Ok(None) };
-        let found = self.authenticators.iter().find(|(id, _)| id.as_str() == named);
-        let given = found.and_then(|(_, authenticator)| give(authenticator));
-        given.map(Some).ok_or_else(|| StartError::Unguarded { named: named.clone() })
-    }
-
-    fn guards(&self, settings: &receiver::settings::Settings) -> Result<Guards, StartError> {
-        let guard = |connection: Option<&Connection>| {
-            let named = connection.and_then(|connection| connection.authenticator.as_ref());
-            self.named(named, |authenticator| authenticator.guard.clone())
-        };
-        Ok(Guards {
-            grpc: guard(settings.grpc.as_ref().map(|grpc| &grpc.connection))?,
-            http: guard(settings.http.as_ref().map(|http| &http.connection))?,
-        })
-    }
-
-    fn exporter(
-        &mut self,
-        plan: &Plan,
-        id: &Id,
-        settings: &ExporterSettings,
-        output: DebugOutput<'_>,
-    ) -> Result<(), StartError> {
-        let books = || Arc::new(ExporterBooks::new(known::Exporter::new(&self.own, id.as_str())));
-        let mut enqueue_failed = None;
-        let exporter: Arc<dyn Exporter> = match settings {
-            ExporterSettings::Otlp(settings) => {
-                let books = books();
-                let credentials =
-                    self.named(settings.authenticator.as_ref(), |authenticator| authenticator.credentials.clone())?;
-                let (stored, legs) = (self.storages.take(id), self.legs(plan, id));
-                let given = Given { credentials, stored, legs: &legs, memory: self.memory.clone() };
-                let exporter = OtlpExporter::start_with(id.as_str(), settings, Arc::clone(&books) as _, given)
-                    .map_err(|source| StartError::Exporter { id: id.clone(), source })?;
-                let exporter = Arc::new(exporter);
-                self.queue_gauges(id, &exporter);
-                enqueue_failed = Some(known::enqueue_failed(&self.own, id.as_str()));
-                self.otlp.push((id.clone(), Arc::clone(&exporter), books));
-                exporter
-            }
-            ExporterSettings::Debug(settings) => {
-                let exporter = DebugExporter::start(id.as_str(), settings, output(), books())
-                    .map_err(|source| StartError::System { what: "a thread for the debug exporter", source })?;
-                let exporter = Arc::new(exporter);
-                self.debug.push(Arc::clone(&exporter));
-                exporter
-            }
-            ExporterSettings::Prometheus(settings) => {
-                let mut exporter = Prometheus::new(id.as_str(), settings, &self.own);
-                for connector in behind(plan, id).filter_map(|connector| self.connectors.get(connector)) {
-                    exporter = exporter.with_source(Arc::clone(&connector.families) as _);
-                }
-                let exporter = Arc::new(exporter);
-                self.prometheus.push((id.clone(), settings.clone(), Arc::clone(&exporter)));
-                exporter
-            }
-        };
-        self.sinks.insert(id.clone(), Sink { id: id.as_str().into(), exporter, enqueue_failed });
-        Ok(())
-    }
-
-    /// The books of every pipeline that ends in an exporter.
-    fn legs(&self, plan: &Plan, exporter: &Id) -> Vec<Leg> {
-        let output = Output::Exporter(exporter.clone());
-        let pipelines = plan.pipelines.iter().filter(|pipeline| pipeline.exporters.contains(&output));
-        pipelines.map(|pipeline| self.accounts.of(&pipeline.id.to_string()).leg(exporter.as_str())).collect()
-    }
-
-    fn queue_gauges(&self, id: &Id, exporter: &Arc<OtlpExporter>) {
-        let gauge = |name, help, read: fn(crate::exporter::observe::QueueState) -> usize| {
-            let gauges = self.own.gauges(name, help, &["exporter", "data_type"]);
-            for signal in Signal::ALL.into_iter().filter(|signal| exporter.takes(*signal)) {
-                let exporter = Arc::clone(exporter);
-                gauges.observe(&[id.as_str(), signal.name()], move || read(exporter.queue(signal)) as f64);
-            }
-        };
-        gauge("otelcol_exporter_queue_size", "Bytes in the queue, requests under way included", |queue| queue.bytes);
-        gauge("otelcol_exporter_queue_capacity", "Bytes that the queue has room for", |queue| queue.capacity);
-        gauge("otelcol_exporter_in_flight_requests", "Requests under way", |queue| queue.in_flight);
-        gauge("dragoman_exporter_held_items", "Items that wait or are under way", |queue| queue.items);
-    }
-
-    /// The memory limiters of a pipeline: those that it names, or else the one of every pipeline that
-    /// names none.
-    fn admission(&mut self, plan: &PipelinePlan, background: &CancellationToken) -> Vec<Arc<dyn Admission>> {
-        let named = plan.stages.iter().filter_map(|stage| match &stage.settings {
-            ProcessorSettings::MemoryLimiter(settings) => Some((stage.id.as_str(), settings.clone())),
-            _ => None,
-        });
-        let mut limiters: Vec<_> = named.collect();
-        if limiters.is_empty() {
-            limiters.push(("default", processor::MemoryLimiter::of_this_machine()));
-        }
-        let limiters = limiters.into_iter().map(|(id, settings)| -> Arc<dyn Admission> {
-            let limiter = self.limiters.entry(id.into()).or_insert_with(|| {
-                let limiter = MemoryLimiter::new(settings, &self.memory);
-                drop(tokio::spawn(Arc::clone(&limiter).watch(background.clone())));
-                let limit = limiter.budget().limit() as f64;
-                known::memory_limit(&self.own).observe(&[id], move || limit);
-                limiter
-            });
-            Arc::clone(limiter) as _
-        });
-        limiters.collect()
-    }
-
-    fn pipeline(&mut self, whole: &Plan, plan: &PipelinePlan, background: &CancellationToken) -> Pipeline {
-        let admission = self.admission(plan, background);
-        let mut steps = Vec::new();
-        for stage in &plan.stages {
-            let books = known::Processor::new(&self.own, stage.id.as_str(), plan.signal);
-            let acts: Option<Arc<dyn Stage>> = match &stage.settings {
-                ProcessorSettings::MemoryLimiter(_) => None,
-                // Its work is done behind the exporters' queues.
-                ProcessorSettings::Batch(_) => None,
-                ProcessorSettings::Genai(settings) if plan.signal == Signal::Metrics => {
-                    let derived = meeting(whole, plan).filter_map(|id| self.connectors.get(id));
-                    let derived = derived.map(|connector| Arc::clone(&connector.families) as Arc<dyn Derived>);
-                    let own_metrics = Arc::new(OwnMetrics::new(settings, derived.collect()));
-                    self.own_metrics.push(Arc::clone(&own_metrics));
-                    Some(own_metrics)
-                }
-                ProcessorSettings::Genai(settings) => {
-                    let mut genai = Genai::new(settings);
-                    if let Some(join_logs) = settings.join_logs {
-                        let memory = budget_of(&admission);
-                        genai = genai.joining(self.rooms.enter(&stage.id, join_logs, steps.len(), &self.own, &memory));
-                    }
-                    if plan.signal == Signal::Logs {
-                        let dropped = known::dropped_log_records(&self.own);
-                        genai = genai.counting_folded(dropped.with(&[stage.id.as_str(), "folded"]));
-                    }
-                    let genai = Arc::new(genai);
-                    self.genai.push(Arc::clone(&genai));
-                    Some(genai)
-                }
-                ProcessorSettings::Drop(settings) => {
-                    let drops = Arc::new(DropSpans::new(settings));
-                    let processor = stage.id.to_string();
-                    self.own.add_source(Arc::new(Drops { processor, stage: Arc::clone(&drops) }));
-                    Some(drops)
-                }
-            };
-            steps.push(Step { id: stage.id.as_str().into(), stage: acts, books: Some(books) });
-        }
-        let mut exporters = Vec::new();
-        for output in &plan.exporters {
-            match output {
-                Output::Exporter(id) => exporters.extend(self.sinks.get(id).cloned()),
-                Output::Connector(id) => {
-                    let tap = self.connectors.get(id).map(|connector| Arc::clone(&connector.tap));
-                    steps.extend(tap.map(|tap| Step { id: id.as_str().into(), stage: Some(tap), books: None }));
-                }
-            }
-        }
-        let account = self.accounts.of(&plan.id.to_string());
-        Pipeline::new(plan.signal, account, admission, steps, exporters)
-    }
-
-    /// Exporters that send, behind each connector.
-    fn derived_metrics_flow(&mut self, plan: &Plan) {
-        for pipeline in plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics) {
-            for output in &pipeline.exporters {
-                let Output::Exporter(id) = output else { continue };
-                let reads_by_itself = self.prometheus.iter().any(|(prometheus, ..)| prometheus == id);
-                let Some(sink) = self.sinks.get(id).filter(|_| !reads_by_itself) else { continue };
-                for input in &pipeline.receivers {
-                    if let Input::Connector(connector) = input
-                        && let Some(connector) = self.connectors.get_mut(connector)
-                        && !connector.push.iter().any(|push| push.sink.id == sink.id)
-                    {
-                        // An exporter behind several pipelines gets the metrics once, through the first.
-                        let leg = self.accounts.of(&pipeline.id.to_string()).leg(id.as_str());
-                        connector.push.push(Push { sink: sink.clone(), leg });
-                    }
-                }
-            }
-        }
+/// What a receiver works with.
+fn intake(receiver: &Id, house: &House, ground: &Ground) -> Intake {
+    let entrance = house.entrances.get(receiver).cloned();
+    Intake {
+        consumer: entrance.unwrap_or_else(|| Arc::new(Entrance::new(Arc::clone(&ground.gate)))),
+        observer: Arc::new(ReceiverBooks::new(&ground.own, receiver.as_str())),
+        json: transcode,
     }
 }
 
@@ -495,116 +382,7 @@ fn transcode(signal: Signal, text: &[u8], claim: Claim) -> Result<Buffer, Refusa
     })
 }
 
-fn connectors(plan: &Plan, own: &Registry) -> BTreeMap<Id, Connector> {
-    let made = plan.connectors.iter().map(|(id, ConnectorSettings::GenaiMetrics(settings))| {
-        (id.clone(), Connector::new(settings, target_of(plan, id), stands_apart(plan, id), own))
-    });
-    made.collect()
-}
-
-/// The metrics speak the target of the spans that they are derived from.
-fn target_of(plan: &Plan, connector: &Id) -> Target {
-    let feeds = |pipeline: &&PipelinePlan| pipeline.exporters.contains(&Output::Connector(connector.clone()));
-    let stages = plan.pipelines.iter().filter(feeds).flat_map(|pipeline| &pipeline.stages);
-    let mut target = stages.filter_map(|stage| match &stage.settings {
-        ProcessorSettings::Genai(settings) => Some(settings.target),
-        _ => None,
-    });
-    target.next_back().unwrap_or_default()
-}
-
-/// Whether a connector's metrics are shown beside an application's own, which takes other names.
-fn stands_apart(plan: &Plan, connector: &Id) -> bool {
-    let both = |stage: &StagePlan| matches!(&stage.settings, ProcessorSettings::Genai(settings) if settings.native_metrics == NativeMetrics::Both);
-    let metrics = plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics);
-    let beside = metrics.filter(|pipeline| pipeline.stages.iter().any(both));
-    beside.flat_map(|pipeline| meeting(plan, pipeline)).any(|met| met == connector)
-}
-
-/// The connectors whose metrics come together with those of a metrics pipeline: in an exporter that
-/// both feed. On a Prometheus exporter's page are derived metrics only, so that nothing meets there.
-fn meeting<'p>(plan: &'p Plan, pipeline: &'p PipelinePlan) -> impl Iterator<Item = &'p Id> {
-    let shows_both = |output: &&Output| match output {
-        Output::Exporter(id) => {
-            let mut exporters = plan.exporters.iter();
-            !exporters.any(|(other, settings)| other == id && matches!(settings, ExporterSettings::Prometheus(_)))
-        }
-        Output::Connector(_) => false,
-    };
-    let outputs = pipeline.exporters.iter().filter(shows_both);
-    let mut found: Vec<&Id> = Vec::new();
-    for output in outputs {
-        if let Output::Exporter(exporter) = output {
-            found.extend(behind(plan, exporter));
-        }
-    }
-    found.sort();
-    found.dedup();
-    found.into_iter()
-}
-
-/// The connectors whose metrics flow to an exporter.
-fn behind<'p>(plan: &'p Plan, exporter: &Id) -> impl Iterator<Item = &'p Id> {
-    let output = Output::Exporter(exporter.clone());
-    let pipelines = plan.pipelines.iter().filter(move |pipeline| pipeline.exporters.contains(&output));
-    let mut found: Vec<&Id> = Vec::new();
-    for input in pipelines.flat_map(|pipeline| &pipeline.receivers) {
-        if let Input::Connector(id) = input
-            && !found.contains(&id)
-        {
-            found.push(id);
-        }
-    }
-    found.into_iter()
-}
-
-enum Page {
-    Health(String),
-    Metrics(Arc<pages::Write>),
-}
-
-/// Opens the listeners of pages.
-struct Door<'d> {
-    addresses: &'d mut Vec<Address>,
-    own: &'d Registry,
-}
-
-impl Door<'_> {
-    async fn open(
-        &mut self,
-        what: &'static str,
-        id: String,
-        key: &str,
-        endpoint: &str,
-        tls: Option<&ServerSettings>,
-    ) -> Result<Listener, StartError> {
-        let acceptor = tls.map(|tls| Acceptor::start(&format!("{id}.tls"), tls)).transpose();
-        let acceptor = acceptor.map_err(|source| StartError::Tls { id: id.clone(), source })?;
-        let mut listener = Listener::from(net::bind(endpoint, &format!("{id}.{key}")).await?);
-        if acceptor.is_some() {
-            let failed = failed_handshakes(self.own).with(&[&id]);
-            listener = listener.with_tls(acceptor).on_failed_handshake(move || failed.increment());
-        }
-        let address =
-            listener.local_addr().map_err(|source| StartError::System { what: "a listener's address", source })?;
-        self.addresses.push(Address { what, id, address, is_guarded: asks_for_certificates(tls) });
-        Ok(listener)
-    }
-}
-
-fn asks_for_certificates(tls: Option<&ServerSettings>) -> bool {
-    tls.is_some_and(|tls| tls.client_ca_file.is_some())
-}
-
-async fn serve(listener: Listener, page: Page, health: Health, stop: CancellationToken) -> net::Drained {
-    let limits = Limits::default();
-    match page {
-        Page::Health(path) => net::serve(listener, Arc::new(health.handler(&path)), limits, stop).await,
-        Page::Metrics(write) => net::serve(listener, Arc::new(pages::Metrics(write)), limits, stop).await,
-    }
-}
-
-fn page(own: &Registry, accept: Option<&str>, encoding: Option<&str>) -> exposition::Scrape {
+fn own_page(own: &Registry, accept: Option<&str>, encoding: Option<&str>) -> exposition::Scrape {
     let mut families = Vec::new();
     own.collect(&mut families);
     exposition::respond(families, "", accept, encoding)

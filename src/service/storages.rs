@@ -1,10 +1,12 @@
 //! The queues on disk: opened before anything else is started, and what is in them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::plan::{ExporterSettings, ExtensionSettings, Id, Output, Plan};
+use super::stages::Holding;
 use super::start::StartError;
+use crate::exporter::observe::DiskState;
 use crate::exporter::otlp::OtlpExporter;
 use crate::exporter::queue::durable::{self, Left, Opened};
 use crate::extension::file_storage::FileStorage;
@@ -17,15 +19,53 @@ use crate::storage::segments::Options;
 #[derive(Default)]
 pub(super) struct Storages {
     queues: BTreeMap<Id, BTreeMap<Signal, Opened>>,
-    /// What no exporter of the plan takes.
-    pub(super) left: Vec<Left>,
+    /// What no exporter of the plan takes, by the extension.
+    left: BTreeMap<Id, Vec<Left>>,
+}
+
+/// What an exporter's queues on disk are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MadeOf {
+    extension: Id,
+    settings: FileStorage,
+    /// Of the pipelines that end in the exporter.
+    signals: Vec<Signal>,
+}
+
+impl MadeOf {
+    /// `None` for an exporter that keeps nothing on disk.
+    pub(super) fn of(plan: &Plan, exporter: &Id, settings: &ExporterSettings) -> Option<MadeOf> {
+        let ExporterSettings::Otlp(settings) = settings else { return None };
+        let storage = settings.queue.storage.as_deref()?;
+        plan.extensions.iter().find_map(|(id, settings)| match settings {
+            ExtensionSettings::FileStorage(settings) if id.as_str() == storage => {
+                let signals = Signal::ALL.into_iter().filter(|signal| ends_in(plan, exporter, *signal)).collect();
+                Some(MadeOf { extension: id.clone(), settings: settings.clone(), signals })
+            }
+            _ => None,
+        })
+    }
+}
+
+/// Whether a pipeline of `signal` ends in `exporter`.
+fn ends_in(plan: &Plan, exporter: &Id, signal: Signal) -> bool {
+    let output = Output::Exporter(exporter.clone());
+    plan.pipelines.iter().any(|pipeline| pipeline.signal == signal && pipeline.exporters.contains(&output))
 }
 
 impl Storages {
     /// Opens the folder of every `file_storage` that the plan uses, and in it the queues of the
-    /// exporters that name it: of the signals that they are at the end of a pipeline of.
-    pub(super) async fn open(plan: &Plan) -> Result<Storages, StartError> {
-        let wanted: Vec<_> = plan.extensions.iter().filter_map(|(id, settings)| storage(id, settings, plan)).collect();
+    /// exporters that name it and do not run already (`is_new`): of the signals that they are at the end
+    /// of a pipeline of.
+    pub(super) async fn open(plan: &Plan, before: &Plan, is_new: impl Fn(&Id) -> bool) -> Result<Storages, StartError> {
+        let known = |wanted: &Wanted| {
+            let is_same = |(id, of): &(Id, ExtensionSettings)| {
+                *id == wanted.id && matches!(of, ExtensionSettings::FileStorage(of) if *of == wanted.settings)
+            };
+            wanted.queues.is_empty() && before.extensions.iter().any(is_same)
+        };
+        let wanted = plan.extensions.iter().filter_map(|(id, settings)| storage(id, settings, plan, &is_new));
+        let wanted: Vec<_> = wanted.filter(|wanted| !known(wanted)).collect();
         if wanted.is_empty() {
             return Ok(Storages::default());
         }
@@ -33,12 +73,12 @@ impl Storages {
             let mut storages = Storages::default();
             let mut folders = Vec::new();
             for Wanted { id, settings, queues } in wanted {
-                let folder = settings.open().map_err(|source| StartError::Storage { id, source })?;
+                let folder = settings.open().map_err(|source| StartError::Storage { id: id.clone(), source })?;
                 storages.open_queues(&folder, &settings, queues)?;
-                folders.push(folder);
+                folders.push((id, folder));
             }
-            for folder in folders {
-                storages.left.extend(durable::left(&folder));
+            for (id, folder) in folders {
+                storages.left.insert(id, durable::left(&folder));
             }
             Ok(storages)
         });
@@ -73,19 +113,15 @@ struct Wanted {
     queues: Vec<(Id, Signal, usize)>,
 }
 
-fn storage(id: &Id, settings: &ExtensionSettings, plan: &Plan) -> Option<Wanted> {
+fn storage(id: &Id, settings: &ExtensionSettings, plan: &Plan, is_new: &impl Fn(&Id) -> bool) -> Option<Wanted> {
     let ExtensionSettings::FileStorage(settings) = settings else { return None };
     let mut queues = Vec::new();
     for (exporter, of) in &plan.exporters {
         let ExporterSettings::Otlp(of) = of else { continue };
-        if of.queue.storage.as_deref() != Some(id.as_str()) {
+        if of.queue.storage.as_deref() != Some(id.as_str()) || !is_new(exporter) {
             continue;
         }
-        let ends_here = |signal: &Signal| {
-            let output = Output::Exporter(exporter.clone());
-            plan.pipelines.iter().any(|pipeline| pipeline.signal == *signal && pipeline.exporters.contains(&output))
-        };
-        let signals = Signal::ALL.into_iter().filter(ends_here);
+        let signals = Signal::ALL.into_iter().filter(|signal| ends_in(plan, exporter, *signal));
         queues.extend(signals.map(|signal| (exporter.clone(), signal, of.queue.bytes)));
     }
     Some(Wanted { id: id.clone(), settings: settings.clone(), queues })
@@ -93,11 +129,24 @@ fn storage(id: &Id, settings: &ExtensionSettings, plan: &Plan) -> Option<Wanted>
 
 /// What the queues on disk tell of themselves.
 pub(super) struct DiskBooks {
-    pub(super) exporters: Vec<(Id, Arc<OtlpExporter>)>,
-    pub(super) left: Vec<Left>,
+    queues: Arc<Holding<OtlpExporter>>,
+    left: Mutex<BTreeMap<Id, Vec<Left>>>,
 }
 
-type Row = (&'static str, &'static str, Kind, fn(&crate::exporter::observe::DiskState) -> u64);
+impl DiskBooks {
+    pub(super) fn new(queues: Arc<Holding<OtlpExporter>>) -> DiskBooks {
+        DiskBooks { queues, left: Mutex::default() }
+    }
+
+    /// What lies in the folders of `plan` beside the queues that run; `storages` looked into some.
+    pub(super) fn look(&self, plan: &Plan, storages: Storages) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        left.extend(storages.left);
+        left.retain(|id, _| plan.extensions.iter().any(|(extension, _)| extension == id));
+    }
+}
+
+type Row = (&'static str, &'static str, Kind, fn(&DiskState) -> u64);
 
 const HELD: &str = "dragoman_queue_held_items";
 
@@ -128,14 +177,18 @@ const ROWS: &[Row] = &[
 
 impl Source for DiskBooks {
     fn collect(&self, families: &mut Vec<Family>) {
-        let disks = self.exporters.iter().flat_map(|(id, exporter)| {
-            let disk = move |signal| Some((id, signal, exporter.disk(signal)?));
-            Signal::ALL.into_iter().filter_map(disk)
-        });
-        let disks: Vec<_> = disks.collect();
+        let mut disks: BTreeMap<_, DiskState> = BTreeMap::new();
+        for (id, exporter) in self.queues.all() {
+            for (place, signal) in Signal::ALL.into_iter().enumerate() {
+                // One that has just been replaced has given its disk away: the later one tells.
+                let Some(disk) = exporter.disk(signal) else { continue };
+                disks.insert((Arc::clone(&id), place, signal.name()), disk);
+            }
+        }
+        let left = self.left.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (name, help, kind, read) in ROWS {
-            let of_disks = disks.iter().map(|(id, signal, disk)| series(id.as_str(), signal.name(), read(disk)));
-            let of_left = self.left.iter().filter(|_| *name == HELD);
+            let of_disks = disks.iter().map(|((id, _, signal), disk)| series(id, signal, read(disk)));
+            let of_left = left.values().flatten().filter(|_| *name == HELD);
             let of_left = of_left.map(|left| series(&left.exporter, &left.signal, left.items));
             let series: Vec<Series> = of_disks.chain(of_left).collect();
             if !series.is_empty() {

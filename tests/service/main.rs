@@ -22,5 +22,6 @@ mod native;
 mod outage;
 mod path;
 mod receipt;
+mod reload;
 mod rig;
 mod storage;

@@ -67,8 +67,9 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) async fn start(plan: Plan) -> Rig {
         let shown = Arc::<Mutex<Vec<u8>>>::default();
-        let output = || Box::new(Shown(shown.clone())) as Box<dyn Write + Send>;
-        let running = start(plan, Duration::from_secs(5), &output).await.unwrap();
+        let writer = Shown(shown.clone());
+        let output = Arc::new(move || Box::new(writer.clone()) as Box<dyn Write + Send>);
+        let running = start(plan, Duration::from_secs(5), output).await.unwrap();
         Rig { running, shown }
     }
 
@@ -166,6 +167,7 @@ impl Page {
     }
 }
 
+#[derive(Clone)]
 struct Shown(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Shown {

@@ -3,14 +3,16 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use dragoman::otlp::Signal;
-use dragoman::service::start::start;
+use dragoman::service::start::{Reloaded, start};
 
 use crate::backend::Backend;
-use crate::client::{sample, status};
+use crate::client::{Client, sample, status};
 use crate::rig::{Rig, Way, plan};
 
 /// Logs through `pipeline` to an exporter whose queue is in `folder`.
@@ -108,9 +110,59 @@ async fn what_nobody_is_configured_for_stays_and_is_counted_as_held() {
     rig.stop().await;
 }
 
+/// The exporter is given another backend while requests come in: what its queue holds goes there, and
+/// nobody is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_queue_is_handed_on_when_its_exporter_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let away = yaml(nobody().await, folder.path(), "logs", "otlp_grpc/a");
+    let mut rig = Rig::start(plan(&away)).await;
+    for way in Way::ALL {
+        rig.must_take(way, Signal::Logs, body(way)).await;
+    }
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (http, over) = (rig.address("OTLP HTTP"), Arc::clone(&is_over));
+    let client = tokio::spawn(async move {
+        let mut client = Client::http1(http).await;
+        let mut taken = 0;
+        while !over.load(Ordering::Relaxed) || taken == 0 {
+            let body = sample(Signal::Logs);
+            let answer = client.post(Signal::Logs.http_path(), "application/x-protobuf", "", body).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            taken += 1;
+        }
+        taken
+    });
+    let patience = Duration::from_secs(20);
+    // One that concerns another part keeps the queue open.
+    let other = away.replace("http: { endpoint: 127.0.0.1:0 }", "http: { endpoint: 127.0.0.1:0, max_connections: 9 }");
+    assert_eq!(rig.running.reload(plan(&other), patience).await.unwrap(), Reloaded::Applied);
+    let backend = Backend::start([]).await;
+    let there = yaml(backend.address, folder.path(), "logs", "otlp_grpc/a");
+    assert_eq!(rig.running.reload(plan(&there), patience).await.unwrap(), Reloaded::Applied);
+    is_over.store(true, Ordering::Relaxed);
+    let taken: u64 = client.await.unwrap();
+    assert!(taken > 0);
+    let of = ["pipeline=\"logs\"", "exporter=\"otlp_grpc/a\""];
+    let books = rig.books_when(|books| books.sum("dragoman_pipeline_queued_items", &of) == 0).await;
+    let received = books.sum("dragoman_pipeline_received_items_total", &[]);
+    assert_eq!(received, 5 + 2 * taken);
+    assert_eq!(books.sum("dragoman_pipeline_given_items_total", &of), received);
+    assert_eq!(books.sum("dragoman_pipeline_exported_items_total", &of), received);
+    assert_eq!(books.sum("dragoman_pipeline_recovered_items_total", &of), 0, "they were never gone");
+    rig.stop().await;
+
+    // What cannot work is found before the queue is closed.
+    let mut rig = Rig::start(plan(&there)).await;
+    let broken = there.replace("insecure: true", "ca_file: /nowhere/ca.pem").replace("http://", "https://");
+    rig.running.reload(plan(&broken), patience).await.unwrap_err();
+    rig.must_take(Way::Grpc, Signal::Logs, sample(Signal::Logs)).await;
+    rig.stop().await;
+}
+
 /// The error of a start that must fail.
 async fn refused(yaml: &str) -> String {
-    let Err(error) = start(plan(yaml), Duration::ZERO, &|| Box::new(std::io::sink())).await else {
+    let Err(error) = start(plan(yaml), Duration::ZERO, Arc::new(|| Box::new(std::io::sink()))).await else {
         panic!("it started")
     };
     error.to_string()

@@ -171,7 +171,12 @@ impl Dragoman {
     /// Runs the binary on a configuration whose listeners are all on port 0, and waits until it
     /// is ready.
     pub fn start(config: &Path) -> Dragoman {
-        Dragoman::ready(Dragoman::spawn(config))
+        Dragoman::start_with(config, &[])
+    }
+
+    /// As [`Dragoman::start`], with more arguments.
+    pub fn start_with(config: &Path, arguments: &[&str]) -> Dragoman {
+        Dragoman::run(Dragoman::command().arg("--config").arg(config).args(arguments))
     }
 
     /// As [`Dragoman::start`], with a working folder.

@@ -2,6 +2,7 @@
 //! embedded default, and a client that sends and scrapes as applications and Prometheus do.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -56,7 +57,8 @@ impl Sidecar {
         let source = Source::Made { of: "the demo's configuration", text: config(backend) };
         // Nothing of the environment: the demo is the same everywhere.
         let (plan, _) = Plan::load(&[source], &|_| None).map_err(|problems| problems.to_string())?;
-        let running = start(plan, PATIENCE, &|| Box::new(std::io::sink())).await.map_err(|error| error.to_string())?;
+        let running =
+            start(plan, PATIENCE, Arc::new(|| Box::new(std::io::sink()))).await.map_err(|error| error.to_string())?;
         let client = |http2| Client::builder(TokioExecutor::new()).http2_only(http2).build(HttpConnector::new());
         Ok(Sidecar { running, http1: client(false), http2: client(true) })
     }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::warn;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
 
 use super::observe::{Loss, Observer};
 use super::settings::{Debug, Verbosity};
+use crate::defect;
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
 use crate::pipeline::account::OpenItems;
@@ -41,6 +44,7 @@ pub struct DebugExporter {
     sender: Mutex<Option<SyncSender<Job>>>,
     /// Resolves when the thread has written everything.
     written: Mutex<Option<oneshot::Receiver<()>>>,
+    died: CancellationToken,
 }
 
 /// What the pipeline's and the writer's side share.
@@ -85,8 +89,12 @@ impl DebugExporter {
             backlog: backlog.clone(),
             broken: false,
         };
+        let died = CancellationToken::new();
+        let dies = died.clone();
         std::thread::Builder::new().name("debug".into()).spawn(move || {
-            writer.run(&receiver);
+            if catch_unwind(AssertUnwindSafe(|| writer.run(&receiver))).is_err() {
+                dies.cancel();
+            }
             // Nobody listens after a shutdown that ran out of time.
             done.send(()).ok();
         })?;
@@ -96,7 +104,13 @@ impl DebugExporter {
             backlog,
             sender: Mutex::new(Some(sender)),
             written: Mutex::new(Some(written)),
+            died,
         })
+    }
+
+    /// Cancelled when its thread has ended by a defect.
+    pub fn died(&self) -> CancellationToken {
+        self.died.clone()
     }
 
     /// Takes nothing more and waits until everything is written, but not beyond `deadline`: an
@@ -182,17 +196,20 @@ impl Writer {
             self.text.clear();
             self.note_left_out();
             let items = job.open.items();
-            basic::batch(&mut self.text, job.signal, items, job.size);
-            basic::calls(&mut self.text, &job.calls);
-            detailed::request(&mut self.text, job.signal, &job.body);
-            match self.write() {
-                true => {
+            // A defect that one batch brings out must not end the output of all others.
+            let written = catch_unwind(AssertUnwindSafe(|| self.show(&job))).unwrap_or_else(|panic| {
+                let defect = defect::message(panic.as_ref());
+                error!("exporter {}: {items} items are not shown by a defect of dragoman: {defect}", self.name);
+                Err(Loss::Defect)
+            });
+            match written {
+                Ok(()) => {
                     job.open.exported();
                     self.observer.sent(job.signal, items);
                 }
-                false => {
-                    job.open.lost(Loss::NotWritten.label());
-                    self.observer.failed(job.signal, items, Loss::NotWritten);
+                Err(loss) => {
+                    job.open.lost(loss.label());
+                    self.observer.failed(job.signal, items, loss);
                 }
             }
             self.backlog.bytes.fetch_sub(job.body.len(), Ordering::Relaxed);
@@ -200,6 +217,13 @@ impl Writer {
         self.text.clear();
         self.note_left_out();
         self.write();
+    }
+
+    fn show(&mut self, job: &Job) -> Result<(), Loss> {
+        basic::batch(&mut self.text, job.signal, job.open.items(), job.size);
+        basic::calls(&mut self.text, &job.calls);
+        detailed::request(&mut self.text, job.signal, &job.body);
+        if self.write() { Ok(()) } else { Err(Loss::NotWritten) }
     }
 
     fn note_left_out(&mut self) {

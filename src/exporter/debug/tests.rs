@@ -36,7 +36,7 @@ impl Observer for Counts {
     }
 
     fn failed(&self, _: Signal, items: usize, reason: Loss) {
-        assert_eq!(reason, Loss::NotWritten);
+        assert!(matches!(reason, Loss::NotWritten | Loss::Defect), "{reason:?}");
         self.lost.fetch_add(items, Ordering::SeqCst);
     }
 }
@@ -160,4 +160,50 @@ async fn a_closed_output_is_noticed_once_and_counted() {
     send(&exporter, batch(vec![0]));
     exporter.shutdown(Instant::now() + Duration::from_secs(60)).await;
     assert_eq!(counts.lost.load(Ordering::SeqCst), 6);
+}
+
+/// An output that panics at its first batch.
+struct Defective(bool);
+
+impl Write for Defective {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        assert!(std::mem::replace(&mut self.0, true), "an output with a defect");
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_defect_loses_the_batch_that_brings_it_out_and_no_other() {
+    let counts = Arc::new(Counts::default());
+    let out = Box::new(Defective(false));
+    let exporter = DebugExporter::start("debug", &Debug::default(), out, counts.clone()).unwrap();
+    send(&exporter, batch(vec![0]));
+    send(&exporter, batch(vec![0]));
+    exporter.shutdown(Instant::now() + Duration::from_secs(60)).await;
+    let [lost, sent] = [&counts.lost, &counts.sent].map(|count| count.load(Ordering::SeqCst));
+    assert_eq!((lost, sent), (3, 3));
+    assert!(!exporter.died().is_cancelled(), "the thread goes on");
+}
+
+/// Keeps no books.
+struct Broken;
+
+impl Observer for Broken {
+    fn sent(&self, _: Signal, _: usize) {
+        panic!("an observer with a defect");
+    }
+
+    fn failed(&self, _: Signal, _: usize, _: Loss) {}
+}
+
+#[tokio::test]
+async fn a_thread_that_ends_says_so() {
+    let exporter = DebugExporter::start("debug", &Debug::default(), Box::new(io::sink()), Arc::new(Broken)).unwrap();
+    let died = exporter.died();
+    send(&exporter, batch(vec![0]));
+    tokio::time::timeout(Duration::from_secs(60), died.cancelled()).await.unwrap();
 }

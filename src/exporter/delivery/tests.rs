@@ -79,6 +79,7 @@ impl Rig {
             timeout: 5 * SECOND,
             retry: Retry { randomization_factor: 0.0, ..Retry::default() },
             queue: Queue { num_consumers: 1, bytes: 10_000, ..Queue::default() },
+            died: CancellationToken::new(),
             batch: None,
             max_request_size: 4 << 20,
             memory: Budget::default(),
@@ -328,4 +329,60 @@ async fn a_lane_that_is_dropped_accounts_for_what_it_held() {
     drop(lane);
     tokio::time::sleep(SECOND).await;
     assert_eq!(*counts.lost.lock().unwrap(), [(3, Loss::Shutdown)]);
+}
+
+/// Panics at a batch of this text, and takes every other.
+struct Defective;
+
+const DEFECT: &[u8] = b"defect";
+
+impl Call for Defective {
+    fn call<'s>(&'s self, message: &'s Message) -> Boxed<'s, Answer> {
+        Box::pin(async move {
+            tokio::time::sleep(SECOND).await;
+            assert!(message.body != DEFECT, "a call with a defect");
+            Ok(Taken::default())
+        })
+    }
+
+    fn endpoint(&self) -> &str {
+        "http://backend:4317"
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_defect_loses_the_batch_that_brings_it_out_and_no_other() {
+    let mut rig = Rig::new([Ok(Taken::default())], |_| ());
+    let settings = rig.lane.shared.settings.clone();
+    rig.lane = Lane::start(Signal::Traces, settings, Box::new(Defective), rig.counts.clone(), None);
+    for (body, items) in [(DEFECT, 3), (b"sound", 4)] {
+        rig.send(body, items);
+    }
+    rig.pass(10 * SECOND).await;
+    assert_eq!(*rig.counts.sent.lock().unwrap(), 4);
+    assert_eq!(*rig.counts.lost.lock().unwrap(), [(3, Loss::Defect)]);
+    assert_eq!(rig.lane.state().bytes, 0, "its room is free");
+    assert!(!rig.lane.shared.settings.died.is_cancelled(), "the consumer goes on");
+}
+
+/// Keeps no books.
+struct Broken;
+
+impl Observer for Broken {
+    fn sent(&self, _: Signal, _: usize) {
+        panic!("an observer with a defect");
+    }
+
+    fn failed(&self, _: Signal, _: usize, _: Loss) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_ends_says_so() {
+    let mut rig = Rig::new([Ok(Taken::default())], |_| ());
+    let settings = rig.lane.shared.settings.clone();
+    rig.lane = Lane::start(Signal::Traces, settings, Box::new(rig.script.clone()), Arc::new(Broken), None);
+    assert!(!rig.lane.shared.settings.died.is_cancelled());
+    rig.send(b"spans", 1);
+    rig.pass(SECOND).await;
+    assert!(rig.lane.shared.settings.died.is_cancelled());
 }

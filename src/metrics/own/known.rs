@@ -6,7 +6,7 @@
 use crate::otlp::Signal;
 use crate::otlp::answer::Reason;
 
-use super::{Counter, Counters, Gauges, Histograms, Registry};
+use super::{Counter, Counters, Gauge, Gauges, Histograms, Registry};
 
 /// A counter for each signal, in the order of [`Signal::ALL`].
 #[derive(Debug, Clone)]
@@ -207,12 +207,6 @@ pub fn dropped_log_records(own: &Registry) -> Counters {
     )
 }
 
-/// `dragoman_processor_held_items{processor,otel_signal}`: items that a processor holds back.
-pub fn held_items(own: &Registry) -> Gauges {
-    let help = "Items that a processor holds back for a while and has not passed on yet";
-    own.gauges("dragoman_processor_held_items", help, &["processor", "otel_signal"])
-}
-
 /// `dragoman_join_items_total{processor,otel_signal,outcome}`.
 pub fn join_items(own: &Registry) -> Counters {
     let help = "Spans without content and log records with it that waited for each other, by what came of it";
@@ -223,6 +217,49 @@ pub fn join_items(own: &Registry) -> Counters {
 pub fn join_lost_items(own: &Registry) -> Counters {
     let help = "Items that were held back and that no exporter took, by reason";
     own.counters("dragoman_join_lost_items_total", help, &["processor", "otel_signal", "reason"])
+}
+
+/// How often the configuration was loaded, and how the last time went.
+#[derive(Debug, Clone)]
+pub struct Reloads {
+    outcomes: Counters,
+    /// `dragoman_config_last_reload_successful`: 1, or 0 after a configuration that was not taken.
+    pub successful: Gauge,
+    /// `dragoman_config_last_reload_success_timestamp_seconds`, since the epoch.
+    pub last_success: Gauge,
+}
+
+impl Reloads {
+    /// Nothing was loaded yet.
+    pub fn new(own: &Registry) -> Self {
+        let gauge = |name, help| own.gauges(name, help, &[]).with(&[]);
+        Reloads {
+            outcomes: own.counters(
+                "dragoman_config_reloads_total",
+                "Times that the configuration was read again, by what came of it",
+                &["outcome"],
+            ),
+            successful: gauge(
+                "dragoman_config_last_reload_successful",
+                "Whether the configuration that was read last is in force",
+            ),
+            last_success: gauge(
+                "dragoman_config_last_reload_success_timestamp_seconds",
+                "When a configuration was last found to be in force or put in force, since the epoch",
+            ),
+        }
+    }
+
+    /// `dragoman_config_reloads_total{outcome}`.
+    pub fn outcome(&self, outcome: &str) -> Counter {
+        self.outcomes.with(&[outcome])
+    }
+}
+
+/// `dragoman_task_deaths_total{task}`.
+pub fn task_deaths(own: &Registry) -> Counters {
+    let help = "Parts of the program that ended by a defect; the program ends after the first";
+    own.counters("dragoman_task_deaths_total", help, &["task"])
 }
 
 #[cfg(test)]
