@@ -14,7 +14,7 @@ use crate::support::yaml;
 
 /// What the start says; a start that succeeds fails the test.
 async fn refused(yaml: &str) -> String {
-    let started = start(plan(yaml), Duration::ZERO, &|| Box::new(std::io::sink())).await;
+    let started = start(plan(yaml), Duration::ZERO, std::sync::Arc::new(|| Box::new(std::io::sink()))).await;
     match started {
         Ok(running) => panic!("it started: {:?}", running.addresses()),
         Err(error) => error.to_string(),
