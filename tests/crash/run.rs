@@ -170,6 +170,9 @@ impl Run {
             std::thread::sleep(Duration::from_micros(self.rng.u64(..20_000)));
         }
         assert!(!dragoman.process.ended(), "it ended by itself:\n{}", dragoman.process.log());
+        // What is under way stays under way. No client may connect from now on: as soon as the process
+        // is dead, any other one can have its port.
+        clients.point_at(Target::Nowhere);
         if self.rng.u8(..6) == 0 {
             // Killed while it ends in good order; sometimes it is faster.
             dragoman.process.signal("TERM");
@@ -177,7 +180,6 @@ impl Run {
             std::thread::sleep(Duration::from_micros(self.rng.u64(..30_000)));
         }
         dragoman.process.kill();
-        clients.point_at(Target::Nowhere);
     }
 
     /// The power is cut as well. An answer that is still on its way counts as given, so every client
@@ -185,7 +187,7 @@ impl Run {
     fn tear(&mut self, life: usize, clients: &Clients) {
         let began = Instant::now();
         while !clients.are_idle() {
-            assert!(began.elapsed() < PATIENCE, "seed {}: a client waits for a dead process", self.seed);
+            assert!(began.elapsed() < PATIENCE, "seed {}: a client waits for a dead process in life {life}", self.seed);
             std::thread::sleep(Duration::from_micros(200));
         }
         let torn = torn::tear(&self.folder.path().join(QUEUE), &mut self.rng, &self.ledger.last_of_acknowledged());

@@ -2,6 +2,7 @@
 //! names of extensions already by `validate`.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dragoman::config::Source;
@@ -14,7 +15,7 @@ use crate::support::yaml;
 
 /// What the start says; a start that succeeds fails the test.
 async fn refused(yaml: &str) -> String {
-    let started = start(plan(yaml), Duration::ZERO, std::sync::Arc::new(|| Box::new(std::io::sink()))).await;
+    let started = start(plan(yaml), Duration::ZERO, Arc::new(|| Box::new(std::io::sink()))).await;
     match started {
         Ok(running) => panic!("it started: {:?}", running.addresses()),
         Err(error) => error.to_string(),
