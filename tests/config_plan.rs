@@ -131,7 +131,7 @@ fn the_examples_commented_keys_are_keys() {
         assert!(text.contains(key) && !example.contains(key), "{key}:\n{text}");
     }
     let (plan, warnings) = load_with(&[("TOKEN", "x")], &[Source::Yaml(text)]).unwrap();
-    assert_eq!(warnings.len(), 8, "what is shown and nobody uses: {warnings:?}");
+    assert_eq!(warnings.len(), 9, "what is shown and nobody uses: {warnings:?}");
     assert!(warnings.iter().all(|warning| warning.to_string().ends_with("does not run")), "{warnings:?}");
     let default = load_with(&[], &[]).unwrap().0;
     assert_eq!(plan.receivers, default.receivers);

@@ -361,13 +361,13 @@ fn the_memory_limiter() {
     assert_eq!(
         problems_of(&with("limit_percentage: 10, spike_limit_percentage: 10", "memory_limiter, genai")),
         [
-            "11:69: processors.memory_limiter.spike_limit_percentage: 10 is not below the limit: every request would be refused; expected less than the limit"
+            "11:67: processors.memory_limiter.spike_limit_percentage: 10 is not below the limit: every request would be refused; expected less than the limit"
         ]
     );
     assert_eq!(
         warnings_of(&with("limit_mib: 10", "memory_limiter, genai")),
         [
-            "11:32: warning: processors.memory_limiter.limit_mib: is about what the program takes without any request; requests may hold 2 MiB at once then"
+            "11:21: warning: processors.memory_limiter.limit_mib: leaves little for requests: the program takes about as much without any"
         ]
     );
     let limiter = "limit_mib: 100, min_gc_interval_when_soft_limited: 10s";

@@ -47,7 +47,7 @@ fn points(field: &Payload<'_>) -> usize {
     }
 }
 
-fn messages<'b>(bytes: &'b [u8], number: u32) -> impl Iterator<Item = &'b [u8]> {
+fn messages(bytes: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
     fields(bytes).filter_map(move |field| match field.payload {
         Payload::Bytes(content) if field.number == number => Some(content),
         _ => None,

@@ -29,7 +29,7 @@ fn deflate_zeros() -> Vec<u8> {
 }
 
 /// One gzip member. Nobody comes as far as its checksum.
-fn gzip() -> Vec<u8> {
+pub(crate) fn gzip() -> Vec<u8> {
     [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255][..], &deflate_zeros(), &[0; 8]].concat()
 }
 

@@ -4,7 +4,9 @@
 //!
 //! | published attack | what it was | here |
 //! |---|---|---|
-//! | CVE-2024-36129 | decompression bomb, over HTTP and gRPC | `bombs` |
+//! | CVE-2024-36129 | decompression bomb, over HTTP and gRPC; there before anybody asked who sent it | `bombs`, `access` |
+//! | CVE-2024-45043, CVE-2026-55701 | a way in without the credentials, or without a required header | `access` |
+//! | CVE-2026-42602, CVE-2024-42368 | a token that was not checked, or compared until the first wrong byte | `access` |
 //! | CVE-2023-44487, CVE-2025-8671 | HTTP/2 rapid reset, by the client or provoked | `http2` |
 //! | CVE-2024-27316, CVE-2024-28182 and others of VU#421644 | HTTP/2 CONTINUATION flood | `http2` |
 //! | CVE-2019-9512, -9515, -9518 | HTTP/2 floods of PING, SETTINGS, empty DATA | `http2` |
@@ -19,6 +21,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod access;
 mod backend;
 mod bombs;
 mod heads;

@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::load::{Load, Tally};
 use crate::page::Page;
 use crate::process::Dragoman;
-use crate::rig::{Auditor, Backends, Queue, configuration};
+use crate::rig::{Auditor, Backends, Queue, configuration, configuration_with};
 use crate::sink::Mood;
 
 const A: (&str, &str) = ("exporter", "otlp_grpc/a");
@@ -141,4 +141,32 @@ fn every_scrape_balances_with_a_queue_on_disk_and_after_a_kill() {
     scrapes += to_the_end(dragoman, auditor);
     println!("{scrapes} scrapes, each balanced");
     runtime.shutdown_background();
+}
+
+#[test]
+fn every_scrape_balances_while_configurations_come_and_go() {
+    for queue in [Queue::Memory, Queue::File] {
+        let (runtime, folder) = (runtime(), tempfile::tempdir().unwrap());
+        let backends = Backends::start(&runtime);
+        let mut dragoman = Dragoman::start(&configuration(&folder, &backends, queue));
+        let auditor = Auditor::start(dragoman.own_metrics);
+        let load = Load::start(runtime.handle(), dragoman.grpc, dragoman.http);
+        let moods = [Mood::Well, Mood::Moody, Mood::Slow, Mood::Overloaded, Mood::Cutting, Mood::Well];
+        for (times, mood) in (1..).zip(moods) {
+            backends.feel(mood);
+            grows(&auditor, "received", |page| page.received(&[]));
+            // Exporters are made anew, behind the same pipelines; what the old ones have goes on.
+            configuration_with(&folder, &backends, queue, 4 + times);
+            dragoman.process.signal("HUP");
+            let in_force = |log: &str| log.matches("the configuration is in force").count() >= times;
+            dragoman.process.wait_for("the new configuration", |log| in_force(log).then_some(()));
+            grows(&auditor, "received after it", |page| page.received(&[]));
+        }
+        // The clients still have the connections that they began with, and got every answer.
+        let (acknowledged, refused) = runtime.block_on(load.stop());
+        auditor.until("drained", |page| page.on_the_way() == 0);
+        agrees(&auditor.now(), &backends, &acknowledged, &refused);
+        println!("{} scrapes, each balanced", to_the_end(dragoman, auditor));
+        runtime.shutdown_background();
+    }
 }

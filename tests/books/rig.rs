@@ -1,6 +1,7 @@
 //! The binary, its backends, and who reads its pages.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -52,9 +53,15 @@ pub(crate) enum Queue {
 
 /// Spans and log records wait for each other, sqlite spans go, queues are small and patience is short:
 /// every way out is used.
-pub(crate) fn configuration(folder: &TempDir, backends: &Backends, queue: Queue) -> std::path::PathBuf {
+pub(crate) fn configuration(folder: &TempDir, backends: &Backends, queue: Queue) -> PathBuf {
+    configuration_with(folder, backends, queue, 4)
+}
+
+/// As [`configuration`], with so many consumers of each queue. Written over another one, the file is
+/// there whole.
+pub(crate) fn configuration_with(folder: &TempDir, backends: &Backends, queue: Queue, consumers: usize) -> PathBuf {
     // Room for some requests, not for all that come while nobody takes them.
-    let size = "queue_size: 65536, num_consumers: 4";
+    let size = format!("queue_size: 65536, num_consumers: {consumers}");
     let (queue, extension, named) = match queue {
         Queue::Memory => (format!("{{ {size} }}"), String::new(), ""),
         Queue::File => (
@@ -98,7 +105,9 @@ service:
     logs: {{ receivers: [otlp], processors: [genai], exporters: [otlp_grpc/a] }}
 "
     );
-    process::file(folder, "books.yaml", &yaml)
+    let path = folder.path().join("books.yaml");
+    std::fs::rename(process::file(folder, "new.yaml", &yaml), &path).unwrap();
+    path
 }
 
 /// Reads the page as fast as it comes, and judges each.

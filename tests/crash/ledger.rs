@@ -172,7 +172,9 @@ pub(crate) struct Totals {
     pub(crate) while_starting: u64,
     /// And those after SIGTERM.
     pub(crate) while_ending: u64,
-    /// Tails that were cut, zeroed or appended to between two lives.
+    /// Configurations that were taken, or were being taken when the signal came.
+    pub(crate) reloads: u64,
+    /// Files that were damaged between two lives.
     pub(crate) torn: u64,
     pub(crate) sent: u64,
     pub(crate) refused: u64,
@@ -193,6 +195,7 @@ impl Totals {
             kills,
             while_starting,
             while_ending,
+            reloads,
             torn,
             sent,
             refused,
@@ -207,6 +210,7 @@ impl Totals {
         self.kills += kills;
         self.while_starting += while_starting;
         self.while_ending += while_ending;
+        self.reloads += reloads;
         self.torn += torn;
         self.sent += sent;
         self.refused += refused;
@@ -233,7 +237,8 @@ impl fmt::Display for Totals {
             "  kills                  {:>10}   ({starting} before it was ready, {ending} after SIGTERM)",
             self.kills
         )?;
-        writeln!(f, "  torn tails             {:>10}", self.torn)?;
+        writeln!(f, "  reloads                {:>10}", self.reloads)?;
+        writeln!(f, "  torn files             {:>10}", self.torn)?;
         writeln!(f, "  items sent             {:>10}   ({} refused)", self.sent, self.refused)?;
         writeln!(f, "  items acknowledged     {:>10}   ({} recovered)", self.acknowledged, self.recovered)?;
         writeln!(f, "  arrived, once per sink {:>10}", self.arrived)?;

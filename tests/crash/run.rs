@@ -73,10 +73,15 @@ pub(crate) struct Run {
     ledger: Arc<Ledger>,
     sinks: Vec<Sink>,
     folder: TempDir,
+    in_memory: bool,
+    /// Which exporter leads to which sink: its type, and how its endpoint begins. The queue's folder is
+    /// under its name, so it stays the same.
+    exporters: Vec<(&'static str, &'static str)>,
     config: PathBuf,
     kills: u64,
     while_starting: u64,
     while_ending: u64,
+    reloads: u64,
     /// What was done to files between two lives.
     torn: Vec<String>,
 }
@@ -95,21 +100,34 @@ impl Run {
         };
         let sinks: Vec<Sink> = (0..count).map(|number| runtime.block_on(Sink::start(took(number)))).collect();
         let folder = tempfile::tempdir().unwrap();
-        let yaml = configuration(&mut rng, &sinks, &folder, in_memory);
-        let config = process::file(&folder, "crash.yaml", &yaml);
-        Run {
+        let transports = [("otlp_grpc", ""), ("otlp_http", "http://")];
+        let exporters = sinks.iter().map(|_| rng.choice(transports).unwrap()).collect();
+        let config = folder.path().join("crash.yaml");
+        let mut run = Run {
             seed,
             rng,
             runtime,
             ledger,
             sinks,
             folder,
+            in_memory,
+            exporters,
             config,
             kills: 0,
             while_starting: 0,
             while_ending: 0,
+            reloads: 0,
             torn: Vec::new(),
-        }
+        };
+        run.configure();
+        run
+    }
+
+    /// Writes a configuration, another one every time; the file is there whole or not at all.
+    fn configure(&mut self) {
+        let yaml = configuration(self);
+        let new = process::file(&self.folder, "new.yaml", &yaml);
+        std::fs::rename(new, &self.config).unwrap();
     }
 
     /// Runs it; the figures and, if there is anything wrong, what. With `keep`, the folder of a run
@@ -123,12 +141,16 @@ impl Run {
             if self.rng.bool() {
                 self.tear(life, &clients);
             }
+            if self.rng.u8(..4) == 0 {
+                self.configure();
+            }
         }
         let log = self.last_life(lives, clients);
         let (mut totals, mut wrong) = self.ledger.verdict();
         totals.kills = self.kills;
         totals.while_starting = self.while_starting;
         totals.while_ending = self.while_ending;
+        totals.reloads = self.reloads;
         totals.torn = self.torn.len() as u64;
         if let Some(wrong) = &mut wrong {
             *wrong += &format!("\n  torn: {:#?}\n  its last life said:\n{log}", self.torn);
@@ -163,6 +185,11 @@ impl Run {
             Moment::Ready(delay) => std::thread::sleep(delay),
             Moment::Acknowledgements(items) => until(|| self.ledger.acknowledgements() >= before.0 + items),
             Moment::Arrivals(items) => until(|| self.ledger.arrivals() >= before.1 + items),
+        }
+        if self.rng.u8(..4) == 0 {
+            // The queues are handed on to other exporters, or to the same ones again.
+            self.reload(&dragoman);
+            std::thread::sleep(Duration::from_micros(self.rng.u64(..50_000)));
         }
         if self.rng.bool() {
             // Another mood, and whatever it sets free is under way when the signal comes.
@@ -203,6 +230,10 @@ impl Run {
             clients.point_at(Target::At { life, grpc: dragoman.grpc, http: dragoman.http });
             let before = self.ledger.acknowledgements();
             until(|| self.ledger.acknowledgements() > before + 50);
+            if self.rng.u8(..3) == 0 {
+                self.reload(&dragoman);
+                until(|| self.ledger.acknowledgements() > before + 150);
+            }
         }
         let finished = self.runtime.block_on(async { tokio::time::timeout(PATIENCE, clients.finish()).await });
         assert!(finished.is_ok(), "seed {}: a client got no answer:\n{}", self.seed, dragoman.process.log());
@@ -215,6 +246,12 @@ impl Run {
         }
         assert_eq!(dragoman.process.terminate(), Some(0), "seed {}:\n{}", self.seed, dragoman.process.log());
         dragoman.process.log()
+    }
+
+    fn reload(&mut self, dragoman: &Dragoman) {
+        self.configure();
+        dragoman.process.signal("HUP");
+        self.reloads += 1;
     }
 
     fn moods(&mut self) {
@@ -241,17 +278,17 @@ fn queued(dragoman: &Dragoman) -> u64 {
     gauges.iter().sum::<f64>() as u64
 }
 
-fn configuration(rng: &mut Rng, sinks: &[Sink], folder: &TempDir, in_memory: bool) -> String {
+fn configuration(run: &mut Run) -> String {
+    let rng = &mut run.rng;
     // From one that is full after a few requests to one that never is.
     let size = rng.choice([1 << 16, 1 << 20, 64 << 20]).unwrap();
     let consumers = rng.choice([1, 3, 10]).unwrap();
-    let storage = if in_memory { "" } else { ", storage: file_storage/queue" };
+    let storage = if run.in_memory { "" } else { ", storage: file_storage/queue" };
     // What goes out together, or in parts, has one record for each request all the same.
     let batch = rng.choice(["", "", ", batch: { flush_timeout: 5ms, min_size: 50 }", CUTTING]).unwrap();
     let mut exporters = String::new();
     let mut ids = Vec::new();
-    for (number, sink) in sinks.iter().enumerate() {
-        let (kind, scheme) = rng.choice([("otlp_grpc", ""), ("otlp_http", "http://")]).unwrap();
+    for (number, (sink, (kind, scheme))) in run.sinks.iter().zip(&run.exporters).enumerate() {
         ids.push(format!("{kind}/{number}"));
         exporters += &format!(
             "  {kind}/{number}:
@@ -264,12 +301,12 @@ fn configuration(rng: &mut Rng, sinks: &[Sink], folder: &TempDir, in_memory: boo
         );
     }
     let ids = ids.join(", ");
-    let (extension, named) = match in_memory {
+    let (extension, named) = match run.in_memory {
         true => (String::new(), ""),
         false => (
             format!(
                 "  file_storage/queue: {{ directory: \"{}\", create_directory: true }}\n",
-                folder.path().join(QUEUE).display()
+                run.folder.path().join(QUEUE).display()
             ),
             ", file_storage/queue",
         ),

@@ -137,3 +137,22 @@ fn a_busy_log_tries_again_all_the_same() {
     }
     assert!(log.failure().is_none() && !records.is_empty(), "it waited for quiet");
 }
+
+/// What a failed write left behind is gone when something shorter comes after it.
+#[test]
+fn half_a_record_does_not_stay_behind_the_next_one() {
+    let root = tempfile::tempdir().expect("a folder");
+    let files = Faulty::new(|_| Fate::Works);
+    let (mut segments, ..) = try_open(Arc::new(files.clone()), root.path()).expect("a log");
+    append(&mut segments, &[payload(1, 10)]);
+    files.set(|operation| match operation {
+        Operation::Write => Fate::Fails(full(), 2000),
+        _ => Fate::Works,
+    });
+    assert!(segments.append(&[payload(2, 3000)]).failure.is_some());
+    files.set(|_| Fate::Works);
+    append(&mut segments, &[payload(3, 10)]);
+    drop(segments);
+    let (_, report, found) = open(root.path());
+    assert_eq!((ids(&found), report.torn, report.damaged), (vec![1, 3], None, vec![]));
+}

@@ -17,7 +17,8 @@ const DEFAULT_SPIKE_PERCENTAGE: u64 = 20;
 /// The limit where nothing is said and the system does not tell how much memory there is.
 const UNKNOWN: u64 = 256 << 20;
 
-/// About what the program takes when it has been busy and is idle.
+/// About what the program takes when its memories are full and it is idle: 8 MiB, and as much again
+/// for the ids that `drop` and `genai_metrics` remember, and what the allocator keeps.
 const OWN: u64 = 24 << 20;
 
 /// More MiB than any machine has; keeps the arithmetic far from its end.
@@ -69,10 +70,7 @@ pub fn read(section: &mut Section<'_>) -> MemoryLimiter {
         field.refuse("is not below the limit: every request would be refused", "less than the limit");
     }
     if let Some(field) = in_mib.filter(|_| limit_bytes < OWN) {
-        field.warn(format!(
-            "is about what the program takes without any request; requests may hold {} MiB at once then",
-            spike_bytes >> 20
-        ));
+        field.warn("leaves little for requests: the program takes about as much without any");
     }
     MemoryLimiter { check_interval, limit_bytes, spike_bytes: spike_bytes.min(limit_bytes) }
 }
