@@ -234,9 +234,11 @@ mod tests {
         for guess in 0..10 * REMEMBERED {
             known.remember(known.tagger.tag(&guess.to_be_bytes()), false);
         }
-        let checked = known.checked.lock().unwrap();
-        assert!(checked.wrong.len() <= REMEMBERED && checked.right.len() == 1);
-        drop((checked, turn));
+        {
+            let checked = known.checked.lock().unwrap();
+            assert!(checked.wrong.len() <= REMEMBERED && checked.right.len() == 1);
+        }
+        drop(turn);
         assert_eq!(users.check(&header("slow:b")).await, Err(Denied::Unauthenticated));
         let _turn = users.turn.acquire().await.unwrap();
         assert_eq!(at_once(&users, "slow:b").await, Some(Err(Denied::Unauthenticated)));

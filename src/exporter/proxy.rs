@@ -293,7 +293,8 @@ mod tests {
         use Transport::{Grpc, Http};
         const BOTH: &[(&str, &str)] = &[("HTTP_PROXY", "http://plain:3128"), ("HTTPS_PROXY", "tls:3129")];
         let with = |no_proxy| [BOTH, &[("NO_PROXY", no_proxy)]].concat();
-        let table: Vec<(Vec<(&str, &str)>, Transport, &str, &str)> = vec![
+        type Row<'r> = (Vec<(&'r str, &'r str)>, Transport, &'r str, &'r str);
+        let table: Vec<Row<'_>> = vec![
             (vec![], Http, "http://host/v1/traces", "direct"),
             (BOTH.to_vec(), Http, "http://host/v1/traces", "forward plain:3128"),
             (BOTH.to_vec(), Http, "https://host/v1/traces", "tunnel tls:3129"),

@@ -34,7 +34,7 @@ pub(super) enum Group {
 
 /// What answers on a listener.
 pub(super) enum Answers {
-    Receiver(receiver::Answers),
+    Receiver(Box<receiver::Answers>),
     Page(Page),
 }
 

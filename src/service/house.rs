@@ -17,7 +17,7 @@ use super::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelineId, PipelinePlan, Plan,
     ProcessorSettings, StagePlan,
 };
-use super::rooms::{Room, Rooms};
+use super::rooms::{Door, Room, Rooms};
 use super::start::StartError;
 use super::storages::{self, Storages};
 use crate::auth::{self, Authenticator, Credentials, Guard};
@@ -221,9 +221,8 @@ impl House {
                 }
                 ProcessorSettings::Genai(settings) => {
                     let room = settings.join_logs.map(|join_logs| {
-                        let door = (&plan.id, steps.len());
-                        let rooms = &mut self.rooms;
-                        Same(rooms.enter(&before.rooms, ground, whole, &stage.id, join_logs, memory_limit, door))
+                        let door = Door { id: &stage.id, pipeline: &plan.id, place: steps.len(), memory_limit };
+                        Same(self.rooms.enter(&before.rooms, ground, whole, join_logs, &door))
                     });
                     let make = |(settings, room): &(settings::Genai, Option<Same<Room>>)| {
                         let mut genai = Genai::new(settings);

@@ -60,18 +60,28 @@ pub(super) struct Rooms {
     doors: Vec<(Arc<join::Room>, PipelineId, usize)>,
 }
 
+/// Where a processor with a room stands.
+pub(super) struct Door<'p> {
+    /// The processor.
+    pub(super) id: &'p Id,
+    /// Its pipeline, and its place among the steps of that.
+    pub(super) pipeline: &'p PipelineId,
+    pub(super) place: usize,
+    /// What all that the pipeline holds may take, in bytes.
+    pub(super) memory_limit: usize,
+}
+
 impl Rooms {
-    /// The room of a processor, which stands at `place` among the steps of a pipeline.
+    /// The room of the processor at `door`.
     pub(super) fn enter(
         &mut self,
         before: &Rooms,
         ground: &Ground,
         plan: &Plan,
-        id: &Id,
         settings: JoinLogs,
-        memory_limit: usize,
-        (pipeline, place): (&PipelineId, usize),
+        door: &Door<'_>,
     ) -> Arc<Room> {
+        let Door { id, pipeline, place, memory_limit } = *door;
         let joins =
             |stage: &super::plan::StagePlan| stage.id == *id && matches!(&stage.settings, ProcessorSettings::Genai(_));
         let of_room = |pipeline: &&super::plan::PipelinePlan| {

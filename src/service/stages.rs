@@ -163,8 +163,10 @@ fn with_others<'n, const N: usize>(
 /// The label of what is counted together.
 const OTHERS: &str = "_other";
 
+type Shown = (&'static str, &'static str, Option<(&'static str, &'static str)>);
+
 /// What is shown of `drop` stages: name, help, and the label that tells two of one name apart.
-const DROPS: [(&str, &str, Option<(&str, &str)>); 6] = [
+const DROPS: [Shown; 6] = [
     ("dragoman_dropped_spans_total", "Spans that were dropped", Some(("reason", "rule"))),
     (
         "dragoman_drop_reparented_spans_total",

@@ -311,7 +311,7 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
                 make: Box::new(move |house, ground| {
                     let guard = protocol.connection().authenticator.as_ref().and_then(|named| house.guard(named));
                     let (answers, limits) = protocol.answers(intake(&of, house, ground), guard, drain);
-                    (Answers::Receiver(answers), limits)
+                    (Answers::Receiver(Box::new(answers)), limits)
                 }),
             });
         }

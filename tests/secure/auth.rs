@@ -59,7 +59,8 @@ async fn ask(rig: &Rig, way: Way, headers: &[(&str, String)]) -> Answer {
 async fn who_is_let_in_and_what_the_others_are_told() {
     let header = |value: &str| vec![("authorization", value.to_owned())];
     let team = |value: &str| vec![("x-team", value.to_owned())];
-    let cases: [(_, &str, Vec<(Vec<(&str, String)>, bool)>); 3] = [
+    type Case<'c> = (Vec<(&'c str, String)>, bool);
+    let cases: [(_, &str, Vec<Case<'_>>); 3] = [
         (
             BEARER,
             "Bearer",

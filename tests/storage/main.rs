@@ -1,6 +1,8 @@
 //! The log on disk: what survives a process that ends at any moment, a disk that forgets, fails or is
 //! full, and bytes that changed. The file layer that does all of that is in `faulty.rs`.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod crash;
 mod damage;
 mod faulty;
