@@ -38,6 +38,11 @@ pub(crate) fn read_on_both_ways(pieces: &[&[u8]], limit: usize, compression: Opt
             assert!(compression.is_some() || theirs == Tonic::Refused, "{theirs:?}");
         }
         (Err(refusal), Tonic::TooLarge) => assert_eq!(refusal.reason, Reason::TooLarge),
+        // tonic does not miss the message that a second prefix announces, if nothing of it has come.
+        (Err(refusal), Tonic::Message(theirs)) => {
+            assert_eq!(refusal.reason, Reason::Malformed, "{refusal}");
+            assert_eq!(pieces.concat().len(), 5 + theirs.len() + 5, "{theirs:?}");
+        }
         // Both are true of it; tonic looks at the flag first.
         (Err(refusal), Tonic::Refused) if refusal.reason == Reason::TooLarge => {
             assert!(come[0] == 1 && compression.is_none(), "{refusal}");
