@@ -178,8 +178,11 @@ impl Lane {
         match room {
             Ok(()) => Ok(Box::new(Room { shared: &self.shared, reserved: Some(bytes) })),
             Err(no_room) => {
-                if matches!(no_room, NoRoom::Full { .. }) {
-                    self.shared.gatherer.queue_is_full();
+                match no_room {
+                    NoRoom::Full { .. } => self.shared.gatherer.queue_is_full(),
+                    // From now on nothing is taken, and waiting does not help.
+                    NoRoom::Dead(_) => self.shared.settings.died.cancel(),
+                    _ => {}
                 }
                 Err(refusal(&self.shared.settings.name, self.shared.signal, bytes, no_room))
             }
@@ -273,7 +276,7 @@ fn refusal(name: &str, signal: Signal, bytes: usize, no_room: NoRoom) -> Refusal
                 "the request has {bytes} bytes and exporter {name} can never hold more than {capacity} (sending_queue.queue_size, and 64 MiB in any case); send less at once"
             ),
         ),
-        NoRoom::Failed(why) => Refusal::new(
+        NoRoom::Failed(why) | NoRoom::Dead(why) => Refusal::new(
             Reason::Unavailable,
             format!("exporter {name} cannot keep {signal} on disk: {why}; send the request again later"),
         ),

@@ -71,6 +71,8 @@ pub(crate) enum NoRoom {
     TooLarge { capacity: usize },
     /// The disk takes nothing at the moment: where, and why.
     Failed(String),
+    /// Who wrote to the disk has ended by a defect: where.
+    Dead(String),
     /// The exporter is stopping.
     Closed,
 }

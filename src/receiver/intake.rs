@@ -1,11 +1,7 @@
 //! What both transports do with a request's body once they have it, and what they report.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -15,6 +11,7 @@ use super::body::UNKNOWN;
 use crate::bounded::budget::Claim;
 use crate::bounded::buffer::Buffer;
 use crate::bounded::work::aside;
+use crate::defect;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::compression::{Compression, DecompressError, decompress_into};
 use crate::otlp::{Signal, check};
@@ -97,7 +94,7 @@ impl Intake {
         signal: Option<Signal>,
         work: impl Future<Output = Result<(Signal, usize), Refused>>,
     ) -> Result<(), Refusal> {
-        let done = catch(work).await.unwrap_or_else(|panic| {
+        let done = defect::caught(work).await.unwrap_or_else(|panic| {
             tracing::error!(transport = transport.name(), panic, "a request could not be handled; this is a defect");
             Err(Refusal::new(Reason::Internal, "the request could not be handled; this is a defect of the receiver")
                 .into())
@@ -170,24 +167,4 @@ pub(super) async fn plain(
     })?;
     drop(body);
     Ok(plain.freeze()?)
-}
-
-/// Runs a future to its end or to its panic, whose message it returns.
-async fn catch<T>(work: impl Future<Output = T>) -> Result<T, String> {
-    let mut work = pin!(work);
-    std::future::poll_fn(move |cx| {
-        // After a panic the future is dropped and never polled again; what it shares with others
-        // is behind locks that survive a panic.
-        match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(panic) => Poll::Ready(Err(text(panic.as_ref()))),
-        }
-    })
-    .await
-}
-
-fn text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no message").to_owned()
 }

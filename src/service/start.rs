@@ -25,6 +25,7 @@ use super::storages::Storages;
 use crate::auth::AuthError;
 use crate::bounded::budget::Claim;
 use crate::bounded::buffer::Buffer;
+use crate::defect;
 use crate::exporter::queue::durable::QueueError;
 use crate::metrics::exposition;
 use crate::metrics::own::{Registry, known};
@@ -272,11 +273,16 @@ impl Running {
         let before = std::mem::replace(&mut self.house, house);
         let deadline = Instant::now() + deadline;
         let leaving = Leaving::of(before, &self.house);
+        let supervisor = self.ground.supervisor.clone();
         self.leaving.spawn(async move {
             for door in closing {
                 drop(door.await);
             }
-            leaving.leave(deadline, deadline).await.lost
+            let left = defect::caught(leaving.leave(deadline, deadline)).await;
+            left.map(|left| left.lost).unwrap_or_else(|defect| {
+                supervisor.died("what a reload leaves behind", &defect);
+                0
+            })
         });
         self.plan = plan;
         self.addresses = self.doors.addresses();

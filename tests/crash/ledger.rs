@@ -172,6 +172,8 @@ pub(crate) struct Totals {
     pub(crate) while_starting: u64,
     /// And those after SIGTERM.
     pub(crate) while_ending: u64,
+    /// Lives that ended in good order after SIGTERM.
+    pub(crate) ends: u64,
     /// Configurations that were taken, or were being taken when the signal came.
     pub(crate) reloads: u64,
     /// Files that were damaged between two lives.
@@ -195,6 +197,7 @@ impl Totals {
             kills,
             while_starting,
             while_ending,
+            ends,
             reloads,
             torn,
             sent,
@@ -210,6 +213,7 @@ impl Totals {
         self.kills += kills;
         self.while_starting += while_starting;
         self.while_ending += while_ending;
+        self.ends += ends;
         self.reloads += reloads;
         self.torn += torn;
         self.sent += sent;
@@ -237,6 +241,7 @@ impl fmt::Display for Totals {
             "  kills                  {:>10}   ({starting} before it was ready, {ending} after SIGTERM)",
             self.kills
         )?;
+        writeln!(f, "  ends in good order     {:>10}", self.ends)?;
         writeln!(f, "  reloads                {:>10}", self.reloads)?;
         writeln!(f, "  torn files             {:>10}", self.torn)?;
         writeln!(f, "  items sent             {:>10}   ({} refused)", self.sent, self.refused)?;

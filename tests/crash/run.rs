@@ -22,6 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The queue's folder.
 const QUEUE: &str = "queue";
 
+/// So long a process may take to end; a backend that is down costs no more of a run.
+const SHUTDOWN: &str = "200ms";
+
 /// In all of these a backend loses nothing that it said it had.
 const MOODS: [Mood; 9] = [
     Mood::Well,
@@ -81,6 +84,7 @@ pub(crate) struct Run {
     kills: u64,
     while_starting: u64,
     while_ending: u64,
+    ends: u64,
     reloads: u64,
     /// What was done to files between two lives.
     torn: Vec<String>,
@@ -116,6 +120,7 @@ impl Run {
             kills: 0,
             while_starting: 0,
             while_ending: 0,
+            ends: 0,
             reloads: 0,
             torn: Vec::new(),
         };
@@ -150,6 +155,7 @@ impl Run {
         totals.kills = self.kills;
         totals.while_starting = self.while_starting;
         totals.while_ending = self.while_ending;
+        totals.ends = self.ends;
         totals.reloads = self.reloads;
         totals.torn = self.torn.len() as u64;
         if let Some(wrong) = &mut wrong {
@@ -167,9 +173,9 @@ impl Run {
         self.moods();
         let moment = Moment::any(&mut self.rng);
         self.ledger.lives(life);
-        let mut process = Dragoman::spawn(&self.config);
-        self.kills += 1;
+        let mut process = Dragoman::spawn(&self.config, &["--shutdown-timeout", SHUTDOWN]);
         if let Moment::Start(delay) = moment {
+            self.kills += 1;
             std::thread::sleep(delay);
             let ready = process.log().contains(" ready");
             assert!(!process.ended(), "it ended by itself:\n{}", process.log());
@@ -200,13 +206,27 @@ impl Run {
         // What is under way stays under way. No client may connect from now on: as soon as the process
         // is dead, any other one can have its port.
         clients.point_at(Target::Nowhere);
-        if self.rng.u8(..6) == 0 {
-            // Killed while it ends in good order; sometimes it is faster.
+        if self.rng.u8(..4) == 0 {
             dragoman.process.signal("TERM");
+            if self.rng.bool() {
+                return self.end(&mut dragoman);
+            }
+            // Killed while it ends in good order; sometimes it is faster.
             self.while_ending += 1;
             std::thread::sleep(Duration::from_micros(self.rng.u64(..30_000)));
         }
+        self.kills += 1;
         dragoman.process.kill();
+    }
+
+    /// It ends in good order, whatever its backend does, and what it leaves is for the next life.
+    fn end(&mut self, dragoman: &mut Dragoman) {
+        self.ends += 1;
+        let code = dragoman.process.wait();
+        let log = dragoman.process.log();
+        // 3 is also for requests that were cut off unanswered.
+        assert!(matches!(code, Some(0 | 3)), "seed {}: exit code {code:?}:\n{log}", self.seed);
+        assert!(self.in_memory || !log.contains("; they are lost"), "seed {}:\n{log}", self.seed);
     }
 
     /// The power is cut as well. An answer that is still on its way counts as given, so every client

@@ -1,6 +1,8 @@
 //! `join_logs` in the whole service: a call's content in log records, its span in another request, one
 //! joined span at the backend, and books that balance.
 
+use std::time::Duration;
+
 use dragoman::otlp::Signal;
 use opentelemetry_proto::tonic::trace::v1::Span;
 
@@ -111,4 +113,49 @@ async fn what_waits_at_the_end_is_delivered() {
     }
     rig.stop().await;
     assert_eq!(sent(&mut backend).len(), spans_in);
+}
+
+/// Log records wait, the configuration changes, their spans come: the room is the same one. Then there is
+/// to be no room: what waits in it goes on, through the pipelines of before.
+#[tokio::test]
+async fn what_waits_outlives_a_reload() {
+    let mut backend = Backend::start([]).await;
+    let first = yaml(&backend, "5m");
+    let mut rig = Rig::start(plan(&first)).await;
+    let (mut spans_in, mut records) = (0, 0);
+    let send = async |rig: &Rig, suffix: &str, signal: Signal| {
+        let mut items = 0;
+        for body in cases("openai-v2-2.4b0-content").iter().flat_map(|case| requests(case, suffix)) {
+            items += dragoman::otlp::check::count(signal, &body) as u64;
+            rig.must_take(Way::Grpc, signal, body).await;
+        }
+        items
+    };
+    records += send(&rig, "logs.pb", Signal::Logs).await;
+    let held = |books: &crate::rig::Page| books.sum("dragoman_processor_held_items", &[]);
+    let waiting = held(&rig.books().await);
+    assert!(waiting > 0);
+    let patience = Duration::from_secs(20);
+    let another = first
+        .replace("insecure: true }", "insecure: true }, compression: gzip")
+        .replace("{ preset: sqlite }", "{ rules: [{ name: noise }] }");
+    rig.running.reload(plan(&another), patience).await.unwrap();
+    assert_eq!(held(&rig.books().await), waiting);
+    spans_in += send(&rig, "traces.pb", Signal::Traces).await;
+    let joined = |books: &crate::rig::Page| books.sum("dragoman_dropped_log_records_total", &["reason=\"joined\""]);
+    rig.books_when(|books| joined(books) > 0).await;
+
+    records += send(&rig, "logs.pb", Signal::Logs).await;
+    assert!(held(&rig.books().await) > 0);
+    let none = another.replace("join_logs: { enabled: true, wait_duration: 5m }", "originals: keep");
+    rig.running.reload(plan(&none), patience).await.unwrap();
+    let books = rig.books_when(|books| held(books) == 0 && books.sum("dragoman_pipeline_queued_items", &[]) == 0).await;
+    assert_eq!(books.sum("dragoman_pipeline_held_items", &[]), 0, "{}", books.0);
+    assert_eq!(books.sum("dragoman_join_lost_items_total", &[]), 0);
+    let exported = |pipeline: &str| books.sum("dragoman_pipeline_exported_items_total", &[pipeline]);
+    let dropped = |pipeline: &str| books.sum("dragoman_pipeline_dropped_items_total", &[pipeline]);
+    assert_eq!(exported("pipeline=\"traces\"") + dropped("pipeline=\"traces\""), spans_in);
+    assert_eq!(exported("pipeline=\"logs\"") + dropped("pipeline=\"logs\""), records);
+    rig.stop().await;
+    assert_eq!(sent(&mut backend).len() as u64, spans_in);
 }

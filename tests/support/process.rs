@@ -189,9 +189,9 @@ impl Dragoman {
         Dragoman::ready(Running::start("dragoman", command))
     }
 
-    /// Starts the binary and waits for nothing.
-    pub fn spawn(config: &Path) -> Running {
-        Running::start("dragoman", Dragoman::command().arg("--config").arg(config))
+    /// Starts the binary, with more arguments, and waits for nothing.
+    pub fn spawn(config: &Path, arguments: &[&str]) -> Running {
+        Running::start("dragoman", Dragoman::command().arg("--config").arg(config).args(arguments))
     }
 
     /// Waits until a started binary is ready.

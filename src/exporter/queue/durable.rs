@@ -359,7 +359,7 @@ impl Backlog for Durable {
             log::NoRoom::Full { taken, capacity } => NoRoom::Full { taken: whole(taken), capacity: whole(capacity) },
             log::NoRoom::TooLarge { capacity } => NoRoom::TooLarge { capacity: whole(capacity) },
             log::NoRoom::Failed(failure) => NoRoom::Failed(failure.to_string()),
-            log::NoRoom::Closed => NoRoom::Failed(format!("nobody writes in {} any more", self.path.display())),
+            log::NoRoom::Closed => NoRoom::Dead(format!("nobody writes in {} any more", self.path.display())),
         })?;
         held.reservations += 1;
         Ok(())

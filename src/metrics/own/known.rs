@@ -303,7 +303,7 @@ mod tests {
                 r#"otelcol_exporter_send_failed_log_records_total{exporter="otlp/jaeger"} 4"#,
                 r#"dragoman_exporter_lost_items_total{exporter="otlp/jaeger",signal="logs",reason="rejected"} 4"#,
                 r#"dragoman_exporter_requests_total{exporter="otlp/jaeger",data_type="traces",cause="size"} 1"#,
-                r#"otelcol_exporter_queue_batch_send_size_bucket{exporter="otlp/jaeger",data_type="traces",le="50.0"} 1"#,
+                r#"otelcol_exporter_queue_batch_send_size_bucket{le="50.0",exporter="otlp/jaeger",data_type="traces"} 1"#,
                 r#"otelcol_exporter_queue_batch_send_size_sum{exporter="otlp/jaeger",data_type="traces"} 30.0"#,
                 r#"otelcol_exporter_queue_batch_send_size_count{exporter="otlp/jaeger",data_type="traces"} 1"#,
                 r#"otelcol_exporter_enqueue_failed_metric_points_total{exporter="otlp/jaeger"} 6"#,

@@ -9,9 +9,9 @@ use crate::pipeline::account::{Account, LegBalances, Outcome};
 use crate::storage::files::{Access, File};
 use crate::storage::folder::MODE;
 
-/// The real disk, which can become full.
+/// The real disk, which can become full, or bring out a defect of who writes there.
 #[derive(Clone, Default)]
-struct Filling(Arc<AtomicBool>);
+struct Filling(Arc<AtomicBool>, Arc<AtomicBool>);
 
 impl Files for Filling {
     fn list(&self, folder: &Path) -> io::Result<Vec<(String, u64)>> {
@@ -39,6 +39,7 @@ struct FillingFile(Filling, Box<dyn File>);
 
 impl File for FillingFile {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        assert!(!self.0.1.load(Ordering::Relaxed), "a file with a defect");
         match self.0.0.load(Ordering::Relaxed) {
             true => Err(io::ErrorKind::StorageFull.into()),
             false => self.1.write_at(offset, bytes),
@@ -298,4 +299,26 @@ async fn what_no_exporter_uses_is_said() {
     }
     drop(folder);
     assert_eq!(Rig::open(root.path(), "traces").deliver().await, body(1, 100), "it was left as it was");
+}
+
+#[tokio::test]
+async fn a_writer_that_ended_by_a_defect_is_told_from_a_disk_that_takes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let rig = Rig::open(folder.path(), "traces");
+    rig.disk.1.store(true, Ordering::Relaxed);
+    rig.queue.reserve(100).unwrap();
+    let receipt = rig.queue.push(100, rig.entry(Bytes::from(vec![1; 100])));
+    assert_eq!(receipt.wait().await.unwrap_err().reason, Reason::Unavailable, "it is not acknowledged");
+    // The writer's end is seen a moment later.
+    let dead = async {
+        loop {
+            match rig.queue.reserve(100) {
+                Ok(()) => rig.queue.release(100),
+                Err(no_room) => return no_room,
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let dead = tokio::time::timeout(Duration::from_secs(60), dead).await.unwrap();
+    assert!(matches!(dead, NoRoom::Dead(_)), "{dead:?}");
 }
