@@ -240,7 +240,8 @@ async fn reloads_under_load_refuse_nobody_lose_nothing_and_count_once() {
         }
     };
     if tokio::time::timeout(PATIENCE, all_arrived).await.is_err() {
-        panic!("{} of {sent} spans arrived:\n{}", arrived.lock().unwrap().len(), rig.books().await.0);
+        let books = rig.books().await;
+        panic!("{} of {sent} spans arrived:\n{}", arrived.lock().unwrap().len(), books.0);
     }
     let settled = |books: &Page| books.sum("dragoman_pipeline_queued_items", &[]) == 0;
     let books = rig.books_when(settled).await;
