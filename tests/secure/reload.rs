@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use dragoman::otlp::Signal;
+
 use crate::authority::{ALL_VERSIONS, Authority, swap};
-use crate::rig::Rig;
-use crate::support::{BOTH, is_taken, send, service, tls};
+use crate::client::{Client, sample};
+use crate::rig::{Rig, Way, plan};
+use crate::support::{BOTH, is_taken, send, service, tls, yaml};
 
 /// Whether new connections of who trusts `authority` are let in, within a generous time.
 async fn comes_to_trust(rig: &Rig, authority: &Authority) {
@@ -94,4 +97,50 @@ async fn an_interval_of_zero_is_never() {
     new.issue("localhost").write(Path::new(folder.path()));
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(is_trusted(&rig, &old).await);
+}
+
+/// Another configuration: a listener keeps its place, and speaks TLS, or with another certificate, from
+/// then on; what cannot be read changes nothing.
+#[tokio::test]
+async fn a_listener_begins_to_speak_tls_in_its_place() {
+    let authorities = [Authority::new(), Authority::new()];
+    let folders = authorities.each_ref().map(|authority| {
+        let folder = tempfile::tempdir().unwrap();
+        authority.issue("localhost").write(folder.path());
+        folder
+    });
+    let patience = Duration::from_secs(20);
+    let mut rig = service("", &[]).await;
+    rig.must_take(Way::Protobuf, Signal::Traces, sample(Signal::Traces)).await;
+    let addresses: Vec<_> = rig.running.addresses().iter().map(|address| address.address).collect();
+    for (authority, folder) in authorities.iter().zip(&folders) {
+        rig.running.reload(plan(&yaml(&tls(folder.path(), ""), &[])), patience).await.unwrap();
+        let now: Vec<_> = rig.running.addresses().iter().map(|address| address.address).collect();
+        assert_eq!(now, addresses);
+        assert!(is_trusted(&rig, authority).await);
+    }
+    assert!(!is_trusted(&rig, &authorities[0]).await);
+    let missing = folders[0].path().join("missing");
+    let error = rig.running.reload(plan(&yaml(&tls(&missing, ""), &[])), patience).await.unwrap_err();
+    assert!(error.to_string().contains("receivers.otlp.protocols.grpc.tls.cert_file"), "{error}");
+    assert!(is_trusted(&rig, &authorities[1]).await, "what was in force stays");
+    rig.running.reload(plan(&yaml("", &[])), patience).await.unwrap();
+    rig.must_take(Way::Protobuf, Signal::Traces, sample(Signal::Traces)).await;
+}
+
+/// Who is on a connection that was open before somebody asked is asked like everybody else.
+#[tokio::test]
+async fn an_open_connection_is_no_way_around_credentials() {
+    let mut rig = service("", &[]).await;
+    let mut http = Client::http1(rig.address("OTLP HTTP")).await;
+    let mut grpc = Client::http2(rig.address("OTLP gRPC")).await;
+    let (path, media_type) = (Signal::Traces.http_path(), "application/x-protobuf");
+    let body = sample(Signal::Traces);
+    assert_eq!(http.post(path, media_type, "", body.clone()).await.status, 200);
+    assert_eq!(grpc.call(Signal::Traces, &body).await.header("grpc-status"), "0");
+    let guarded = yaml("auth: { authenticator: bearertokenauth }", &[("bearertokenauth", "{ token: secret }")]);
+    rig.running.reload(plan(&guarded), Duration::from_secs(20)).await.unwrap();
+    assert_eq!(http.post(path, media_type, "", body.clone()).await.status, 401);
+    assert_eq!(grpc.call(Signal::Traces, &body).await.header("grpc-status"), "16");
+    assert!(rig.running.addresses().iter().all(|address| address.is_guarded || address.what == "self-metrics"));
 }
