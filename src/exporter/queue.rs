@@ -1,8 +1,8 @@
 //! Where accepted batches wait for their export, bounded in bytes.
 //!
-//! [`Backlog`] is what the delivery needs of a queue. [`Memory`] keeps batches as long as the program
-//! lives, [`Durable`] keeps them on disk from [`Backlog::push`] to [`Backlog::settle`], which is called
-//! only when the entry's fate is known. Attempts are in [`super::delivery`].
+//! `Backlog` is what the delivery needs of a queue. `Memory` keeps batches as long as the program
+//! lives, `Durable` keeps them on disk from `Backlog::push` to `Backlog::settle`, which is called
+//! only when the entry's fate is known. Attempts are in `super::delivery`.
 
 pub mod durable;
 mod memory;
