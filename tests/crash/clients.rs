@@ -22,6 +22,9 @@ use crate::ledger::Ledger;
 /// After a refusal, or when nobody listens.
 const PAUSE: Duration = Duration::from_millis(2);
 
+/// So long after its process died, a request is given up: it is not acknowledged.
+const AFTER_DEATH: Duration = Duration::from_secs(10);
+
 /// Requests under way at once on one gRPC connection.
 const STREAMS: usize = 3;
 
@@ -156,6 +159,18 @@ impl Client {
         }
     }
 
+    /// The process of this life has been dead for so long that no answer of it is on its way any more.
+    async fn is_dead(&self, life: usize) {
+        let mut target = self.target.clone();
+        let is_dead = |target: &Target| match target {
+            Target::Nowhere => true,
+            Target::At { life: now, .. } => *now != life,
+            Target::Over => false,
+        };
+        drop(target.wait_for(is_dead).await.map(|_| ()));
+        tokio::time::sleep(AFTER_DEATH).await;
+    }
+
     /// Whether a request was taken or refused; `None` if there was no answer, or half of one.
     async fn send_one(&self, connection: &mut Connection, life: usize, rng: &mut Rng) -> Option<bool> {
         // Most are small; a few are as large as prompts are.
@@ -169,7 +184,14 @@ impl Client {
             Connection::Http2(_) => Connection::call_of(self.signal, &body),
             Connection::Http1(_) => post(self.signal, body),
         };
-        let taken = taken(&connection.try_send(request).await.ok()?)?;
+        let answer = tokio::select! {
+            answer = connection.try_send(request) => answer.ok()?,
+            () = self.is_dead(life) => {
+                self.ledger.given_up();
+                return None;
+            }
+        };
+        let taken = taken(&answer)?;
         match taken {
             true => self.ledger.acknowledged(&ids),
             false => self.ledger.refused(ids.len()),

@@ -32,6 +32,7 @@ struct Books {
     items: HashMap<Id, Item>,
     foreign: Vec<(usize, Id)>,
     refused: u64,
+    given_up: u64,
     /// The last items of acknowledged requests.
     lasts: Vec<Id>,
     acknowledged: u64,
@@ -88,6 +89,11 @@ impl Ledger {
         self.books().refused += items as u64;
     }
 
+    /// No answer came, nor the end of the connection.
+    pub(crate) fn given_up(&self) {
+        self.books().given_up += 1;
+    }
+
     /// Items stand in a request that a sink has read.
     pub(crate) fn arrived(&self, sink: usize, ids: &[Id]) {
         let mut books = self.books();
@@ -129,7 +135,7 @@ impl Ledger {
     /// The run's figures and, if there is anything wrong, what.
     pub(crate) fn verdict(&self) -> (Totals, Option<String>) {
         let books = self.books();
-        let mut totals = Totals { runs: 1, refused: books.refused, ..Totals::default() };
+        let mut totals = Totals { runs: 1, refused: books.refused, given_up: books.given_up, ..Totals::default() };
         totals.foreign = books.foreign.len() as u64;
         let mut lost = Vec::new();
         for (id, item) in &books.items {
@@ -180,6 +186,8 @@ pub(crate) struct Totals {
     pub(crate) torn: u64,
     pub(crate) sent: u64,
     pub(crate) refused: u64,
+    /// Requests that had neither an answer nor an end long after their process had died.
+    pub(crate) given_up: u64,
     pub(crate) acknowledged: u64,
     /// Of these, how many came from the disk, in a later life than the one that took them.
     pub(crate) recovered: u64,
@@ -202,6 +210,7 @@ impl Totals {
             torn,
             sent,
             refused,
+            given_up,
             acknowledged,
             recovered,
             arrived,
@@ -218,6 +227,7 @@ impl Totals {
         self.torn += torn;
         self.sent += sent;
         self.refused += refused;
+        self.given_up += given_up;
         self.acknowledged += acknowledged;
         self.recovered += recovered;
         self.arrived += arrived;
@@ -244,7 +254,11 @@ impl fmt::Display for Totals {
         writeln!(f, "  ends in good order     {:>10}", self.ends)?;
         writeln!(f, "  reloads                {:>10}", self.reloads)?;
         writeln!(f, "  torn files             {:>10}", self.torn)?;
-        writeln!(f, "  items sent             {:>10}   ({} refused)", self.sent, self.refused)?;
+        writeln!(
+            f,
+            "  items sent             {:>10}   ({} refused, {} requests given up)",
+            self.sent, self.refused, self.given_up
+        )?;
         writeln!(f, "  items acknowledged     {:>10}   ({} recovered)", self.acknowledged, self.recovered)?;
         writeln!(f, "  arrived, once per sink {:>10}", self.arrived)?;
         writeln!(f, "  duplicates             {:>10}", self.duplicates)?;
