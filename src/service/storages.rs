@@ -8,7 +8,8 @@ use super::stages::Holding;
 use super::start::StartError;
 use crate::exporter::observe::DiskState;
 use crate::exporter::otlp::OtlpExporter;
-use crate::exporter::queue::durable::{self, Left, Opened};
+use crate::exporter::queue::durable::found::{self, Left};
+use crate::exporter::queue::durable::{self, Opened};
 use crate::extension::file_storage::FileStorage;
 use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
 use crate::otlp::Signal;
@@ -78,7 +79,7 @@ impl Storages {
                 folders.push((id, folder));
             }
             for (id, folder) in folders {
-                storages.left.insert(id, durable::left(&folder));
+                storages.left.insert(id, found::left(&folder));
             }
             Ok(storages)
         });

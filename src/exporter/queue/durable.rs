@@ -4,6 +4,8 @@
 //! Bodies are kept in memory too while there is not much of them, so that a backend that keeps up
 //! costs no reading. What an earlier process left comes first, and is in the books as recovered.
 
+pub mod found;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,7 +28,7 @@ use crate::storage::files::{Disk, Files};
 use crate::storage::folder::{Folder, FolderError};
 use crate::storage::log::{self, Log};
 use crate::storage::recovery::{OpenError, Report};
-use crate::storage::segments::{Options, Place, ReadError, Record, Segments};
+use crate::storage::segments::{Options, Place, ReadError, Record};
 
 /// Bodies of waiting entries that are kept in memory, in bytes; the others are read when it is their
 /// turn.
@@ -40,9 +42,6 @@ const READS: usize = 5;
 
 /// How long it is waited in between.
 const BETWEEN_READS: Duration = Duration::from_secs(1);
-
-/// Pipelines that are named in the line about what stays on disk.
-const NAMED: usize = 5;
 
 /// Why a queue cannot be opened.
 #[derive(Debug, Error)]
@@ -159,7 +158,7 @@ impl Durable {
             let open = leg.open(Origin::Recovered, items);
             held.waiting.push_back(Waiting { body: None, open, record: Some(record) });
         }
-        say_what_was_found(name, signal, &path, &report, unreadable);
+        found::say(name, signal, &path, &report, unreadable);
         if !held.waiting.is_empty() {
             info!(
                 "exporter {name}: {} {} in {} requests from before the start are in {}; they are sent first",
@@ -175,7 +174,7 @@ impl Durable {
                 "exporter {name}: {held_items} {} in {} came through pipelines that do not end here any more ({}); they stay on disk: bring the pipeline back, or delete the folder",
                 signal.items(),
                 path.display(),
-                named(&strangers)
+                found::named(&strangers)
             );
         }
         Durable {
@@ -317,6 +316,13 @@ impl Shared {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A taken entry is nobody's business here any more.
+    fn forget(&self, slot: &Slot) {
+        let mut held = self.held();
+        held.items = held.items.saturating_sub(slot.items);
+        held.in_flight = held.in_flight.saturating_sub(1);
+    }
+
     /// The log has written an entry, or failed to; it waits in either case.
     fn written(&self, body: Bytes, open: OpenItems, record: Option<Record>) {
         let mut held = self.held();
@@ -435,20 +441,14 @@ impl Backlog for Durable {
     }
 
     fn settle(&self, slot: Slot) {
-        {
-            let mut held = self.shared.held();
-            held.items = held.items.saturating_sub(slot.items);
-            held.in_flight = held.in_flight.saturating_sub(1);
-        }
+        self.shared.forget(&slot);
         if let Some(record) = slot.record {
             self.log.acknowledge(record);
         }
     }
 
     fn leave(&self, slot: Slot) {
-        let mut held = self.shared.held();
-        held.items = held.items.saturating_sub(slot.items);
-        held.in_flight = held.in_flight.saturating_sub(1);
+        self.shared.forget(&slot);
     }
 
     fn leave_waiting(&self) -> u64 {
@@ -510,93 +510,6 @@ impl Drop for Durable {
 
 fn whole(bytes: u64) -> usize {
     usize::try_from(bytes).unwrap_or(usize::MAX)
-}
-
-fn say_what_was_found(name: &str, signal: Signal, path: &Path, report: &Report, unreadable: u64) {
-    if let Some(torn) = &report.torn {
-        info!(
-            "exporter {name}: the last {} bytes of {} were never finished and are cut off; nobody was told that they were accepted",
-            torn.bytes,
-            torn.path.display()
-        );
-    }
-    for damage in report.damaged.iter().take(NAMED) {
-        let (records, bytes, offset) = (damage.records, damage.bytes, damage.offset);
-        let segment = damage.path.display();
-        match &damage.unreadable {
-            Some(why) => {
-                error!("exporter {name}: {records} requests of {signal} are lost: {why}; the file is now {segment}")
-            }
-            None => error!(
-                "exporter {name}: {records} requests of {signal} are lost: {bytes} bytes from {offset} on in {segment} are damaged; the others are read"
-            ),
-        }
-    }
-    let others = report.damaged.len().saturating_sub(NAMED);
-    if others > 0 || unreadable > 0 {
-        error!(
-            "exporter {name}: {} in all are lost in {}: {others} more damaged files, {unreadable} records that are no requests",
-            report.corrupt() + unreadable,
-            path.display()
-        );
-    }
-}
-
-/// Some of the pipelines, with their items.
-fn named(pipelines: &BTreeMap<String, u64>) -> String {
-    let shown = pipelines.iter().take(NAMED).map(|(pipeline, items)| {
-        let pipeline: String = pipeline.chars().take(100).collect();
-        format!("{pipeline:?}: {items}")
-    });
-    let more = pipelines.len().saturating_sub(NAMED);
-    let rest = (more > 0).then(|| format!("{more} more"));
-    shown.chain(rest).collect::<Vec<_>>().join(", ")
-}
-
-/// A queue in a folder that no exporter of the configuration uses.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Left {
-    /// Where it is.
-    pub path: PathBuf,
-    /// The exporter that it is of.
-    pub exporter: String,
-    /// Of which signal, as a pipeline's id says it.
-    pub signal: String,
-    /// Spans, data points or log records in it.
-    pub items: u64,
-}
-
-/// Looks through the queues that nobody opened, and says what waits in them. Blocks.
-pub fn left(folder: &Arc<Folder>) -> Vec<Left> {
-    let unused = folder.unused().unwrap_or_else(|error| {
-        warn!("{error}; what other exporters left there is not known");
-        Vec::new()
-    });
-    let mut found = Vec::new();
-    for place in unused {
-        let path = place.path().to_owned();
-        let mut left = Left { path, exporter: String::new(), signal: String::new(), items: 0 };
-        // The bound does not matter: nothing is appended.
-        let opened = Segments::open(Arc::new(Disk), place.path(), Options::new(0, true), &mut |_, payload| {
-            if let Some(head) = Head::read(payload) {
-                left.items += head.items;
-                (left.exporter, left.signal) = (head.exporter, head.signal);
-            }
-        });
-        match opened {
-            Ok(_) if left.items == 0 => continue,
-            Ok(_) => warn!(
-                "{} holds {} items of {} for exporter {:?}, which is not in the configuration or has no storage there; they stay: bring it back, or delete the folder",
-                left.path.display(),
-                left.items,
-                left.signal,
-                left.exporter
-            ),
-            Err(error) => warn!("{}: {error}", left.path.display()),
-        }
-        found.push(left);
-    }
-    found
 }
 
 #[cfg(test)]

@@ -293,7 +293,7 @@ async fn what_no_exporter_uses_is_said() {
     rig.stop().await;
     let folder = Folder::open(root.path(), false, MODE, Duration::ZERO).unwrap();
     for _ in 0..2 {
-        let left = left(&folder);
+        let left = found::left(&folder);
         assert_eq!(left.len(), 1);
         assert_eq!((left[0].exporter.as_str(), left[0].signal.as_str(), left[0].items), (NAME, "traces", 3));
     }
