@@ -41,6 +41,13 @@ impl Explicit {
         Some(Explicit { bounds: Arc::clone(&self.bounds), counts: counts.collect::<Option<_>>()?, sum })
     }
 
+    /// Has the same bounds once, if they are the same.
+    pub(super) fn share_bounds(&mut self, with: &Arc<[f64]>) {
+        if self.bounds == *with {
+            self.bounds = Arc::clone(with);
+        }
+    }
+
     /// The bucket that a value is in.
     pub(super) fn bucket(&self, value: f64) -> usize {
         self.bounds.partition_point(|bound| *bound < value)

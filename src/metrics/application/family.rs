@@ -5,7 +5,6 @@
 //! series under the first and each series under the second, one after another. So neither waits for
 //! more than a single series of the other's.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashTable;
@@ -13,7 +12,8 @@ use hashbrown::HashTable;
 use super::labels::Identity;
 use super::point::Point;
 use super::reason::Why;
-use super::series::{Series, Taken};
+use super::room::Room;
+use super::series::{Hand, Series, Taken};
 use super::stream::{Measured, Mode, Stream};
 use crate::metrics::series::OVERFLOW;
 use crate::metrics::snapshot::{self, Kind, Label, LabelValue};
@@ -22,7 +22,7 @@ use crate::metrics::snapshot::{self, Kind, Label, LabelValue};
 const MAX_WRITERS: usize = 256;
 
 /// How often a full metric looks for idle series to make room, in milliseconds.
-const MAKE_ROOM_EVERY: u64 = 1000;
+pub(super) const MAKE_ROOM_EVERY: u64 = 1000;
 
 /// Bytes of a description that are kept.
 const MAX_HELP: usize = 1024;
@@ -46,38 +46,6 @@ struct Live {
     make_room_after: u64,
 }
 
-/// How many series there may be.
-#[derive(Debug)]
-pub(super) struct Room {
-    pub(super) per_metric: usize,
-    pub(super) in_all: usize,
-    taken: AtomicUsize,
-}
-
-impl Room {
-    pub(super) fn new(per_metric: usize, in_all: usize) -> Room {
-        Room { per_metric, in_all, taken: AtomicUsize::new(0) }
-    }
-
-    /// How many there are.
-    pub(super) fn taken(&self) -> usize {
-        self.taken.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.taken() >= self.in_all
-    }
-
-    fn take(&self) -> bool {
-        let more = |taken: usize| (taken < self.in_all).then_some(taken + 1);
-        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
-    }
-
-    fn give_back(&self, series: usize) {
-        self.taken.fetch_sub(series, Ordering::Relaxed);
-    }
-}
-
 /// The moment at which a point arrives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
@@ -92,6 +60,10 @@ impl Family {
         Family { name: name.into(), unit: unit.into(), kind, help: OnceLock::new(), live: RwLock::default() }
     }
 
+    pub(super) fn is(&self, name: &str, unit: &str) -> bool {
+        *self.name == *name && *self.unit == *unit
+    }
+
     /// Says what it is, if nobody did.
     pub(super) fn describe(&self, help: &str) {
         if !help.is_empty() && self.help.get().is_none() {
@@ -102,21 +74,28 @@ impl Family {
     }
 
     /// Takes a point into its series, or into the overflow series if there are too many.
-    pub(super) fn take(&self, who: Identity<'_, '_>, mode: Mode, point: Point, now: Now, room: &Room) -> Result<(), Why> {
-        // In the overflow series a writer is a stream.
-        let hidden = who.hash ^ who.writer().rotate_left(32);
-        let most = room.per_metric;
+    pub(super) fn take(
+        &self,
+        who: Identity<'_, '_>,
+        mode: Mode,
+        point: Point,
+        now: Now,
+        room: &Room,
+    ) -> Result<(), Why> {
+        let by = Hand { writer: who.writer(), now: now.millis, most: MAX_WRITERS, room };
+        // To the overflow series every stream is a writer.
+        let hidden = Hand { writer: who.hash ^ who.writer().rotate_left(32), most: room.per_metric, ..by };
         {
             let live = self.read();
             if let Some(series) = live.find(who) {
                 let series = Arc::clone(series);
                 drop(live);
-                return self.take_into(&series, mode, who.writer(), point, now, room);
+                return self.take_into(&series, mode, point, by);
             }
             if let Some(overflow) = &live.overflow {
-                let is_full = (live.series.len() >= most || room.is_full()) && now.millis < live.make_room_after;
-                if is_full || overflow.knows(hidden) {
-                    return overflow.take(mode, hidden, point, now.millis, most).map(drop);
+                let is_full = (live.series.len() >= room.per_metric || room.is_full()) && by.now < live.make_room_after;
+                if is_full || overflow.knows(hidden.writer) {
+                    return overflow.take(mode, point, hidden).map(drop);
                 }
             }
         }
@@ -124,42 +103,36 @@ impl Family {
         let mut live = self.write();
         // Between the two locks another point may have begun the series.
         if let Some(series) = live.find(who) {
-            let point = Point { value: Some(value), ..point };
-            return series.take(mode, who.writer(), point, now.millis, MAX_WRITERS).map(drop);
+            return series.take(mode, Point { value: Some(value), ..point }, by).map(drop);
         }
-        if (live.series.len() >= most || room.is_full()) && now.millis >= live.make_room_after {
-            live.make_room_after = now.millis.saturating_add(MAKE_ROOM_EVERY);
+        if (live.series.len() >= room.per_metric || room.is_full()) && by.now >= live.make_room_after {
+            live.make_room_after = by.now.saturating_add(MAKE_ROOM_EVERY);
             live.sweep(now.idle_before, room);
         }
-        if live.series.len() < most && room.take() {
-            let measured = Measured { start: point.start, time: point.time, value };
+        let measured = Measured { start: point.start, time: point.time, value };
+        if live.series.len() < room.per_metric && room.take() {
             let stream = Stream::begin(mode, measured);
-            let series = Series::begin(who.hash, who.to_labels(), now.millis, who.writer(), stream, point.exemplars);
+            let series = Series::begin(who.hash, who.to_labels(), stream, point.exemplars, by);
             live.series.insert_unique(who.hash, Arc::new(series), |series| series.hash);
             return Ok(());
         }
-        match &live.overflow {
-            Some(overflow) => {
-                let point = Point { value: Some(value), ..point };
-                overflow.take(mode, hidden, point, now.millis, most).map(drop)
-            }
-            None => {
-                let labels = [Label { key: OVERFLOW.into(), value: LabelValue::Bool(true) }].into();
-                let measured = Measured { start: point.start, time: point.time, value };
-                let stream = Stream::begin(mode, measured);
-                let series = Series::begin_shared(labels, now.millis, hidden, stream, point.exemplars, most);
-                live.overflow = Some(Arc::new(series));
-                Ok(())
-            }
+        if let Some(overflow) = &live.overflow {
+            return overflow.take(mode, Point { value: Some(measured.value), ..point }, hidden).map(drop);
         }
+        let labels = [Label { key: OVERFLOW.into(), value: LabelValue::Bool(true) }].into();
+        let series = Series::begin(0, labels, Stream::begin(mode, measured), point.exemplars, hidden);
+        series.share(hidden);
+        live.overflow = Some(Arc::new(series));
+        Ok(())
     }
 
-    fn take_into(&self, series: &Arc<Series>, mode: Mode, writer: u64, point: Point, now: Now, room: &Room) -> Result<(), Why> {
-        if series.take(mode, writer, point, now.millis, MAX_WRITERS)? == Taken::Ended {
+    fn take_into(&self, series: &Arc<Series>, mode: Mode, point: Point, by: Hand<'_>) -> Result<(), Why> {
+        if series.take(mode, point, by)? == Taken::Ended {
             let mut live = self.write();
             if let Ok(entry) = live.series.find_entry(series.hash, |other| Arc::ptr_eq(other, series)) {
                 entry.remove();
-                room.give_back(1);
+                series.give_back(by.room);
+                by.room.give_back(1);
             }
         }
         Ok(())
@@ -169,11 +142,6 @@ impl Family {
     pub(super) fn is_empty(&self) -> bool {
         let live = self.read();
         live.series.is_empty() && live.overflow.is_none()
-    }
-
-    /// How many series it has, the overflow series not counted.
-    pub(super) fn len(&self) -> usize {
-        self.read().series.len()
     }
 
     /// What was idle goes.
@@ -225,13 +193,19 @@ impl Live {
         let had = self.series.len();
         self.series.retain(|series| {
             series.forget(before);
-            !series.is_idle(before)
+            let stays = !series.is_idle(before);
+            if !stays {
+                series.give_back(room);
+            }
+            stays
         });
         room.give_back(had - self.series.len());
-        self.overflow.take_if(|series| {
-            series.forget(before);
-            series.is_idle(before)
-        });
+        if let Some(overflow) = &self.overflow {
+            overflow.forget(before);
+            if overflow.is_idle(before) {
+                overflow.give_back(room);
+                self.overflow = None;
+            }
+        }
     }
 }
-

@@ -23,6 +23,9 @@ const MAX_KEY: usize = 256;
 /// Attributes of a point, a scope or a resource at most; the limit that SDKs have by default.
 const MAX_ATTRIBUTES: usize = 128;
 
+/// Bytes of all labels of one `target_info`; what is beyond is left away.
+const MAX_TARGET: usize = 8192;
+
 /// What a point's attribute is called whose name is taken by its resource or scope; Prometheus calls
 /// a label that gives way so.
 const GIVES_WAY: &str = "exported_";
@@ -65,12 +68,10 @@ fn matches(pattern: &str, text: &str) -> bool {
             (None, None) => return true,
             (Some('?'), Some(_)) => {}
             (Some(wanted), Some(there)) if wanted == there => {}
-            _ => match &mut again {
-                Some((after, rest)) if rest.next().is_some() => {
-                    pattern = after.clone();
-                    text = rest.clone();
-                }
-                _ => return false,
+            // The last `*` takes one character more, if there is one.
+            _ => match again.as_mut().and_then(|(after, rest)| rest.next().map(|_| (after.clone(), rest.clone()))) {
+                Some(next) => (pattern, text) = next,
+                None => return false,
             },
         }
     }
@@ -147,8 +148,10 @@ pub(super) fn job_and_instance(resource: &Attributes<'_>) -> [String; 2] {
 /// there is nothing to say.
 pub(super) fn of_target(resource: &Attributes<'_>, [job, instance]: &[String; 2]) -> Vec<Label> {
     let mut labels = Vec::new();
+    let mut bytes = 0;
     for (key, value) in sorted(resource) {
-        if !IDENTIFYING.contains(&key) {
+        bytes += key.len() + value.bytes();
+        if !IDENTIFYING.contains(&key) && bytes <= MAX_TARGET {
             let key = if matches!(key, "job" | "instance") { format!("{GIVES_WAY}{key}") } else { key.to_owned() };
             put(&mut labels, bounded(Cow::Owned(key), MAX_KEY).into_owned().into(), value);
         }
@@ -233,10 +236,10 @@ impl Identity<'_, '_> {
     }
 
     pub(super) fn to_labels(self) -> Labels {
-        let own = self.attributes.iter().map(|(key, value)| Label {
-            key: Cow::Owned(key.clone().into_owned()),
-            value: value.as_ref().to_owned(),
-        });
+        let own = self
+            .attributes
+            .iter()
+            .map(|(key, value)| Label { key: Cow::Owned(key.clone().into_owned()), value: value.as_ref().to_owned() });
         own.chain(self.common.labels.iter().cloned()).collect()
     }
 }
@@ -263,6 +266,13 @@ impl<'a> ValueRef<'a> {
             ValueRef::Text(text) => ValueRef::Text(Cow::Borrowed(text)),
             ValueRef::Integer(number) => ValueRef::Integer(*number),
             ValueRef::Bool(flag) => ValueRef::Bool(*flag),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            ValueRef::Text(text) => text.len(),
+            ValueRef::Integer(_) | ValueRef::Bool(_) => 0,
         }
     }
 

@@ -12,6 +12,7 @@ mod family;
 mod labels;
 mod point;
 mod reason;
+mod room;
 mod series;
 mod stream;
 mod targets;
@@ -21,19 +22,22 @@ mod value;
 mod tests;
 
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use tokio::time::Instant;
 
-use self::family::{Family, Now, Room};
-use self::labels::{Common, Scratch};
+use self::family::{Family, MAKE_ROOM_EVERY, Now};
 pub use self::labels::ResourceLabels;
+use self::labels::{Common, Scratch};
 use self::point::Expected;
 pub use self::reason::{Report, Why};
+use self::room::Room;
 use self::stream::Mode;
 use self::targets::Targets;
 use super::snapshot::{self, Kind, Source};
@@ -81,6 +85,8 @@ pub struct Store {
     /// By name and unit: two units of one name are two names on the page.
     families: RwLock<HashTable<Arc<Family>>>,
     targets: Targets,
+    /// Milliseconds since the epoch.
+    make_room_after: AtomicU64,
 }
 
 impl Store {
@@ -92,6 +98,7 @@ impl Store {
             room: Room::new(settings.cardinality_limit, settings.series_limit),
             families: RwLock::default(),
             targets: Targets::new(settings.cardinality_limit),
+            make_room_after: AtomicU64::new(0),
             settings,
         }
     }
@@ -108,13 +115,13 @@ impl Store {
     }
 
     /// How many series there are, overflow series and `target_info` not counted.
-    pub fn len(&self) -> usize {
-        self.room.taken()
+    pub fn series(&self) -> usize {
+        self.room.series()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// How many bytes they take, about.
+    pub fn bytes(&self) -> usize {
+        self.room.bytes()
     }
 
     fn now(&self) -> Now {
@@ -125,31 +132,49 @@ impl Store {
         Now { millis: now, idle_before }
     }
 
-    /// The family of this name and unit, which is made if there is none.
-    fn family(&self, name: &str, unit: &str, kind: Kind) -> Result<Arc<Family>, Why> {
+    /// The family of this name and unit, if there is one.
+    fn family(&self, name: &str, unit: &str, kind: Kind) -> Result<Option<Arc<Family>>, Why> {
         if name.is_empty() || name.len() > MAX_NAME || unit.len() > MAX_NAME {
             return Err(Why::InvalidName);
         }
-        let hash = self.hasher.hash_one((name, unit));
-        let is_it = |family: &Arc<Family>| *family.name == *name && *family.unit == *unit;
-        let of_kind = |family: &Arc<Family>| match family.kind == kind {
-            true => Ok(Arc::clone(family)),
-            false => Err(Why::TypeConflict),
-        };
-        {
-            let families = self.families.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(family) = families.find(hash, is_it) {
-                return of_kind(family);
-            }
-            // Each has a series, so that there are never more of them, overflow series aside.
-            if self.room.is_full() || families.len() >= self.settings.series_limit {
-                return Err(Why::SeriesLimit);
-            }
+        let families = self.families.read().unwrap_or_else(PoisonError::into_inner);
+        match families.find(self.hash_of(name, unit), |family| family.is(name, unit)) {
+            Some(family) if family.kind == kind => Ok(Some(Arc::clone(family))),
+            Some(_) => Err(Why::TypeConflict),
+            None => Ok(None),
+        }
+    }
+
+    /// The family of this name and unit, which is made if there is none. It is made for a point, so
+    /// that there are never more of them than series.
+    fn family_or_new(&self, name: &str, unit: &str, kind: Kind, now: Now) -> Result<Arc<Family>, Why> {
+        if self.room.is_full() {
+            self.make_room(now);
         }
         let mut families = self.families.write().unwrap_or_else(PoisonError::into_inner);
-        let rehash = |family: &Arc<Family>| self.hasher.hash_one((&*family.name, &*family.unit));
-        let entry = families.entry(hash, is_it, rehash);
-        of_kind(entry.or_insert_with(|| Arc::new(Family::new(name, unit, kind))).get())
+        let is_full = self.room.is_full() || families.len() >= self.settings.series_limit;
+        let rehash = |family: &Arc<Family>| self.hash_of(&family.name, &family.unit);
+        match families.entry(self.hash_of(name, unit), |family| family.is(name, unit), rehash) {
+            Entry::Occupied(there) if there.get().kind == kind => Ok(Arc::clone(there.get())),
+            Entry::Occupied(_) => Err(Why::TypeConflict),
+            Entry::Vacant(_) if is_full => Err(Why::SeriesLimit),
+            Entry::Vacant(vacant) => Ok(Arc::clone(vacant.insert(Arc::new(Family::new(name, unit, kind))).get())),
+        }
+    }
+
+    fn hash_of(&self, name: &str, unit: &str) -> u64 {
+        self.hasher.hash_one((name, unit))
+    }
+
+    /// Sweeps, but not more often than once a second.
+    fn make_room(&self, now: Now) {
+        let after = self.make_room_after.load(Ordering::Relaxed);
+        let next = now.millis.saturating_add(MAKE_ROOM_EVERY);
+        let is_time = now.millis >= after
+            && self.make_room_after.compare_exchange(after, next, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if is_time {
+            self.sweep(now);
+        }
     }
 
     /// What was idle goes, and metrics of which nothing is left.
@@ -207,8 +232,11 @@ impl Taking<'_> {
         let Some(kind) = metric.kind() else { return Ok(()) };
         let is_monotonic = metric.is_monotonic();
         let mode = Mode::of(kind, metric.temporality(), is_monotonic)?;
-        let family = self.store.family(metric.name(), metric.unit(), kind_of(kind, is_monotonic))?;
-        family.describe(metric.description());
+        let shown = kind_of(kind, is_monotonic);
+        let mut family = self.store.family(metric.name(), metric.unit(), shown)?;
+        if let Some(family) = &family {
+            family.describe(metric.description());
+        }
         let common = Taking::common(&mut self.common, self.store, self.now, origin);
         let expected = Expected { kind, is_monotonic };
         let mut scratch = Scratch::default();
@@ -219,6 +247,14 @@ impl Taking<'_> {
             });
             let taken = point::read(expected, raw).and_then(|point| {
                 let who = scratch.identify(attributes, common, &self.store.hasher)?;
+                let family = match &family {
+                    Some(family) => family,
+                    None => {
+                        let new = self.store.family_or_new(metric.name(), metric.unit(), shown, self.now)?;
+                        new.describe(metric.description());
+                        family.insert(new)
+                    }
+                };
                 family.take(who, mode, point, self.now, &self.store.room)
             });
             self.report.count(taken);

@@ -6,8 +6,8 @@
 
 use std::sync::Arc;
 
-use super::exponential::{Exponential, Side};
 use super::explicit::Explicit;
+use super::exponential::{Exponential, Side};
 use super::labels;
 use super::reason::Why;
 use super::value::{Number, Summary, Value};

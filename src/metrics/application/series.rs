@@ -5,18 +5,28 @@
 //! series. As soon as there is a second one, the series shows a total of its own, to which each adds
 //! what came since it was last heard; so it neither jumps between them nor falls when one ends.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::point::Point;
 use super::reason::Why;
+use super::room::Room;
 use super::stream::{Measured, Mode, Stream};
 use super::value::{Number, Value};
-use crate::metrics::snapshot::{self, Bounds, Buckets, Distribution, Exemplar, Kind, Labels, NativeDistribution, Quantiles};
+use crate::metrics::snapshot::{
+    self, Bounds, Buckets, Distribution, Exemplar, Kind, Label, LabelValue, Labels, NativeDistribution, Quantiles,
+};
 
 /// Exemplars of a series at most.
 const MAX_EXEMPLARS: usize = 32;
+
+/// Bytes that a series takes beside its labels and values, an entry for a writer, and an exemplar;
+/// rounded up.
+const SERIES_BYTES: usize = 320;
+const WRITER_BYTES: usize = 160;
+const EXEMPLAR_BYTES: usize = 192;
 
 /// One series.
 #[derive(Debug)]
@@ -33,6 +43,8 @@ pub(super) struct Series {
 struct State {
     shows: Shows,
     exemplars: Vec<Exemplar>,
+    /// Bytes that are taken of the store's room.
+    charged: usize,
 }
 
 #[derive(Debug)]
@@ -51,7 +63,6 @@ struct Many {
     total: Value,
     /// What each said last, and when it was heard.
     writers: HashMap<u64, (Stream, u64)>,
-    most: usize,
 }
 
 /// What became of a point.
@@ -63,44 +74,59 @@ pub(super) enum Taken {
     Ended,
 }
 
-impl Series {
-    /// Begins with a point of a writer.
-    pub(super) fn begin(hash: u64, labels: Labels, now: u64, writer: u64, stream: Stream, exemplars: Vec<Exemplar>) -> Series {
-        let mut state = State { shows: Shows::One(writer, stream), exemplars: Vec::new() };
-        state.witness(exemplars);
-        Series { labels, hash, touched: AtomicU64::new(now), state: Mutex::new(state) }
-    }
+/// Who writes a point, when, and where there is room for it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hand<'r> {
+    pub(super) writer: u64,
+    /// Milliseconds since the store's epoch.
+    pub(super) now: u64,
+    /// Writers of one series at most.
+    pub(super) most: usize,
+    pub(super) room: &'r Room,
+}
 
-    /// Begins a series that many write.
-    pub(super) fn begin_shared(labels: Labels, now: u64, writer: u64, stream: Stream, exemplars: Vec<Exemplar>, most: usize) -> Series {
-        let series = Series::begin(0, labels, now, writer, stream, exemplars);
-        series.lock().share(now, most);
+impl Series {
+    /// Begins with a point.
+    pub(super) fn begin(hash: u64, labels: Labels, stream: Stream, exemplars: Vec<Exemplar>, by: Hand<'_>) -> Series {
+        let mut state = State { shows: Shows::One(by.writer, stream), exemplars: Vec::new(), charged: 0 };
+        state.witness(exemplars);
+        let series = Series { hash, touched: AtomicU64::new(by.now), state: Mutex::new(state), labels };
+        series.charge(&mut series.lock(), by.room);
         series
     }
 
-    /// Takes a point of a writer; of `most` writers at most.
-    pub(super) fn take(&self, mode: Mode, writer: u64, point: Point, now: u64, most: usize) -> Result<Taken, Why> {
+    /// Makes it one that many write.
+    pub(super) fn share(&self, by: Hand<'_>) {
+        self.lock().share(by);
+    }
+
+    /// Takes a point.
+    pub(super) fn take(&self, mode: Mode, point: Point, by: Hand<'_>) -> Result<Taken, Why> {
         let mut state = self.lock();
-        let Some(value) = point.value else { return state.end(writer, point.time, now) };
-        let measured = Measured { start: point.start, time: point.time, value };
-        match &mut state.shows {
-            // The last one counts, whoever says it.
-            Shows::One(_, stream) if mode == Mode::Gauge || stream.mode == Mode::Gauge => {
-                stream.take(mode, measured, false)?;
-            }
-            Shows::One(only, stream) if *only == writer => {
-                stream.take(mode, measured, false)?;
-            }
-            Shows::One(..) => {
-                state.share(now, most);
-                state.add(mode, writer, measured, now)?;
-            }
-            Shows::Many(_) => state.add(mode, writer, measured, now)?,
+        let Some(value) = point.value else { return state.end(by.writer, point.time) };
+        if by.room.is_out_of_bytes() && value.bytes() > state.value().bytes() {
+            return Err(Why::SeriesLimit);
         }
+        state.take(mode, Measured { start: point.start, time: point.time, value }, by)?;
         state.witness(point.exemplars);
+        self.charge(&mut state, by.room);
         drop(state);
-        self.touched.store(now, Ordering::Relaxed);
+        self.touched.store(by.now, Ordering::Relaxed);
         Ok(Taken::Shown)
+    }
+
+    /// Keeps the store's room informed of what it takes.
+    fn charge(&self, state: &mut State, room: &Room) {
+        let takes = state.bytes() + SERIES_BYTES + self.labels.iter().map(label_bytes).sum::<usize>();
+        room.changed(state.charged, takes);
+        state.charged = takes;
+    }
+
+    /// Gives its room back.
+    pub(super) fn give_back(&self, room: &Room) {
+        let mut state = self.lock();
+        room.changed(state.charged, 0);
+        state.charged = 0;
     }
 
     /// Whether a writer's points are in it.
@@ -144,41 +170,76 @@ impl Series {
     }
 }
 
+fn label_bytes(label: &Label) -> usize {
+    let text = match &label.value {
+        LabelValue::Text(text) => text.len(),
+        LabelValue::Integer(_) | LabelValue::Bool(_) => 0,
+    };
+    let key = if matches!(label.key, Cow::Owned(_)) { label.key.len() } else { 0 };
+    size_of::<Label>() + key + text
+}
+
 impl State {
+    fn value(&self) -> &Value {
+        match &self.shows {
+            Shows::One(_, stream) => &stream.value,
+            Shows::Many(many) => &many.total,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        let value = self.value().bytes();
+        let writers = match &self.shows {
+            Shows::One(..) => 0,
+            Shows::Many(many) => many.writers.len() * (WRITER_BYTES + value),
+        };
+        value + writers + self.exemplars.len() * EXEMPLAR_BYTES
+    }
+
+    fn take(&mut self, mode: Mode, point: Measured, by: Hand<'_>) -> Result<(), Why> {
+        match &mut self.shows {
+            Shows::One(only, stream) if *only == by.writer => stream.take(mode, point, false).map(drop),
+            // Of gauges the last one counts, whoever says it, and of two at one time the later one.
+            Shows::One(only, stream) if stream.mode == Mode::Gauge => {
+                if mode != Mode::Gauge {
+                    return Err(Why::TypeConflict);
+                }
+                if point.time > 0 && point.time < stream.time {
+                    return Err(Why::OutOfOrder);
+                }
+                *only = by.writer;
+                let time = stream.time.max(point.time);
+                *stream = Stream::begin(mode, point);
+                stream.time = time;
+                Ok(())
+            }
+            Shows::One(..) => {
+                self.share(by);
+                self.take(mode, point, by)
+            }
+            Shows::Many(_) if mode == Mode::Gauge => Err(Why::TypeConflict),
+            Shows::Many(many) => many.take(mode, point, by),
+        }
+    }
+
     /// From now on, of many writers.
-    fn share(&mut self, now: u64, most: usize) {
+    fn share(&mut self, by: Hand<'_>) {
         if let Shows::One(writer, stream) = &self.shows
             && stream.mode != Mode::Gauge
         {
             let (start, time, total) = (stream.start, stream.time, stream.value.clone());
-            let writers = HashMap::from([(*writer, (stream.clone(), now))]);
-            self.shows = Shows::Many(Box::new(Many { start, time, total, writers, most }));
+            let writers = HashMap::from([(*writer, (stream.clone(), by.now))]);
+            self.shows = Shows::Many(Box::new(Many { start, time, total, writers }));
         }
     }
 
-    fn add(&mut self, mode: Mode, writer: u64, point: Measured, now: u64) -> Result<(), Why> {
-        match &mut self.shows {
-            Shows::Many(many) => many.take(mode, writer, point, now),
-            // Of gauges the last one counts, whoever says it, and of two at one time the later one.
-            Shows::One(_, stream) if point.time >= stream.time || point.time == 0 => {
-                if mode != stream.mode {
-                    return Err(Why::TypeConflict);
-                }
-                let time = stream.time.max(point.time);
-                *stream = Stream { time, ..Stream::begin(mode, point) };
-                Ok(())
-            }
-            Shows::One(..) => Err(Why::OutOfOrder),
-        }
-    }
-
-    fn end(&mut self, writer: u64, time: u64, now: u64) -> Result<Taken, Why> {
+    fn end(&mut self, writer: u64, time: u64) -> Result<Taken, Why> {
         match &mut self.shows {
             Shows::One(_, stream) if time > 0 && time < stream.time => Err(Why::OutOfOrder),
-            Shows::One(..) => Ok(Taken::Ended),
+            Shows::One(only, stream) if *only == writer || stream.mode == Mode::Gauge => Ok(Taken::Ended),
+            Shows::One(..) => Ok(Taken::Shown),
             Shows::Many(many) => {
                 many.remove(writer);
-                let _ = now;
                 Ok(if many.writers.is_empty() { Taken::Ended } else { Taken::Shown })
             }
         }
@@ -193,39 +254,41 @@ impl State {
             Shows::One(_, stream) => &stream.value,
             Shows::Many(many) => &many.total,
         };
+        let exemplars = &mut self.exemplars;
         for exemplar in new {
             match value {
                 Value::Explicit(histogram) => {
                     let bucket = histogram.bucket(exemplar.value);
-                    self.exemplars.retain(|there| histogram.bucket(there.value) != bucket);
+                    exemplars.retain(|there| histogram.bucket(there.value) != bucket);
                 }
                 Value::Exponential(_) => {}
-                Value::Number(_) | Value::Summary(_) => self.exemplars.clear(),
+                Value::Number(_) | Value::Summary(_) => exemplars.clear(),
             }
-            if self.exemplars.len() >= MAX_EXEMPLARS {
-                self.exemplars.remove(0);
+            if exemplars.len() >= MAX_EXEMPLARS {
+                exemplars.remove(0);
             }
-            self.exemplars.push(exemplar);
+            exemplars.push(exemplar);
         }
     }
 }
 
 impl Many {
-    fn take(&mut self, mode: Mode, writer: u64, point: Measured, now: u64) -> Result<(), Why> {
+    fn take(&mut self, mode: Mode, point: Measured, by: Hand<'_>) -> Result<(), Why> {
         if !self.total.is_like(&point.value) {
             return Err(Why::TypeConflict);
         }
         let (start, time) = (point.start, point.time);
-        let added = match self.writers.get_mut(&writer) {
+        let is_full = self.writers.len() >= by.most;
+        let added = match self.writers.get_mut(&by.writer) {
             Some((stream, heard)) => {
                 let added = stream.take(mode, point, true)?;
-                *heard = now;
+                *heard = by.now;
                 added
             }
-            None if self.writers.len() >= self.most => return Err(Why::CardinalityLimit),
+            None if is_full => return Err(Why::CardinalityLimit),
             None => {
                 let added = point.value.clone();
-                self.writers.insert(writer, (Stream::begin(mode, point), now));
+                self.writers.insert(by.writer, (Stream::begin(mode, point), by.now));
                 Some(added)
             }
         };
@@ -240,7 +303,8 @@ impl Many {
     }
 
     fn forget(&mut self, before: u64) {
-        let idle: Vec<u64> = self.writers.iter().filter(|(_, (_, heard))| *heard < before).map(|(writer, _)| *writer).collect();
+        let idle: Vec<u64> =
+            self.writers.iter().filter(|(_, (_, heard))| *heard < before).map(|(writer, _)| *writer).collect();
         idle.into_iter().for_each(|writer| self.remove(writer));
     }
 

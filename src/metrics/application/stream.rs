@@ -121,7 +121,9 @@ impl Stream {
             }
         });
         self.start = point.start;
-        self.value = point.value;
+        let mut value = point.value;
+        value.share(&self.value);
+        self.value = value;
         Ok(added)
     }
 

@@ -57,11 +57,6 @@ impl Targets {
         true
     }
 
-    /// How many there are.
-    pub(super) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
     /// What was idle goes; the rest as a family, if there is any.
     pub(super) fn snapshot(&self, now: Now) -> Option<Family> {
         let mut series: Vec<Series> = {

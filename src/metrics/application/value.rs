@@ -39,6 +39,25 @@ impl Value {
         })
     }
 
+    /// Makes what the two have in common be there once, if they have.
+    pub(super) fn share(&mut self, with: &Value) {
+        if let (Value::Explicit(mine), Value::Explicit(other)) = (self, with) {
+            mine.share_bounds(&other.bounds);
+        }
+    }
+
+    /// Bytes that it takes beside itself; bounds are taken to be shared.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Value::Number(_) => 0,
+            Value::Explicit(histogram) => histogram.counts.len() * size_of::<u64>(),
+            Value::Exponential(histogram) => {
+                (histogram.positive.counts.len() + histogram.negative.counts.len()) * size_of::<u64>()
+            }
+            Value::Summary(summary) => summary.quantiles.len() * size_of::<(f64, f64)>(),
+        }
+    }
+
     /// Whether the two are of one kind.
     pub(super) fn is_like(&self, other: &Value) -> bool {
         std::mem::discriminant(self) == std::mem::discriminant(other)
