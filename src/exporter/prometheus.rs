@@ -25,7 +25,7 @@ pub struct Prometheus {
     id: Box<str>,
     style: Style,
     sources: Vec<Arc<dyn Source>>,
-    store: Store,
+    store: Arc<Store>,
     books: known::Exporter,
     not_exposed: Counters,
     left_out: [(LeftOut, Gauge); LeftOut::ALL.len()],
@@ -48,7 +48,7 @@ impl Prometheus {
             id: id.into(),
             style: settings.style.clone(),
             sources: Vec::new(),
-            store: Store::new(settings.store.clone()),
+            store: Arc::new(Store::new(settings.store.clone())),
             books: known::Exporter::new(own, id),
             not_exposed: own.counters(
                 "dragoman_prometheus_not_exposed_total",
@@ -71,6 +71,13 @@ impl Prometheus {
     #[must_use]
     pub fn with_source(mut self, source: Arc<dyn Source>) -> Self {
         self.sources.push(source);
+        self
+    }
+
+    /// Keeps what applications send in this store, which another one kept before.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<Store>) -> Self {
+        self.store = store;
         self
     }
 
