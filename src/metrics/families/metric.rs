@@ -40,6 +40,7 @@ impl<A: Accumulator> Metric<A> {
             unit: self.unit.into(),
             kind: self.kind,
             scope: Some(SCOPE),
+            namespace: None,
             series: self.series.snapshot(),
         }
     }
