@@ -85,7 +85,7 @@ impl<A: Accumulator> AnyMetric for Metric<A> {
 
 /// What the metrics of one connector have in common: how many series each may have and for how long,
 /// and what stands before its name.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) prefix: &'static str,
     pub(super) max_series: usize,
@@ -117,6 +117,10 @@ impl Bounds {
     }
 
     pub(super) fn total(self, name: &'static str, help: &'static str) -> Metric<Total> {
-        self.metric(name, help, "{token}", Kind::Counter, Total::default)
+        self.total_of(name, help, "{token}")
+    }
+
+    pub(super) fn total_of(self, name: &'static str, help: &'static str, unit: &'static str) -> Metric<Total> {
+        self.metric(name, help, unit, Kind::Counter, Total::default)
     }
 }
