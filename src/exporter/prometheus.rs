@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::exporter::settings;
-use crate::metrics::exposition::{self, LeftOut, Scrape};
+use crate::metrics::exposition::{self, LeftOut, Scrape, Style};
 use crate::metrics::own::{Counters, Gauge, Registry};
 use crate::metrics::snapshot::Source;
 use crate::otlp::Signal;
@@ -18,7 +18,7 @@ use crate::pipeline::{Batch, Exporter, Permit, Receipt};
 /// A page of metrics.
 pub struct Prometheus {
     id: Box<str>,
-    namespace: String,
+    style: Style,
     sources: Vec<Arc<dyn Source>>,
     not_exposed: Counters,
     left_out: [(LeftOut, Gauge); LeftOut::ALL.len()],
@@ -34,7 +34,7 @@ impl Prometheus {
         );
         let exporter = Prometheus {
             id: id.into(),
-            namespace: settings.namespace.clone(),
+            style: Style { namespace: settings.namespace.clone(), ..Style::default() },
             sources: Vec::new(),
             not_exposed: own.counters(
                 "dragoman_prometheus_not_exposed_total",
@@ -61,7 +61,7 @@ impl Prometheus {
         for source in &self.sources {
             source.collect(&mut families);
         }
-        let scrape = exposition::respond(families, &self.namespace, accept, accept_encoding);
+        let scrape = exposition::respond(families, &self.style, accept, accept_encoding);
         for (reason, gauge) in &self.left_out {
             let count = scrape.left_out.iter().filter(|left_out| *left_out == reason).count();
             gauge.set(u64::try_from(count).unwrap_or(u64::MAX));
@@ -112,7 +112,7 @@ mod tests {
     fn text(own: &Registry) -> String {
         let mut families = Vec::new();
         own.collect(&mut families);
-        exposition::render(families, "", exposition::accept::Format::Classic).0
+        exposition::render(families, &Style::default(), exposition::accept::Format::Classic).0
     }
 
     fn body(scrape: &Scrape) -> &str {
@@ -182,6 +182,7 @@ mod tests {
                 let series = Series {
                     labels: Arc::from([Label::text("k", "v")]),
                     start_time_unix_nano: 0,
+                    time_unix_nano: 0,
                     value: Value::Integer(1, None),
                 };
                 families.push(Family {
@@ -190,6 +191,7 @@ mod tests {
                     unit: "".into(),
                     kind: Kind::Gauge,
                     scope: None,
+                    namespace: None,
                     series: vec![series.clone(), series],
                 });
             }

@@ -361,7 +361,7 @@ mod tests {
     use super::*;
     use crate::metrics::call::Usage;
     use crate::metrics::exposition::accept::Format;
-    use crate::metrics::exposition::render;
+    use crate::metrics::exposition::{Style, render};
     use crate::metrics::snapshot::{Label, Value};
     use crate::otlp::{SpanId, TraceId};
 
@@ -399,7 +399,7 @@ mod tests {
         for family in &mut snapshot {
             family.scope = None;
         }
-        let (page, left_out) = render(snapshot, "", Format::Classic);
+        let (page, left_out) = render(snapshot, &Style::default(), Format::Classic);
         assert_eq!(left_out, []);
         page.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket{")).map(str::to_owned).collect()
     }
@@ -568,7 +568,7 @@ mod tests {
             .series
             .iter()
             .map(|series| match &series.value {
-                Value::Histogram(distribution) => (series.labels[0].value.to_string(), distribution.sum),
+                Value::Histogram(distribution) => (series.labels[0].value.to_string(), distribution.sum.unwrap()),
                 other => panic!("{other:?}"),
             })
             .collect();

@@ -39,7 +39,8 @@ pub(super) struct LlamaStack {
 impl LlamaStack {
     /// Under every rule the names are the old ones: a name of its own would be read by no dashboard.
     pub(super) fn new(bounds: Bounds) -> LlamaStack {
-        let metric = |name, help| Bounds { prefix: "", ..bounds }.total_of(name, help, "tokens");
+        let metric =
+            |name, help| Bounds { prefix: "", ..bounds }.total_of(name, help, "tokens").known_in("llama_stack");
         LlamaStack {
             prompt: metric("prompt_tokens", "Number of tokens in prompts, cached tokens included"),
             completion: metric("completion_tokens", "Number of tokens in completions, reasoning tokens included"),

@@ -25,10 +25,17 @@ pub(super) struct Metric<A> {
     help: &'static str,
     unit: &'static str,
     kind: Kind,
+    namespace: Option<&'static str>,
     series: SeriesMap<A>,
 }
 
 impl<A: Accumulator> Metric<A> {
+    /// On a page its name has this in front, and not what the exporter says.
+    pub(super) fn known_in(mut self, namespace: &'static str) -> Self {
+        self.namespace = Some(namespace);
+        self
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -40,6 +47,7 @@ impl<A: Accumulator> Metric<A> {
             unit: self.unit.into(),
             kind: self.kind,
             scope: Some(SCOPE),
+            namespace: self.namespace,
             series: self.series.snapshot(),
         }
     }
@@ -105,7 +113,14 @@ impl Bounds {
             "" => Cow::Borrowed(name),
             prefix => Cow::Owned(format!("{prefix}{name}")),
         };
-        Metric { name, help, unit, kind, series: SeriesMap::new(self.max_series, self.expiration, new) }
+        Metric {
+            name,
+            help,
+            unit,
+            kind,
+            namespace: None,
+            series: SeriesMap::new(self.max_series, self.expiration, new),
+        }
     }
 
     pub(super) fn tokens(self, name: &'static str, help: &'static str) -> Metric<Histogram> {
