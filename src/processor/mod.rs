@@ -5,5 +5,6 @@ pub mod genai;
 pub mod genai_metrics;
 pub mod join;
 pub mod memory_limiter;
+pub mod mend;
 pub mod own_metrics;
 pub mod settings;

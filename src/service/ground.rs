@@ -14,9 +14,9 @@ use crate::extension::health::Health;
 use crate::metrics::own::process::Process;
 use crate::metrics::own::{Counter, Registry, known};
 use crate::pipeline::account::Accounts;
-use crate::processor::drop::DropSpans;
 use crate::processor::genai::Genai;
 use crate::processor::join::Room;
+use crate::processor::mend::Mender;
 use crate::processor::own_metrics::OwnMetrics;
 
 /// Makes the writer of a debug exporter.
@@ -35,7 +35,7 @@ pub(super) struct Ground {
     pub(super) output: DebugOutput,
     pub(super) genai: Arc<Counted<Genai>>,
     pub(super) own_metrics: Arc<Counted<OwnMetrics>>,
-    pub(super) drops: Arc<Counted<DropSpans>>,
+    pub(super) drops: Arc<Counted<Mender>>,
     pub(super) queues: Arc<Holding<OtlpExporter>>,
     pub(super) rooms: Arc<Holding<Room>>,
     pub(super) disks: Arc<DiskBooks>,

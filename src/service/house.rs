@@ -241,7 +241,7 @@ impl House {
                 }
                 ProcessorSettings::Drop(settings) => {
                     let drops = self.drops.renew_always(&before.drops, place, settings.clone(), DropSpans::new);
-                    ground.drops.add(stage.id.as_str(), &drops);
+                    ground.drops.add(stage.id.as_str(), drops.mender());
                     Some(drops)
                 }
             };
