@@ -1,6 +1,7 @@
 //! The stages of a pipeline, one file each.
 
 pub mod drop;
+pub mod fold_chunks;
 pub mod genai;
 pub mod genai_metrics;
 pub mod join;

@@ -10,6 +10,7 @@ use crate::exporter::observe::QueueState;
 use crate::exporter::otlp::OtlpExporter;
 use crate::metrics::snapshot::{Family, Kind, Label, Series, Source};
 use crate::otlp::Signal;
+use crate::processor::fold_chunks::FoldChunks;
 use crate::processor::genai::{Genai, Named};
 use crate::processor::join::Room;
 use crate::processor::mend::Mender;
@@ -230,6 +231,42 @@ impl Counts for Mender {
             }
         }
         families.extend(shown.into_iter().filter(|family| !family.series.is_empty()));
+    }
+}
+
+/// Chunks of streams.
+impl Counts for FoldChunks {
+    /// By processor and kind; by processor and why no span tells of them.
+    type Totals = [BTreeMap<(Box<str>, &'static str), u64>; 2];
+
+    fn add_to(&self, processor: &str, [folded, untold]: &mut Self::Totals) {
+        for (kind, count) in self.folded() {
+            *folded.entry((processor.into(), kind.name())).or_default() += count;
+        }
+        for (reason, count) in self.untold() {
+            *untold.entry((processor.into(), reason)).or_default() += count;
+        }
+    }
+
+    fn show([folded, untold]: Self::Totals, families: &mut Vec<Family>) {
+        let rows = [
+            ("dragoman_folded_chunks_total", "Spans and events of chunks that were folded, by kind", "kind", folded),
+            (
+                "dragoman_fold_untold_chunks_total",
+                "Folded chunks that stand in no span's count, by why not",
+                "reason",
+                untold,
+            ),
+        ];
+        for (name, help, label, counts) in rows {
+            let series = |((processor, of), count): ((Box<str>, &'static str), u64)| {
+                counter(vec![Label::text("processor", &*processor), Label::text(label, of)], count)
+            };
+            let series: Vec<Series> = counts.into_iter().map(series).collect();
+            if !series.is_empty() {
+                families.push(family(name, help, series));
+            }
+        }
     }
 }
 
