@@ -30,6 +30,7 @@ use crate::pipeline::Stage;
 use crate::pipeline::admission::{Admission, budget_of};
 use crate::pipeline::run::{Fanout, Pipeline, Step};
 use crate::processor::drop::DropSpans;
+use crate::processor::fold_chunks::FoldChunks;
 use crate::processor::genai::Genai;
 use crate::processor::memory_limiter;
 use crate::processor::own_metrics::OwnMetrics;
@@ -50,6 +51,7 @@ pub(super) struct House {
     genai: Kept<Place, (settings::Genai, Option<Same<Room>>), Genai>,
     own_metrics: Kept<Place, (settings::Genai, Vec<Same<Families>>), OwnMetrics>,
     drops: Kept<Place, settings::Drop, DropSpans>,
+    folds: Kept<Place, settings::FoldChunks, FoldChunks>,
     pub(super) rooms: Rooms,
     pub(super) pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
     /// Of the receivers.
@@ -241,8 +243,14 @@ impl House {
                 }
                 ProcessorSettings::Drop(settings) => {
                     let drops = self.drops.renew_always(&before.drops, place, settings.clone(), DropSpans::new);
-                    ground.drops.add(stage.id.as_str(), &drops);
+                    ground.drops.add(stage.id.as_str(), drops.mender());
                     Some(drops)
+                }
+                ProcessorSettings::FoldChunks(settings) => {
+                    let folds = self.folds.renew_always(&before.folds, place, settings.clone(), FoldChunks::new);
+                    ground.drops.add(stage.id.as_str(), folds.mender());
+                    ground.folds.add(stage.id.as_str(), &folds);
+                    Some(folds)
                 }
             };
             steps.push(Step { id: stage.id.as_str().into(), stage: acts, books: Some(books) });
