@@ -14,6 +14,7 @@ mod process;
 mod isolated;
 mod jaeger;
 mod mlflow;
+mod models;
 mod phoenix;
 mod prometheus;
 mod recorded;

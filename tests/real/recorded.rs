@@ -22,16 +22,19 @@ pub(crate) enum Way {
     Direct,
     /// By way of Dragoman.
     Translated,
+    /// The same, with `originals: keep`.
+    Kept,
 }
 
 impl Way {
-    pub(crate) const BOTH: [Way; 2] = [Way::Direct, Way::Translated];
+    pub(crate) const ALL: [Way; 3] = [Way::Direct, Way::Translated, Way::Kept];
 
     /// The project or experiment.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Way::Direct => "direct",
             Way::Translated => "translated",
+            Way::Kept => "kept",
         }
     }
 }
@@ -41,10 +44,10 @@ impl Way {
 pub(crate) struct Shown {
     /// Input and output tokens; `None` if there is no number at all.
     pub(crate) tokens: Option<(u64, u64)>,
-    /// Spans or traces that show something that went to the model.
-    pub(crate) inputs: usize,
-    /// Spans or traces that show something that came from it.
-    pub(crate) outputs: usize,
+    /// Spans that show what went in, and what came out.
+    pub(crate) content: (usize, usize),
+    /// The same of lines in the list of traces.
+    pub(crate) listed: (usize, usize),
 }
 
 impl Shown {
@@ -52,6 +55,12 @@ impl Shown {
         let sum = self.tokens.get_or_insert_default();
         sum.0 += input;
         sum.1 += output;
+    }
+
+    /// A span, or a line of the list, that shows content or does not.
+    pub(crate) fn add_content(place: &mut (usize, usize), has_input: bool, has_output: bool) {
+        place.0 += usize::from(has_input);
+        place.1 += usize::from(has_output);
     }
 }
 
@@ -126,7 +135,7 @@ impl Recording {
         let mut requests_by_way = BTreeMap::<_, Vec<_>>::new();
         let mut traces = BTreeMap::<_, BTreeSet<_>>::new();
         let bodies = requests(&folder, "traces.pb");
-        for way in Way::BOTH {
+        for way in Way::ALL {
             for body in &bodies {
                 let request = with_ids_of(way, body);
                 let body = request.encode_to_vec();
@@ -154,11 +163,19 @@ impl Recording {
             if let Some((input, output)) = shown.tokens {
                 sum.add_tokens(input, output);
             }
-            sum.inputs += shown.inputs;
-            sum.outputs += shown.outputs;
+            sum.content = (sum.content.0 + shown.content.0, sum.content.1 + shown.content.1);
+            sum.listed = (sum.listed.0 + shown.listed.0, sum.listed.1 + shown.listed.1);
         }
         sum
     }
+}
+
+/// What nobody may lose: through Dragoman, content is shown for every call, and the tokens that
+/// the provider billed.
+pub(crate) fn assert_whole(recording: &Recording, shown: &Shown) {
+    let name = recording.name;
+    assert_eq!(shown.tokens, Some(recording.billed), "{name}: {shown:?}");
+    assert!(shown.content.0 >= recording.calls && shown.content.1 >= recording.calls, "{name}: {shown:?}");
 }
 
 /// Waits until a backend has answered for all that Dragoman was sent.
@@ -186,26 +203,30 @@ pub(crate) fn shown<'r>(
 fn with_ids_of(way: Way, body: &[u8]) -> ExportTraceServiceRequest {
     let mut request = ExportTraceServiceRequest::decode(body).unwrap();
     let scopes = request.resource_spans.iter_mut().flat_map(|resource| &mut resource.scope_spans);
-    for span in scopes.flat_map(|scope| &mut scope.spans).filter(|_| way == Way::Direct) {
+    for span in scopes.flat_map(|scope| &mut scope.spans) {
         let links = span.links.iter_mut().flat_map(|link| [&mut link.trace_id, &mut link.span_id]);
         for id in [&mut span.trace_id, &mut span.span_id, &mut span.parent_span_id].into_iter().chain(links) {
-            id.iter_mut().for_each(|byte| *byte = !*byte);
+            id.iter_mut().for_each(|byte| *byte ^= way as u8);
         }
     }
     request
 }
 
-/// Dragoman before a backend: everything goes on to `endpoint` over HTTP, in protobuf.
-pub(crate) fn dragoman(folder: &tempfile::TempDir, endpoint: SocketAddr, headers: &str) -> Dragoman {
+/// Dragoman before a backend: everything goes on to `endpoint` over HTTP, in protobuf, with one
+/// header.
+pub(crate) fn dragoman(way: Way, endpoint: SocketAddr, header: (&str, &str)) -> Dragoman {
+    let (name, value) = header;
+    let originals = if way == Way::Kept { "keep" } else { "replace" };
+    let folder = tempfile::tempdir().unwrap();
     let config = format!(
         "receivers:\n  otlp: {{ protocols: {{ http: {{ endpoint: 127.0.0.1:0 }}, grpc: {{ endpoint: 127.0.0.1:0 }} }} }}\n\
-         processors:\n  genai:\n\
-         exporters:\n  otlp_http: {{ endpoint: \"http://{endpoint}\", headers: {{ {headers} }} }}\n\
+         processors:\n  genai: {{ originals: {originals} }}\n\
+         exporters:\n  otlp_http: {{ endpoint: \"http://{endpoint}\", headers: {{ {name}: \"{value}\" }} }}\n\
          extensions:\n  health_check: {{ endpoint: 127.0.0.1:0 }}\n\
          service:\n  extensions: [health_check]\n  telemetry: {{ metrics: {{ address: 127.0.0.1:0 }} }}\n  pipelines:\n    \
          traces: {{ receivers: [otlp], processors: [genai], exporters: [otlp_http] }}\n"
     );
-    Dragoman::start(&file(folder, "dragoman.yaml", &config))
+    Dragoman::start(&file(&folder, "dragoman.yaml", &config))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -235,21 +256,23 @@ pub(crate) fn check_page(backend: &str, recordings: &[Recording], shown: &Table)
 }
 
 fn table(recordings: &[Recording], shown: &Table) -> String {
-    let mut table = "| recorded | billed | tokens, directly | tokens, by way of Dragoman | content, directly | content, by way of Dragoman |\n\
-                     |---|--:|--:|--:|--:|--:|\n"
+    let mut table = "| recorded | billed | tokens, directly | and translated | content, directly | and translated \
+                     | list, directly | and translated |\n|---|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();
+    let pair = |(input, output): (usize, usize)| format!("{input} / {output}");
+    let tokens = |tokens: Option<(u64, u64)>| {
+        tokens.map_or_else(|| "none".into(), |(input, output)| format!("{input} / {output}"))
+    };
     for recording in recordings {
-        let [direct, translated] = Way::BOTH.map(|way| &shown[&(recording.name, way)]);
-        let tokens = |tokens: Option<(u64, u64)>| {
-            tokens.map_or_else(|| "none".into(), |(input, output)| format!("{input} / {output}"))
-        };
-        let content = |shown: &Shown| format!("{} / {}", shown.inputs, shown.outputs);
+        let [direct, translated] = [Way::Direct, Way::Translated].map(|way| &shown[&(recording.name, way)]);
         let cells = [
             tokens(Some(recording.billed)),
             tokens(direct.tokens),
             tokens(translated.tokens),
-            content(direct),
-            content(translated),
+            pair(direct.content),
+            pair(translated.content),
+            pair(direct.listed),
+            pair(translated.listed),
         ];
         writeln!(table, "| {} | {} |", recording.name, cells.join(" | ")).unwrap();
     }
