@@ -13,6 +13,7 @@ use std::time::Duration;
 use regex::Regex;
 
 pub use crate::genai::settings::{Genai, JoinLogs, Mapping, NativeMetrics, Originals, Target};
+pub use crate::metrics::families::Compatibility;
 pub use crate::metrics::ledger::LedgerWindow;
 use crate::processor::fold_chunks::kind::Kinds;
 
@@ -128,6 +129,8 @@ pub struct GenaiMetrics {
     pub metrics_expiration: Duration,
     /// `metrics_flush_interval`: how often OTLP exporters of the metrics pipeline get the metrics.
     pub metrics_flush_interval: Duration,
+    /// `compatibility`: whose older names the tokens are shown under too.
+    pub compatibility: Vec<Compatibility>,
     /// The memory of the ledger.
     pub window: LedgerWindow,
 }
@@ -139,6 +142,7 @@ impl Default for GenaiMetrics {
             max_series: 2000,
             metrics_expiration: Duration::from_secs(300),
             metrics_flush_interval: Duration::from_secs(60),
+            compatibility: Vec::new(),
             window: LedgerWindow::default(),
         }
     }

@@ -374,18 +374,10 @@ fn stands_apart(plan: &Plan, connector: &Id) -> bool {
 }
 
 /// The connectors whose metrics come together with those of a metrics pipeline: in an exporter that
-/// both feed. On a Prometheus exporter's page are derived metrics only, so that nothing meets there.
+/// both feed.
 fn meeting<'p>(plan: &'p Plan, pipeline: &'p PipelinePlan) -> impl Iterator<Item = &'p Id> + use<'p> {
-    let shows_both = |output: &&Output| match output {
-        Output::Exporter(id) => {
-            let mut exporters = plan.exporters.iter();
-            !exporters.any(|(other, settings)| other == id && matches!(settings, ExporterSettings::Prometheus(_)))
-        }
-        Output::Connector(_) => false,
-    };
-    let outputs = pipeline.exporters.iter().filter(shows_both);
     let mut found: Vec<&Id> = Vec::new();
-    for output in outputs {
+    for output in &pipeline.exporters {
         if let Output::Exporter(exporter) = output {
             found.extend(behind(plan, exporter));
         }
