@@ -12,7 +12,9 @@ mod support;
 mod process;
 
 mod jaeger;
+mod llama_stack;
 mod prometheus;
+mod scraper;
 mod sdk;
 
 use std::path::PathBuf;
