@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod drop;
+pub mod fold_chunks;
 pub mod genai;
 pub mod genai_metrics;
 pub mod memory_limiter;
@@ -14,6 +15,7 @@ use regex::Regex;
 pub use crate::genai::settings::{Genai, JoinLogs, Mapping, NativeMetrics, Originals, Target};
 pub use crate::metrics::families::Compatibility;
 pub use crate::metrics::ledger::LedgerWindow;
+use crate::processor::fold_chunks::kind::Kinds;
 
 /// `processors.memory_limiter`.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +71,15 @@ impl Default for DropMemory {
     fn default() -> Self {
         DropMemory { max_spans: 32_768, ttl: Duration::from_secs(120) }
     }
+}
+
+/// `processors.fold_chunks`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FoldChunks {
+    /// `presets`: which chunks are folded.
+    pub kinds: Kinds,
+    /// `memory.max_spans` and `memory.ttl`, of folded spans and of streams whose parents have not come.
+    pub memory: DropMemory,
 }
 
 /// One rule: everything that is named must match. A rule that names nothing matches nothing.

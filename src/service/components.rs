@@ -100,6 +100,13 @@ pub(super) const PROCESSORS: &[Component<ProcessorSettings>] = &[
         gives: TRACES,
         read: |section| ProcessorSettings::Drop(processor::drop::read(section)),
     },
+    Component {
+        name: "fold_chunks",
+        aliases: &[],
+        takes: TRACES,
+        gives: TRACES,
+        read: |section| ProcessorSettings::FoldChunks(processor::fold_chunks::read(section)),
+    },
 ];
 
 /// `connectors`.

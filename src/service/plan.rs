@@ -100,6 +100,8 @@ pub enum ProcessorSettings {
     Genai(processor::Genai),
     /// `drop`.
     Drop(processor::Drop),
+    /// `fold_chunks`.
+    FoldChunks(processor::FoldChunks),
 }
 
 /// A connector's settings.

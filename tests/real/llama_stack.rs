@@ -36,13 +36,55 @@ const SECONDS: (&str, &str) = ("http.server.request.duration", "http_server_requ
 
 const SERVERS: [Server; 6] = [
     // Its shields are spans of routers, of which there are seven for one request.
-    Server { emitter: "llama-stack-0.2.23", namespace: "llama_stack", http: MILLISECONDS, calls: true, shields: 0.0, tools: 0.0 },
-    Server { emitter: "llama-stack-0.4.4", namespace: "llama_stack", http: MILLISECONDS, calls: true, shields: 1.0, tools: 1.0 },
-    Server { emitter: "llama-stack-0.4.4-no-sqlite3", namespace: "llama_stack", http: MILLISECONDS, calls: true, shields: 1.0, tools: 0.0 },
-    Server { emitter: "llama-stack-0.4.4-no-threading", namespace: "llama_stack", http: MILLISECONDS, calls: true, shields: 0.0, tools: 1.0 },
-    Server { emitter: "llama-stack-0.7.2-optin", namespace: "ogx", http: SECONDS, calls: true, shields: 0.0, tools: 0.0 },
+    Server {
+        emitter: "llama-stack-0.2.23",
+        namespace: "llama_stack",
+        http: MILLISECONDS,
+        calls: true,
+        shields: 0.0,
+        tools: 0.0,
+    },
+    Server {
+        emitter: "llama-stack-0.4.4",
+        namespace: "llama_stack",
+        http: MILLISECONDS,
+        calls: true,
+        shields: 1.0,
+        tools: 1.0,
+    },
+    Server {
+        emitter: "llama-stack-0.4.4-no-sqlite3",
+        namespace: "llama_stack",
+        http: MILLISECONDS,
+        calls: true,
+        shields: 1.0,
+        tools: 0.0,
+    },
+    Server {
+        emitter: "llama-stack-0.4.4-no-threading",
+        namespace: "llama_stack",
+        http: MILLISECONDS,
+        calls: true,
+        shields: 0.0,
+        tools: 1.0,
+    },
+    Server {
+        emitter: "llama-stack-0.7.2-optin",
+        namespace: "ogx",
+        http: SECONDS,
+        calls: true,
+        shields: 0.0,
+        tools: 0.0,
+    },
     // The instrumentation of OpenAI's library did not know its version 3.52, and was silent.
-    Server { emitter: "llama-stack-0.7.3", namespace: "ogx", http: MILLISECONDS, calls: false, shields: 1.0, tools: 1.0 },
+    Server {
+        emitter: "llama-stack-0.7.3",
+        namespace: "ogx",
+        http: MILLISECONDS,
+        calls: false,
+        shields: 1.0,
+        tools: 1.0,
+    },
 ];
 
 /// Cases of which no span says how many tokens they took.
@@ -129,7 +171,8 @@ impl Recording {
     fn of(emitter: &str) -> Recording {
         let mut recording = Recording { requests: Vec::new(), traces: BTreeMap::new(), billed: BTreeMap::new() };
         for case in cases(emitter) {
-            let mut files: Vec<PathBuf> = std::fs::read_dir(&case).unwrap().map(|entry| entry.unwrap().path()).collect();
+            let mut files: Vec<PathBuf> =
+                std::fs::read_dir(&case).unwrap().map(|entry| entry.unwrap().path()).collect();
             files.sort();
             for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "pb")) {
                 let name = file.file_name().unwrap().to_str().unwrap();
@@ -194,7 +237,9 @@ fn earlier(report: &ExportMetricsServiceRequest) -> ExportMetricsServiceRequest 
             Some(Data::Sum(sum)) => sum.data_points.iter_mut().for_each(number),
             Some(Data::Gauge(gauge)) => gauge.data_points.iter_mut().for_each(number),
             Some(Data::Histogram(data)) => data.data_points.iter_mut().for_each(histogram),
-            Some(Data::ExponentialHistogram(_) | Data::Summary(_)) | None => panic!("{} is of another kind", metric.name),
+            Some(Data::ExponentialHistogram(_) | Data::Summary(_)) | None => {
+                panic!("{} is of another kind", metric.name)
+            }
         }
     }
     report
@@ -265,10 +310,8 @@ impl Stack {
         let beside = file(&folder, "beside.yaml", BESIDE);
         let overlays = ["--config", lines.to_str().unwrap(), "--config", beside.to_str().unwrap()];
         let dragoman = Dragoman::start_with(&config, &overlays);
-        let prometheus = Scraper::start(&[
-            ("otel-collector", dragoman.prometheus.unwrap()),
-            ("dragoman", dragoman.own_metrics),
-        ]);
+        let prometheus =
+            Scraper::start(&[("otel-collector", dragoman.prometheus.unwrap()), ("dragoman", dragoman.own_metrics)]);
         Stack { dragoman, prometheus, _folder: folder }
     }
 
@@ -355,7 +398,10 @@ fn requests_are_what_the_server_counted(server: &Server, prometheus: &mut Scrape
     let routes = prometheus.ask(&format!("{name}_count"));
     assert_eq!(rates.len(), routes.len(), "a rate of every route and status");
     assert!(rates.iter().map(|(_, rate)| rate).sum::<f64>() > 0.0, "{rates:?}");
-    for (what, sizes) in [("request", ["http.server.request.size", "http.server.request.body.size"]), ("response", ["http.server.response.size", "http.server.response.body.size"])] {
+    for (what, sizes) in [
+        ("request", ["http.server.request.size", "http.server.request.body.size"]),
+        ("response", ["http.server.response.size", "http.server.response.body.size"]),
+    ] {
         let metric = sizes.into_iter().find(|metric| whole(&report, metric).count > 0.0).unwrap();
         let name = format!("{namespace}_{}_bytes_sum", metric.replace('.', "_"));
         let (found, expected) = (prometheus.value(&format!("sum({name})")), whole(&report, metric).sum);
@@ -424,7 +470,10 @@ fn traces_are_whole_and_quiet(jaeger: &mut Jaeger, recording: &Recording) -> usi
             let parent = &recorded[&id].parent;
             if recorded.get(parent).is_some_and(|parent| !parent.is_sqlite) {
                 let references = span["references"].as_array().unwrap();
-                assert!(references.iter().any(|reference| reference["spanID"] == *parent), "{name} in {trace} lost {parent}");
+                assert!(
+                    references.iter().any(|reference| reference["spanID"] == *parent),
+                    "{name} in {trace} lost {parent}"
+                );
             }
         }
     }

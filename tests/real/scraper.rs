@@ -24,9 +24,8 @@ impl Scraper {
         let folder = tempfile::tempdir().unwrap();
         let mut config = String::from("global: { scrape_interval: 1s, scrape_timeout: 1s }\nscrape_configs:\n");
         for (name, target) in jobs {
-            config.push_str(&format!(
-                "  - {{ job_name: {name}, static_configs: [ {{ targets: [\"{target}\"] }} ] }}\n"
-            ));
+            config
+                .push_str(&format!("  - {{ job_name: {name}, static_configs: [ {{ targets: [\"{target}\"] }} ] }}\n"));
         }
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut process = Running::start(
@@ -61,7 +60,10 @@ impl Scraper {
     pub(crate) fn errors(&self) -> Vec<String> {
         let targets: Value = serde_json::from_slice(&get(self.address, "/api/v1/targets").unwrap().body).unwrap();
         let active = targets["data"]["activeTargets"].as_array().unwrap().iter();
-        active.map(|target| target["lastError"].as_str().unwrap().to_owned()).filter(|error| !error.is_empty()).collect()
+        active
+            .map(|target| target["lastError"].as_str().unwrap().to_owned())
+            .filter(|error| !error.is_empty())
+            .collect()
     }
 }
 
