@@ -85,6 +85,8 @@ struct Walk<'p> {
     books: Option<&'p known::Processor>,
     /// Items that the step was given.
     shown: usize,
+    /// Items that it took out and gave back after the last one was seen; later steps did not see them.
+    kept_again: usize,
 }
 
 impl Pipeline {
@@ -138,6 +140,7 @@ impl Pipeline {
             }),
             books: step.books.as_ref(),
             shown: 0,
+            kept_again: 0,
         };
         let walks = self.steps.iter().enumerate().skip(first).map(begin).collect();
         let mut visitor = Fused { body, walks, calls: Vec::new() };
@@ -225,8 +228,11 @@ impl<'p> Processed<'p> {
     /// is to be sent.
     fn take(self) -> Accepted {
         let Processed { pipeline, body, received, kept, calls, walks, released } = self;
-        // What a step passes on is what the next one is shown, and in the end what is kept.
-        let passed_on: Vec<usize> = walks.iter().skip(1).map(|walk| walk.shown).chain([kept]).collect();
+        // What a step passes on is what the next one is shown, and in the end what is kept. What a step
+        // gave back goes on past those behind it.
+        let unseen: usize = walks.iter().map(|walk| walk.kept_again).sum();
+        let seen = walks.iter().skip(1).map(|walk| walk.shown).chain([kept.saturating_sub(unseen)]);
+        let passed_on: Vec<usize> = walks.iter().zip(seen).map(|(walk, seen)| seen + walk.kept_again).collect();
         let mut outcome = account::Outcome { received, outgoing: kept, ..account::Outcome::default() };
         for (walk, passed_on) in walks.iter().zip(&passed_on) {
             let Some(pass) = &walk.pass else { continue };
@@ -326,8 +332,12 @@ impl traces::Visitor for Fused<'_> {
     }
 
     fn finish(&mut self, spans: &mut Spans) {
-        for pass in self.walks.iter_mut().filter_map(|walk| walk.pass.as_mut()) {
-            pass.finish(spans);
+        for walk in &mut self.walks {
+            if let Some(pass) = &mut walk.pass {
+                let before = spans.kept_again();
+                pass.finish(spans);
+                walk.kept_again = spans.kept_again() - before;
+            }
         }
     }
 }
