@@ -59,7 +59,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     assert!(said.contains("ProtectSystems"), "{said}");
 }
 
-/// systemd gives 0 to what can do nothing and 100 to what can do everything; without the directives it is 92.
+/// systemd gives 0 to what can do nothing and 100 to what can do everything; without the directives it is 96.
 #[test]
 fn systemd_calls_the_unit_hardly_exposed() {
     let (is_good, said) = analyze(&["security", "--offline=true", "--threshold=12"], &unit(&|unit| unit));
