@@ -2,6 +2,7 @@
 
 mod authenticators;
 mod batching;
+pub mod catalog;
 mod components;
 mod connector;
 mod default;
