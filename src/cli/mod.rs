@@ -82,6 +82,11 @@ fn validate(config: &Configuration) -> ExitCode {
     match load(config) {
         Ok((plan, warnings)) => {
             warnings.iter().for_each(|warning| eprintln!("{warning}"));
+            if let Some(lines) = plan.advice() {
+                eprintln!(
+                    "# to translate and count: these lines in a file of their own, as a second --config\n{lines}"
+                );
+            }
             let (pipelines, exporters) = (plan.pipelines.len(), plan.exporters.len());
             print(format!("valid: {}, {}\n", of(pipelines, "pipeline"), of(exporters, "exporter")).as_bytes())
         }

@@ -10,6 +10,7 @@ mod openmetrics;
 mod page;
 #[cfg(test)]
 mod strict;
+mod style;
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -21,6 +22,7 @@ use flate2::write::GzEncoder;
 use self::accept::{Format, accepts_gzip, choose};
 pub use self::page::LeftOut;
 use self::page::Page;
+pub use self::style::{Style, Translation};
 use super::snapshot::Family;
 
 /// An answer to a scrape.
@@ -36,12 +38,11 @@ pub struct Scrape {
     pub left_out: Vec<LeftOut>,
 }
 
-/// Answers a scrape with `Accept` and `Accept-Encoding` headers as they came. `namespace` is put
-/// before every name. A page of 2,000 histogram series is 6 MB and takes tens of milliseconds: not for a thread that has
+/// Answers a scrape with `Accept` and `Accept-Encoding` headers as they came. A page of 2,000 histogram series is 6 MB and takes tens of milliseconds: not for a thread that has
 /// requests to serve.
-pub fn respond(families: Vec<Family>, namespace: &str, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
+pub fn respond(families: Vec<Family>, style: &Style, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
     let choice = choose(accept);
-    let (text, left_out) = render(families, namespace, choice.format);
+    let (text, left_out) = render(families, style, choice.format);
     let compressed = if accepts_gzip(accept_encoding) { gzip(text.as_bytes()) } else { None };
     let (body, content_encoding) = match compressed {
         Some(body) => (body, Some("gzip")),
@@ -51,8 +52,8 @@ pub fn respond(families: Vec<Family>, namespace: &str, accept: Option<&str>, acc
 }
 
 /// Writes families in a format; returns what is not on the page, too.
-pub fn render(families: Vec<Family>, namespace: &str, format: Format) -> (String, Vec<LeftOut>) {
-    let mut page = Page::new(families, namespace);
+pub fn render(families: Vec<Family>, style: &Style, format: Format) -> (String, Vec<LeftOut>) {
+    let mut page = Page::new(families, style);
     let left_out = std::mem::take(&mut page.left_out);
     let text = match format {
         Format::Classic => classic::write(&page),
@@ -81,16 +82,20 @@ mod tests {
 
     use super::strict::{Sample, parse};
     use super::*;
-    use crate::metrics::snapshot::{Distribution, Exemplar, Kind, Label, LabelValue, Labels, Series, Value};
+    use crate::metrics::snapshot::{Bounds, Distribution, Exemplar, Kind, Label, LabelValue, Labels, Series, Value};
     use crate::otlp::{SpanId, TraceId};
 
     fn family(name: &'static str, kind: Kind, series: Vec<Series>) -> Family {
-        Family { name: name.into(), help: "Help".into(), unit: "".into(), kind, scope: None, series }
+        Family { name: name.into(), help: "Help".into(), unit: "".into(), kind, scope: None, namespace: None, series }
     }
 
     fn series(labels: &[(&'static str, &str)], value: Value) -> Series {
         let labels: Labels = labels.iter().map(|(key, value)| Label::text(key, *value)).collect();
-        Series { labels, start_time_unix_nano: 0, value }
+        Series { labels, start_time_unix_nano: 0, time_unix_nano: 0, value }
+    }
+
+    fn namespace(namespace: &str) -> Style {
+        Style { namespace: namespace.into(), ..Style::default() }
     }
 
     fn integer(value: u64) -> Value {
@@ -108,12 +113,17 @@ mod tests {
     }
 
     fn distribution(exemplars: Vec<(usize, Exemplar)>) -> Value {
-        Value::Histogram(Distribution { bounds: &[0.5, 16_777_216.0], counts: [1, 0, 2].into(), sum: 3e7, exemplars })
+        Value::Histogram(Distribution {
+            bounds: Bounds::Static(&[0.5, 16_777_216.0]),
+            counts: [1, 0, 2].into(),
+            sum: Some(3e7),
+            exemplars,
+        })
     }
 
     fn both(families: &[Family]) -> (Vec<Sample>, Vec<LeftOut>) {
-        let (classic, left_out) = render(families.to_vec(), "", Format::Classic);
-        let (open, left_out_open) = render(families.to_vec(), "", Format::OpenMetrics);
+        let (classic, left_out) = render(families.to_vec(), &Style::default(), Format::Classic);
+        let (open, left_out_open) = render(families.to_vec(), &Style::default(), Format::OpenMetrics);
         assert_eq!(left_out, left_out_open);
         let plain = |samples: Vec<Sample>| {
             let mut samples: Vec<_> = samples.into_iter().map(|sample| Sample { exemplar: None, ..sample }).collect();
@@ -134,7 +144,7 @@ mod tests {
         duration.unit = "s".into();
         vec![
             family("up.requests", Kind::Counter, vec![series(&[], Value::Integer(7, Some(exemplar(3.0, vec![]))))]),
-            family("size", Kind::Gauge, vec![series(&[("queue", "a")], Value::Double(1.5))]),
+            family("size", Kind::Gauge, vec![series(&[("queue", "a")], Value::Double(1.5, None))]),
             duration,
             family("target", Kind::Info, vec![series(&[("service.name", "dragoman")], integer(1))]),
         ]
@@ -142,7 +152,7 @@ mod tests {
 
     #[test]
     fn openmetrics() {
-        let (page, left_out) = render(one_of_each(), "ns", Format::OpenMetrics);
+        let (page, left_out) = render(one_of_each(), &namespace("ns"), Format::OpenMetrics);
         let expected = "\
 # HELP target Help
 # TYPE target info
@@ -170,7 +180,7 @@ ns_a_duration_seconds_bucket{le=\"+Inf\",gen_ai_request_model=\"m\"} 3 # {trace_
 
     #[test]
     fn classic() {
-        let (page, _) = render(one_of_each(), "ns", Format::Classic);
+        let (page, _) = render(one_of_each(), &namespace("ns"), Format::Classic);
         let expected = "\
 # HELP target_info Help
 # TYPE target_info gauge
@@ -194,8 +204,8 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
 
     #[test]
     fn nothing_is_a_page_too() {
-        assert_eq!(render(vec![], "", Format::Classic).0, "");
-        assert_eq!(render(vec![], "", Format::OpenMetrics).0, "# EOF\n");
+        assert_eq!(render(vec![], &Style::default(), Format::Classic).0, "");
+        assert_eq!(render(vec![], &Style::default(), Format::OpenMetrics).0, "# EOF\n");
     }
 
     #[test]
@@ -205,7 +215,7 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
         assert_eq!(samples[0].labels["k"], "a\"b\\c\nd\u{fffd}e\u{fffd}f{}, =#é");
         let (page, _) = render(
             vec![family("a", Kind::Gauge, vec![series(&[("k", "\"\\\n")], integer(1))])],
-            "",
+            &Style::default(),
             Format::OpenMetrics,
         );
         assert!(page.contains(r#"a{k="\"\\\n"} 1"#), "{page}");
@@ -215,9 +225,9 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
     fn help_stays_on_its_line() {
         let mut odd = family("a", Kind::Gauge, vec![series(&[], integer(1))]);
         odd.help = "a \"b\" \\ c\n# TYPE a counter".into();
-        let (open, _) = render(vec![odd.clone()], "", Format::OpenMetrics);
+        let (open, _) = render(vec![odd.clone()], &Style::default(), Format::OpenMetrics);
         assert!(open.starts_with("# HELP a a \\\"b\\\" \\\\ c # TYPE a counter\n"), "{open}");
-        let (classic, _) = render(vec![odd], "", Format::Classic);
+        let (classic, _) = render(vec![odd], &Style::default(), Format::Classic);
         assert!(classic.starts_with("# HELP a a \"b\" \\\\ c # TYPE a counter\n"), "{classic}");
     }
 
@@ -232,7 +242,7 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
                     good.clone(),
                     series(&[("x", "1"), ("y", "2")], integer(1)),
                     series(&[("y", "2"), ("x", "1")], integer(2)),
-                    series(&[("k", "nan")], Value::Double(f64::NAN)),
+                    series(&[("k", "nan")], Value::Double(f64::NAN, None)),
                     series(&[("k", "wrong")], distribution(vec![])),
                 ],
             ),
@@ -242,7 +252,7 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
             family("…", Kind::Counter, vec![series(&[], integer(1))]),
             family("h", Kind::Histogram, vec![series(&[], distribution(vec![]))]),
             family("h.count", Kind::Gauge, vec![series(&[], integer(1))]),
-            family("c", Kind::Counter, vec![series(&[], Value::Double(-1.0))]),
+            family("c", Kind::Counter, vec![series(&[], Value::Double(-1.0, None))]),
         ]);
         let shown: Vec<_> = samples.iter().filter(|sample| !sample.name.starts_with('h')).collect();
         assert_eq!(shown.len(), 3, "{shown:?}");
@@ -274,8 +284,11 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
             (vec![Label::text("trace_id", "x")], vec![]),
         ] {
             let value = distribution(vec![(0, exemplar(0.1, attributes))]);
-            let (page, _) =
-                render(vec![family("h", Kind::Histogram, vec![series(&[], value)])], "", Format::OpenMetrics);
+            let (page, _) = render(
+                vec![family("h", Kind::Histogram, vec![series(&[], value)])],
+                &Style::default(),
+                Format::OpenMetrics,
+            );
             let samples = parse(&page, Format::OpenMetrics);
             let (labels, _) = samples.iter().find_map(|sample| sample.exemplar.clone()).unwrap();
             let more: Vec<_> = labels.keys().filter(|key| !key.ends_with("_id")).cloned().collect();
@@ -306,7 +319,7 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
             ),
             family("z", Kind::Gauge, vec![series(&[], integer(1))]),
         ];
-        let (page, _) = render(families.to_vec(), "", Format::OpenMetrics);
+        let (page, _) = render(families.to_vec(), &Style::default(), Format::OpenMetrics);
         let with: Vec<_> = parse(&page, Format::OpenMetrics)
             .into_iter()
             .filter_map(|sample| {
@@ -324,9 +337,9 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
 
     #[test]
     fn the_answer_is_compressed_if_asked() {
-        let plain = respond(one_of_each(), "", Some("text/plain"), None);
+        let plain = respond(one_of_each(), &Style::default(), Some("text/plain"), None);
         assert_eq!(plain.content_encoding, None);
-        let packed = respond(one_of_each(), "", Some("text/plain"), Some("gzip, deflate"));
+        let packed = respond(one_of_each(), &Style::default(), Some("text/plain"), Some("gzip, deflate"));
         assert_eq!(packed.content_encoding, Some("gzip"));
         let mut text = String::new();
         GzDecoder::new(&packed.body[..]).take(1 << 20).read_to_string(&mut text).unwrap();
@@ -337,7 +350,7 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
         let key = prop_oneof!["[a-c._-]{0,3}", "le", ".{0,4}"];
         let value = prop_oneof![
             any::<u64>().prop_map(integer),
-            any::<f64>().prop_map(Value::Double),
+            any::<f64>().prop_map(|value| Value::Double(value, None)),
             (any::<f64>(), ".{0,80}")
                 .prop_map(|(value, text)| { Value::Integer(1, Some(exemplar(value, vec![Label::text("k", text)]))) }),
             (".{0,90}").prop_map(|text| distribution(vec![(0, exemplar(0.2, vec![Label::text("k", text)]))])),
@@ -351,6 +364,7 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
         let series = (proptest::collection::vec(label, 0..4), value).prop_map(|(labels, value)| Series {
             labels: labels.into(),
             start_time_unix_nano: 0,
+            time_unix_nano: 0,
             value,
         });
         let kind = proptest::sample::select(vec![Kind::Counter, Kind::Gauge, Kind::Histogram, Kind::Info]);
@@ -363,6 +377,7 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
                 unit: unit.into(),
                 kind,
                 scope: None,
+                namespace: None,
                 series,
             },
         )
@@ -373,7 +388,7 @@ ns_a_duration_seconds_count{gen_ai_request_model=\"m\"} 3
         fn whatever_is_measured_the_page_can_be_read(families in proptest::collection::vec(any_family(), 0..6)) {
             let total: usize = families.iter().map(|family| family.series.len()).sum();
             let (_, left_out) = both(&families);
-            let shown: usize = Page::new(families, "").families.iter().map(|family| family.series.len()).sum();
+            let shown: usize = Page::new(families, &Style::default()).families.iter().map(|family| family.series.len()).sum();
             prop_assert_eq!(shown + left_out.len(), total);
         }
     }

@@ -1,5 +1,6 @@
 //! A checked configuration becomes running tasks: start, reload and drain.
 
+mod advice;
 mod authenticators;
 mod batching;
 pub mod catalog;
@@ -7,6 +8,7 @@ mod components;
 mod connector;
 mod default;
 mod doors;
+mod elsewhere;
 mod entrance;
 mod exporters;
 mod ground;

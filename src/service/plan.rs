@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::wiring::Wiring;
-use super::{authenticators, default, listeners};
+use super::{advice, authenticators, default, listeners};
 use crate::auth::settings as auth;
 use crate::config::{Config, Environment, Problems, Shown, Source, Warning};
 use crate::exporter::settings as exporter;
@@ -100,6 +100,8 @@ pub enum ProcessorSettings {
     Genai(processor::Genai),
     /// `drop`.
     Drop(processor::Drop),
+    /// `fold_chunks`.
+    FoldChunks(processor::FoldChunks),
 }
 
 /// A connector's settings.
@@ -224,7 +226,12 @@ impl Plan {
         let wiring = Wiring::read(&mut config.root());
         listeners::check(&wiring);
         authenticators::check(&wiring);
-        wiring.into_plan()
+        let pipelines = wiring.service.as_ref().map(|service| service.below(&["pipelines"]));
+        let plan = wiring.into_plan();
+        if let Some(pipelines) = pipelines {
+            advice::check(&plan, &pipelines);
+        }
+        plan
     }
 
     /// The configuration of `sources`, merged, as YAML: what is in force, without what is a default.
@@ -239,6 +246,12 @@ impl Plan {
         Plan::read(&config);
         let text = config.print(shown);
         config.finish().map(|_| text)
+    }
+
+    /// What to lay over this configuration, as a second `--config`, for it to translate and to count, if it
+    /// does neither: YAML.
+    pub fn advice(&self) -> Option<String> {
+        advice::overlay(self)
     }
 
     /// What the `health_check` extensions that run say, whatever is wrong with the rest: a file that was

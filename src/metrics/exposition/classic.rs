@@ -23,6 +23,7 @@ fn write_family(out: &mut String, family: &PageFamily) {
         Kind::Counter => ("_total", "counter"),
         Kind::Gauge => ("", "gauge"),
         Kind::Histogram => ("", "histogram"),
+        Kind::Summary => ("", "summary"),
         Kind::Info => ("_info", "gauge"),
     };
     let name = format!("{}{suffix}", family.name);

@@ -150,6 +150,7 @@ fn kind(kind: Kind) -> MetricType {
         Kind::Counter => MetricType::Counter,
         Kind::Gauge => MetricType::Gauge,
         Kind::Histogram => MetricType::Histogram,
+        Kind::Summary => MetricType::Unknown,
         Kind::Info => MetricType::Info,
     }
 }

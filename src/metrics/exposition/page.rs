@@ -5,9 +5,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::metrics::snapshot::{Distribution, Exemplar, Family, Kind, Label, Scope, Series, Value};
+use crate::metrics::snapshot::{Bounds, Distribution, Exemplar, Family, Kind, Label, Scope, Series, Value};
 
 use super::name;
+use super::style::Style;
 
 /// Why something is not on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,7 +71,7 @@ pub(super) struct PageSeries {
 pub(super) enum PageValue {
     Integer(u64, Option<PageExemplar>),
     Double(f64),
-    Histogram { bounds: &'static [f64], counts: Box<[u64]>, sum: f64, exemplars: Vec<(usize, PageExemplar)> },
+    Histogram { bounds: Bounds, counts: Box<[u64]>, sum: f64, exemplars: Vec<(usize, PageExemplar)> },
 }
 
 #[derive(Debug)]
@@ -85,7 +86,7 @@ pub(super) struct PageExemplar {
 const EXEMPLAR_CHARACTERS: usize = 128;
 
 impl Page {
-    pub(super) fn new(families: Vec<Family>, namespace: &str) -> Self {
+    pub(super) fn new(families: Vec<Family>, style: &Style) -> Self {
         let mut builder = Builder {
             page: Page { families: Vec::new(), left_out: Vec::new() },
             by_name: HashMap::new(),
@@ -95,7 +96,7 @@ impl Page {
         // OpenMetrics wants `target` in front of everything else.
         let (target, rest): (Vec<_>, Vec<_>) = families.into_iter().partition(|family| family.kind == Kind::Info);
         for family in target.into_iter().chain(rest) {
-            builder.add(family, namespace);
+            builder.add(family, &style.namespace);
         }
         builder.page
     }
@@ -118,7 +119,7 @@ struct Builder {
 impl Builder {
     fn add(&mut self, family: Family, namespace: &str) {
         // `target_info` is a name of the format's own.
-        let namespace = if family.kind == Kind::Info { "" } else { namespace };
+        let namespace = if family.kind == Kind::Info { "" } else { family.namespace.unwrap_or(namespace) };
         let Some(name) = name::metric(namespace, &family.name, &family.unit, family.kind == Kind::Gauge) else {
             return self.leave_out(LeftOut::InvalidName, family.series.len());
         };
@@ -187,11 +188,14 @@ impl Builder {
             }
             (Kind::Gauge, Value::Integer(value, _)) => Ok(PageValue::Integer(value, None)),
             (Kind::Info, Value::Integer(..)) => Ok(PageValue::Integer(1, None)),
-            (Kind::Gauge, Value::Double(value)) if value.is_finite() => Ok(PageValue::Double(value)),
-            (Kind::Counter, Value::Double(value)) if value.is_finite() && value >= 0.0 => Ok(PageValue::Double(value)),
+            (Kind::Gauge, Value::Double(value, _)) if value.is_finite() => Ok(PageValue::Double(value)),
+            (Kind::Counter, Value::Double(value, _)) if value.is_finite() && value >= 0.0 => {
+                Ok(PageValue::Double(value))
+            }
             (Kind::Histogram, Value::Histogram(Distribution { bounds, counts, sum, exemplars }))
-                if sum.is_finite() && counts.len() == bounds.len() + 1 && bounds.is_sorted_by(|a, b| a < b) =>
+                if counts.len() == bounds.len() + 1 && bounds.is_sorted_by(|a, b| a < b) =>
             {
+                let sum = sum.filter(|sum| sum.is_finite()).ok_or(LeftOut::InvalidValue)?;
                 let exemplars = exemplars
                     .into_iter()
                     .filter_map(|(bucket, exemplar)| Some((bucket, self.exemplar(&exemplar)?)))
@@ -281,6 +285,7 @@ fn sample_names(base: &str, kind: Kind) -> Vec<String> {
     let suffixes: &[&str] = match kind {
         Kind::Counter => &["", "_total", "_created"],
         Kind::Gauge => &[""],
+        Kind::Summary => &["", "_sum", "_count", "_created"],
         Kind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
         Kind::Info => &["", "_info"],
     };
