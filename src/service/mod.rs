@@ -1,11 +1,14 @@
 //! A checked configuration becomes running tasks: start, reload and drain.
 
+mod advice;
 mod authenticators;
 mod batching;
+pub mod catalog;
 mod components;
 mod connector;
 mod default;
 mod doors;
+mod elsewhere;
 mod entrance;
 mod exporters;
 mod ground;

@@ -2,7 +2,10 @@
 # Builds or installs the real servers and clients that the tests in this folder talk to.
 #
 #   tests/real/install.sh            everything
-#   tests/real/install.sh jaeger     one of: jaeger prometheus python node
+#   tests/real/install.sh jaeger     one of: jaeger prometheus python node phoenix mlflow
+#
+# phoenix and mlflow take 850 MB of disk each and about two minutes of processor time; jaeger ten
+# minutes. The others are small.
 #
 # Each is had from an ordinary package registry, kept outside the source tree and reused:
 # the folder is $DRAGOMAN_REAL_DIR, or dragoman-real in the user's cache. A tool that is
@@ -57,16 +60,32 @@ prometheus() {
     debian prometheus
 }
 
-# The official Python SDK with its two OTLP exporters, and the reference OpenMetrics parser.
-python() {
-    [ -e "$dir/python/.ready-$(cksum <"$here/requirements.txt" | cut -d' ' -f1)" ] && return 0
-    say "python: OpenTelemetry SDK and OpenMetrics parser"
-    rm -rf "$dir/python"
+# A Python environment of its own: environment NAME REQUIREMENTS WHAT.
+environment() {
+    local ready
+    ready=$dir/$1/.ready-$(cksum <"$here/$2" | cut -d' ' -f1)
+    [ -e "$ready" ] && return 0
+    say "$1: $3"
+    rm -rf "${dir:?}/$1"
     # Debian has the installer of packages apart from the interpreter.
     python3 -c 'import ensurepip' 2>/dev/null || debian python3-venv
-    python3 -m venv "$dir/python"
-    "$dir/python/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
-    touch "$dir/python/.ready-$(cksum <"$here/requirements.txt" | cut -d' ' -f1)"
+    python3 -m venv "$dir/$1"
+    "$dir/$1/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir -r "$here/$2"
+    touch "$ready"
+}
+
+# The official Python SDK with its two OTLP exporters, and the reference OpenMetrics parser.
+python() { environment python requirements.txt 'OpenTelemetry SDK and OpenMetrics parser'; }
+
+# Phoenix and MLflow show traces of LLM calls. Their tests run in network namespaces of their own,
+# in which the loopback device has to be brought up.
+phoenix() {
+    environment phoenix requirements-phoenix.txt 'Phoenix 20.26.1, 850 MB, some minutes'
+    type -P ip >/dev/null || debian iproute2
+}
+mlflow() {
+    environment mlflow requirements-mlflow.txt 'MLflow 3.17.2, 850 MB, some minutes'
+    type -P ip >/dev/null || debian iproute2
 }
 
 # The official JavaScript SDK, whose OTLP/HTTP exporter speaks JSON.
@@ -80,12 +99,12 @@ node() {
     touch "$dir/node/.ready-$(cksum <"$here/package.json" | cut -d' ' -f1)"
 }
 
-[ $# -gt 0 ] || set -- prometheus python node jaeger
+[ $# -gt 0 ] || set -- prometheus python node phoenix mlflow jaeger
 for tool in "$@"; do
     case $tool in
-    jaeger | prometheus | python | node) "$tool" ;;
+    jaeger | prometheus | python | node | phoenix | mlflow) "$tool" ;;
     *)
-        say "unknown tool '$tool'; expected jaeger, prometheus, python or node"
+        say "unknown tool '$tool'; expected jaeger, prometheus, python, node, phoenix or mlflow"
         exit 2
         ;;
     esac

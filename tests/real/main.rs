@@ -1,5 +1,5 @@
 //! Dragoman between real peers: the official SDKs' exporters send, a real Jaeger and a real
-//! Prometheus receive. `tests/real/install.sh` builds or installs them;
+//! Prometheus receive, and Phoenix and MLflow show. `tests/real/install.sh` builds or installs them;
 //! `cargo test --features real --test real` runs this.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -11,8 +11,16 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+mod dashboards;
+mod isolated;
 mod jaeger;
+mod llama_stack;
+mod mlflow;
+mod models;
+mod phoenix;
 mod prometheus;
+mod recorded;
+mod scraper;
 mod sdk;
 
 use std::path::PathBuf;

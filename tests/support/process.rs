@@ -71,7 +71,12 @@ impl Running {
     }
 
     /// Asks until `ready` gives an answer; panics with the process' output if it ends or never does.
-    pub fn wait_for<T>(&mut self, what: &str, mut ready: impl FnMut(&str) -> Option<T>) -> T {
+    pub fn wait_for<T>(&mut self, what: &str, ready: impl FnMut(&str) -> Option<T>) -> T {
+        self.wait_long_for(what, PATIENCE, ready)
+    }
+
+    /// As [`Running::wait_for`], for servers that need longer.
+    pub fn wait_long_for<T>(&mut self, what: &str, patience: Duration, mut ready: impl FnMut(&str) -> Option<T>) -> T {
         let began = Instant::now();
         loop {
             if let Some(answer) = ready(&self.log()) {
@@ -80,7 +85,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("{} ended ({status}) before {what}:\n{}", self.name, self.log());
             }
-            assert!(began.elapsed() < PATIENCE, "{}: no {what} after {PATIENCE:?}:\n{}", self.name, self.log());
+            assert!(began.elapsed() < patience, "{}: no {what} after {patience:?}:\n{}", self.name, self.log());
             // Not everything that is waited for prints a line.
             drop(self.log.grew.wait_timeout(self.log.text.lock().unwrap(), Duration::from_millis(20)).unwrap());
         }
