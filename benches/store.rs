@@ -165,7 +165,10 @@ fn store(c: &mut Criterion) {
             times.sort();
             (times[times.len() / 2], times[times.len() * 99 / 100])
         });
-        println!("{name}: a request of {POINTS} points under scrapes without pause: {:?} median, {:?} p99", slowest.0, slowest.1);
+        println!(
+            "{name}: a request of {POINTS} points under scrapes without pause: {:?} median, {:?} p99",
+            slowest.0, slowest.1
+        );
     }
 }
 
