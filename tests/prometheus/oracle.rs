@@ -71,14 +71,21 @@ fn points(body: &Bytes) -> Vec<Point> {
     let mut all = Vec::new();
     for resource in request.resource_metrics {
         let attributes = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
-        let said = |key: &str| attributes.iter().find(|entry| entry.key == key).map(|entry| format!("{:?}", entry.value));
+        let said =
+            |key: &str| attributes.iter().find(|entry| entry.key == key).map(|entry| format!("{:?}", entry.value));
         let target = format!("{:?}", ["service.namespace", "service.name", "service.instance.id"].map(said));
         let whole = sorted(&attributes);
         for scope in resource.scope_metrics {
             let of = scope.scope.unwrap_or_default();
             let of = format!("{} {} {} {}", of.name, of.version, scope.schema_url, sorted(&of.attributes));
             for metric in scope.metrics {
-                let mut put = |suffix: &str, unit: &str, is_gauge, delta: i32, attributes: &[KeyValue], times: (u64, u64), value| {
+                let mut put = |suffix: &str,
+                               unit: &str,
+                               is_gauge,
+                               delta: i32,
+                               attributes: &[KeyValue],
+                               times: (u64, u64),
+                               value| {
                     let labels = sorted(attributes);
                     all.push(Point {
                         name: name(&metric.name, unit, suffix),
@@ -103,7 +110,15 @@ fn points(body: &Bytes) -> Vec<Point> {
                         let suffix = if sum.is_monotonic { "_total" } else { "" };
                         let unit = if metric.unit == "1" && !sum.is_monotonic { "ratio" } else { &metric.unit };
                         for point in &sum.data_points {
-                            put(suffix, unit, false, sum.aggregation_temporality, &point.attributes, times(point), number(point));
+                            put(
+                                suffix,
+                                unit,
+                                false,
+                                sum.aggregation_temporality,
+                                &point.attributes,
+                                times(point),
+                                number(point),
+                            );
                         }
                     }
                     Some(Data::Histogram(histogram)) => {

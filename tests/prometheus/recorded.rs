@@ -63,9 +63,8 @@ async fn the_page_says_what_every_emitter_sent() {
         assert_eq!(sum("dragoman_pipeline_outgoing_items_total"), 0, "of no exporter");
         assert_eq!(sum("dragoman_pipeline_exported_items_total"), sent, "{emitter}");
         assert_eq!(sum("dragoman_pipeline_lost_items_total"), lost, "{emitter}");
-        let reasons = ["repeated", "out_of_order"].map(|reason| {
-            books.sum("dragoman_prometheus_not_exposed_total", &[&format!("reason=\"{reason}\"")])
-        });
+        let reasons = ["repeated", "out_of_order"]
+            .map(|reason| books.sum("dragoman_prometheus_not_exposed_total", &[&format!("reason=\"{reason}\"")]));
         assert_eq!(reasons.iter().sum::<u64>(), lost, "{emitter}: lost for no other reason");
         points += sent;
         emitters += 1;
