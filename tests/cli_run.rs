@@ -7,6 +7,8 @@
 mod life;
 #[path = "support/process.rs"]
 mod process;
+#[path = "cli_run/tools.rs"]
+mod tools;
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
@@ -68,6 +70,10 @@ fn config_prints_the_default_and_the_default_is_valid() {
     assert_eq!((text(&checked.stdout), text(&checked.stderr)), ("valid: 3 pipelines, 2 exporters\n", ""));
     let without = run(&["validate"]);
     assert_eq!(text(&without.stdout), "valid: 3 pipelines, 2 exporters\n");
+    let small = "{receivers: {otlp: {protocols: {http: }}}, exporters: {debug: }, \
+        service: {pipelines: {logs: {receivers: [otlp], exporters: [debug]}}}}";
+    let small = run(&["validate", &format!("--config=yaml:{small}")]);
+    assert_eq!((text(&small.stdout), text(&small.stderr)), ("valid: 1 pipeline, 1 exporter\n", ""));
 }
 
 #[test]

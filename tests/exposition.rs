@@ -16,7 +16,7 @@ use dragoman::metrics::families::Families;
 use dragoman::metrics::ledger::{Direction, Recorder};
 use dragoman::metrics::own::process::Process;
 use dragoman::metrics::own::{Registry, known};
-use dragoman::metrics::snapshot::{Distribution, Exemplar, Family, Kind, Label, Labels, Series, Source, Value};
+use dragoman::metrics::snapshot::{Bounds, Distribution, Exemplar, Family, Kind, Label, Labels, Series, Source, Value};
 use dragoman::otlp::answer::Reason;
 use dragoman::otlp::span::Kind as SpanKind;
 use dragoman::otlp::{Signal, SpanId, TraceId};
@@ -65,6 +65,7 @@ impl Source for Nasty {
         let series = |labels: &[(&'static str, &str)], value| Series {
             labels: labels.iter().map(|(key, value)| Label::text(key, *value)).collect::<Labels>(),
             start_time_unix_nano: 0,
+            time_unix_nano: 0,
             value,
         };
         let family = |name: &'static str, unit: &'static str, kind, series| Family {
@@ -73,6 +74,7 @@ impl Source for Nasty {
             unit: unit.into(),
             kind,
             scope: None,
+            namespace: None,
             series,
         };
         let exemplar = Exemplar {
@@ -83,9 +85,9 @@ impl Source for Nasty {
             attributes: vec![Label::text("long", "é".repeat(61)), Label::text("longer", "x".repeat(100))],
         };
         let distribution = Value::Histogram(Distribution {
-            bounds: &[0.5, 1e21],
+            bounds: Bounds::Static(&[0.5, 1e21]),
             counts: [1, 0, 2].into(),
-            sum: 1e300,
+            sum: Some(1e300),
             exemplars: vec![(0, exemplar)],
         });
         families.extend([
@@ -94,8 +96,8 @@ impl Source for Nasty {
                 "By/s",
                 Kind::Gauge,
                 vec![
-                    series(&[("a.b", "2"), ("a-b", "1"), ("__name__", "x"), ("9", "y")], Value::Double(-1.5e-9)),
-                    series(&[("k", "NaN")], Value::Double(f64::NAN)),
+                    series(&[("a.b", "2"), ("a-b", "1"), ("__name__", "x"), ("9", "y")], Value::Double(-1.5e-9, None)),
+                    series(&[("k", "NaN")], Value::Double(f64::NAN, None)),
                     series(&[("k", "1")], Value::Integer(1, None)),
                     series(&[("k", "1")], Value::Integer(2, None)),
                 ],

@@ -81,25 +81,48 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         self.get(key).is_some()
     }
 
+    /// As [`Recent::get`], to change it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let index = self.index(key)?;
+        let is_due = self.ring.get(index).is_none_or(|entry| self.expired(entry));
+        self.ring.get_mut(index).filter(|_| !is_due).map(|entry| &mut entry.value)
+    }
+
     /// Remembers `value` under `key` from now on, in place of an earlier value. Returns how many
     /// entries had to be forgotten before their time to make room.
     pub fn insert(&mut self, key: K, value: V) -> usize {
-        self.forget(&key);
         let mut evicted = 0;
+        self.insert_with(key, value, |_, is_due| evicted += usize::from(!is_due));
+        evicted
+    }
+
+    /// As [`Recent::insert`]; `gone` is given what is forgotten, and whether its time was over.
+    pub fn insert_with(&mut self, key: K, value: V, mut gone: impl FnMut(V, bool)) {
+        self.forget(&key);
         while let Some(oldest) = self.ring.front() {
             let due = !oldest.live || self.expired(oldest);
             if !due && self.table.len() < self.max && self.ring.len() < self.max.saturating_mul(2) {
                 break;
             }
-            evicted += usize::from(!due);
-            self.pop();
+            let is_due = self.expired(oldest);
+            if let Some(value) = self.pop() {
+                gone(value, is_due);
+            }
         }
         let serial = self.first.wrapping_add(self.ring.len() as u32);
         let hash = self.hasher.hash_one(&key);
         self.ring.push_back(Entry { key, value, at: self.now, live: true });
         let (ring, hasher, first) = (&self.ring, &self.hasher, self.first);
         self.table.insert_unique(hash, serial, |serial| rehash(ring, hasher, first, *serial));
-        evicted
+    }
+
+    /// Forgets what has expired; `gone` is given it.
+    pub fn sweep(&mut self, mut gone: impl FnMut(V)) {
+        while self.ring.front().is_some_and(|oldest| !oldest.live || self.expired(oldest)) {
+            if let Some(value) = self.pop() {
+                gone(value);
+            }
+        }
     }
 
     fn expired(&self, entry: &Entry<K, V>) -> bool {
@@ -134,17 +157,18 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         }
     }
 
-    fn pop(&mut self) {
-        if let Some(oldest) = self.ring.pop_front() {
-            if oldest.live {
-                let serial = self.first;
-                let hash = self.hasher.hash_one(&oldest.key);
-                if let Ok(found) = self.table.find_entry(hash, |other| *other == serial) {
-                    found.remove();
-                }
+    /// Takes the oldest entry out, and returns what it held if that was still remembered.
+    fn pop(&mut self) -> Option<V> {
+        let oldest = self.ring.pop_front()?;
+        if oldest.live {
+            let serial = self.first;
+            let hash = self.hasher.hash_one(&oldest.key);
+            if let Ok(found) = self.table.find_entry(hash, |other| *other == serial) {
+                found.remove();
             }
-            self.first = self.first.wrapping_add(1);
         }
+        self.first = self.first.wrapping_add(1);
+        oldest.live.then_some(oldest.value)
     }
 }
 

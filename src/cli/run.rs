@@ -230,6 +230,7 @@ fn is_open(address: &Address) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::arguments;
 
     #[test]
     fn what_is_lost_is_in_the_exit_code() {
@@ -242,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_default_fits_into_what_kubernetes_gives() {
-        let times = Times::of(super::super::duration(super::super::SHUTDOWN_TIMEOUT).unwrap());
+        let times = Times::of(arguments::duration(arguments::SHUTDOWN_TIMEOUT).unwrap());
         assert_eq!(times, Times { drain: Duration::from_secs(5), deliver: Duration::from_secs(20) });
         assert!(times.drain + times.deliver < Duration::from_secs(30));
     }

@@ -1,32 +1,42 @@
-//! The `prometheus` exporter: the derived metrics on a page to be scraped.
+//! The `prometheus` exporter: a page to be scraped, with what applications send and what is derived.
 //!
-//! The derived families are not sent here in batches; they are attached as sources and read when a
-//! scrape comes, so that a count is on the page as soon as it is made. Metrics that applications
-//! send over OTLP are not exposed yet: those that reach this exporter are counted, by reason. The
-//! listener is in [`crate::service`].
+//! What applications send over OTLP goes into a store ([`crate::metrics::application`]) before it is
+//! acknowledged. Derived families are not sent here in batches; they are attached as sources. Both are
+//! read when a scrape comes, so that a count is on the page as soon as it is made. Where the two would
+//! say one name, the derived one has it. The listener is in [`crate::service`].
 
 use std::sync::Arc;
 
 use crate::exporter::settings;
-use crate::metrics::exposition::{self, LeftOut, Scrape};
-use crate::metrics::own::{Counters, Gauge, Registry};
+use crate::metrics::application::{Store, Why};
+use crate::metrics::exposition::{self, LeftOut, Scrape, Style};
+use crate::metrics::own::{Counters, Gauge, Registry, known};
 use crate::metrics::snapshot::Source;
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
+use crate::pipeline::account::OpenItems;
 use crate::pipeline::{Batch, Exporter, Permit, Receipt};
+
+/// Why items that are no data points are not on the page.
+const NOT_A_METRIC: &str = "not_a_metric";
 
 /// A page of metrics.
 pub struct Prometheus {
     id: Box<str>,
-    namespace: String,
+    style: Style,
     sources: Vec<Arc<dyn Source>>,
+    store: Store,
+    books: known::Exporter,
     not_exposed: Counters,
     left_out: [(LeftOut, Gauge); LeftOut::ALL.len()],
+    series: Gauge,
+    bytes: Gauge,
 }
 
 impl Prometheus {
-    /// The exporter with this component id and no source yet.
+    /// The exporter with this component id, an empty store and no other source yet.
     pub fn new(id: &str, settings: &settings::Prometheus, own: &Registry) -> Self {
+        let gauges = |name, help| own.gauges(name, help, &["exporter"]).with(&[id]);
         let left_out = own.gauges(
             "dragoman_prometheus_left_out_series",
             "Series that were left out of the last scrape, by reason",
@@ -34,16 +44,23 @@ impl Prometheus {
         );
         let exporter = Prometheus {
             id: id.into(),
-            namespace: settings.namespace.clone(),
+            style: settings.style.clone(),
             sources: Vec::new(),
+            store: Store::new(settings.store.clone()),
+            books: known::Exporter::new(own, id),
             not_exposed: own.counters(
                 "dragoman_prometheus_not_exposed_total",
                 "Items that reached the Prometheus exporter and are not on its page, by reason",
                 &["exporter", "reason"],
             ),
             left_out: LeftOut::ALL.map(|reason| (reason, left_out.with(&[id, reason.label()]))),
+            series: gauges("dragoman_prometheus_series", "Series of applications that the Prometheus exporter holds"),
+            bytes: gauges("dragoman_prometheus_series_bytes", "Bytes that series of applications take, about"),
         };
-        exporter.not_exposed.with(&[id, reason(Signal::Metrics)]);
+        // Shown from the start, so that a rate sees the first of a kind.
+        for why in Why::ALL {
+            exporter.not_exposed.with(&[id, why.label()]);
+        }
         exporter
     }
 
@@ -58,41 +75,64 @@ impl Prometheus {
     /// takes milliseconds: call it where that stops no one.
     pub fn respond(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let mut families = Vec::new();
+        // Of two that have one name the first one on the page stays: what is derived is counted here.
         for source in &self.sources {
             source.collect(&mut families);
         }
-        let scrape = exposition::respond(families, &self.namespace, accept, accept_encoding);
+        self.store.collect(&mut families);
+        self.measure();
+        let scrape = exposition::respond(families, &self.style, accept, accept_encoding);
         for (reason, gauge) in &self.left_out {
             let count = scrape.left_out.iter().filter(|left_out| *left_out == reason).count();
             gauge.set(u64::try_from(count).unwrap_or(u64::MAX));
         }
         scrape
     }
+
+    fn take(&self, batch: Batch) {
+        let Batch { signal, body, mut open, .. } = batch;
+        if signal != Signal::Metrics {
+            return self.lose(signal, open, NOT_A_METRIC);
+        }
+        let report = self.store.take(&body);
+        for (why, points) in report.lost() {
+            self.lose(signal, open.split(points), why.label());
+        }
+        let taken = open.split(report.taken);
+        self.books.sent.add(signal, taken.items());
+        taken.exported();
+        // What was counted on the way here and cannot be read now.
+        if open.items() > 0 {
+            self.lose(signal, open, Why::Malformed.label());
+        }
+        self.measure();
+    }
+
+    fn lose(&self, signal: Signal, open: OpenItems, reason: &'static str) {
+        self.not_exposed.with(&[&self.id, reason]).add_items(open.items());
+        self.books.lost(signal, open.items(), reason);
+        open.lost(reason);
+    }
+
+    fn measure(&self) {
+        self.series.set(self.store.series() as u64);
+        self.bytes.set(self.store.bytes() as u64);
+    }
 }
 
 impl Exporter for Prometheus {
     fn reserve(&self, _signal: Signal, _bytes: usize) -> Result<Box<dyn Permit + '_>, Refusal> {
-        Ok(Box::new(Count(self)))
+        Ok(Box::new(Take(self)))
     }
 }
 
-/// Counts what it is given: nothing is kept, so there is always room.
-struct Count<'e>(&'e Prometheus);
+/// There is always room: what is too much is folded or counted.
+struct Take<'e>(&'e Prometheus);
 
-impl Permit for Count<'_> {
+impl Permit for Take<'_> {
     fn send(self: Box<Self>, batch: Batch) -> Receipt {
-        let reason = reason(batch.signal);
-        self.0.not_exposed.with(&[&self.0.id, reason]).add_items(batch.open.items());
-        batch.open.lost(reason);
+        self.0.take(batch);
         Receipt::Taken
-    }
-}
-
-/// Why items of a signal are not exposed.
-fn reason(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Metrics => "application_metric",
-        Signal::Traces | Signal::Logs => "not_a_metric",
     }
 }
 
@@ -112,34 +152,67 @@ mod tests {
     fn text(own: &Registry) -> String {
         let mut families = Vec::new();
         own.collect(&mut families);
-        exposition::render(families, "", exposition::accept::Format::Classic).0
+        exposition::render(families, &Style::default(), exposition::accept::Format::Classic).0
     }
 
     fn body(scrape: &Scrape) -> &str {
         std::str::from_utf8(&scrape.body).unwrap()
     }
 
+    /// A request with one gauge and one sum that is neither cumulative nor delta.
+    fn request() -> Bytes {
+        use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+        use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+        use opentelemetry_proto::tonic::metrics::v1::{
+            Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, number_data_point,
+        };
+        use prost::Message;
+        let point = || NumberDataPoint {
+            value: Some(number_data_point::Value::AsInt(4)),
+            time_unix_nano: 1,
+            ..NumberDataPoint::default()
+        };
+        let gauge = Data::Gauge(Gauge { data_points: vec![point()] });
+        let sum = Data::Sum(Sum { data_points: vec![point(), point()], ..Sum::default() });
+        let metric = |name: &str, data| Metric { name: name.into(), data: Some(data), ..Metric::default() };
+        let metrics = vec![metric("queue.size", gauge), metric("requests", sum)];
+        let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+        let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+        ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into()
+    }
+
     #[test]
-    fn what_is_not_on_the_page_is_counted() {
+    fn what_applications_send_is_on_the_page_or_counted_by_reason() {
         let own = Registry::new();
         let exporter = Prometheus::new("prometheus", &settings::Prometheus::default(), &own);
-        let zero = "dragoman_prometheus_not_exposed_total{exporter=\"prometheus\",reason=\"application_metric\"} 0\n";
+        let zero = "dragoman_prometheus_not_exposed_total{exporter=\"prometheus\",reason=\"repeated\"} 0\n";
         assert!(text(&own).contains(zero), "{}", text(&own));
-        for (signal, items) in [(Signal::Metrics, 3), (Signal::Metrics, 4), (Signal::Logs, 5)] {
-            let open = OpenItems::detached(items);
-            let batch = Batch { signal, body: Bytes::new(), open, calls: Arc::from([]) };
+        for (signal, body, items) in [(Signal::Metrics, request(), 3), (Signal::Logs, Bytes::new(), 5)] {
+            let batch = Batch { signal, body, open: OpenItems::detached(items), calls: Arc::from([]) };
             drop(exporter.reserve(signal, usize::MAX).unwrap().send(batch));
         }
+        let shown = exporter.respond(None, None);
+        assert_eq!(body(&shown), "# HELP queue_size \n# TYPE queue_size gauge\nqueue_size 4\n");
         let text = text(&own);
-        assert!(text.contains("reason=\"application_metric\"} 7\n"), "{text}");
-        assert!(text.contains("reason=\"not_a_metric\"} 5\n"), "{text}");
+        for line in [
+            "not_exposed_total{exporter=\"prometheus\",reason=\"temporality_unspecified\"} 2\n",
+            "not_exposed_total{exporter=\"prometheus\",reason=\"not_a_metric\"} 5\n",
+            "otelcol_exporter_sent_metric_points_total{exporter=\"prometheus\"} 1\n",
+            "otelcol_exporter_send_failed_metric_points_total{exporter=\"prometheus\"} 2\n",
+            "dragoman_prometheus_series{exporter=\"prometheus\"} 1\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
     }
 
     #[test]
     fn a_count_is_on_the_next_scrape() {
         let own = Registry::new();
         let families = Arc::new(Families::new(Target::V1_41, 10, Duration::ZERO));
-        let settings = settings::Prometheus { namespace: "llm".into(), ..settings::Prometheus::default() };
+        let settings = settings::Prometheus {
+            style: Style { namespace: "llm".into(), ..Style::default() },
+            ..settings::Prometheus::default()
+        };
         let exporter = Prometheus::new("prometheus", &settings, &own).with_source(families.clone());
         assert_eq!(body(&exporter.respond(None, None)), "");
         let call = crate::metrics::call::Call {
@@ -182,6 +255,7 @@ mod tests {
                 let series = Series {
                     labels: Arc::from([Label::text("k", "v")]),
                     start_time_unix_nano: 0,
+                    time_unix_nano: 0,
                     value: Value::Integer(1, None),
                 };
                 families.push(Family {
@@ -190,6 +264,7 @@ mod tests {
                     unit: "".into(),
                     kind: Kind::Gauge,
                     scope: None,
+                    namespace: None,
                     series: vec![series.clone(), series],
                 });
             }

@@ -11,6 +11,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::config::Secret;
+use crate::metrics::application;
+use crate::metrics::exposition::Style;
 pub use crate::net::tls::ClientSettings as Tls;
 use crate::net::tls::ServerSettings;
 use crate::otlp::split::Limits;
@@ -221,15 +223,24 @@ impl fmt::Debug for Otlp {
 pub struct Prometheus {
     /// `endpoint`, as `host:port`; the path is `/metrics`.
     pub endpoint: String,
-    /// `namespace`, put before every name.
-    pub namespace: String,
+    /// How the page is written: `namespace`, `const_labels`, `send_timestamps`, `without_scope_info`,
+    /// `translation_strategy`.
+    pub style: Style,
+    /// What is kept of the metrics of applications: `metric_expiration`, `resource_constant_labels`,
+    /// `cardinality_limit`, `series_limit`.
+    pub store: application::Settings,
     /// `tls`; plain text without it.
     pub tls: Option<ServerSettings>,
 }
 
 impl Default for Prometheus {
     fn default() -> Self {
-        Prometheus { endpoint: "127.0.0.1:9464".into(), namespace: String::new(), tls: None }
+        Prometheus {
+            endpoint: "127.0.0.1:9464".into(),
+            style: Style::default(),
+            store: application::Settings::default(),
+            tls: None,
+        }
     }
 }
 

@@ -298,15 +298,22 @@ impl<'t, 's> Job<'t, 's> {
     /// A word that a key's own dialect lets pass is read once more as it would be under the current
     /// name, where it will stand: dialects that share a span may have different words.
     fn mapped(&self, work: Work<'_>, field: Field, value: &Value<'s>) -> Option<Coerced<'s>> {
-        let read = in_words(&work.meaning.values, field, value)?;
-        if let (true, Coerced::Value(Scalar::Str(word))) = (work.rank != RANK_CURRENT, &read)
-            && let Some((attribute, _)) = self.convention.name(field)
-            && let Some(words) =
-                self.index.words_of(field, attribute, |dialect| self.speakers.rank(self.index, dialect))
-        {
-            return in_words(words, field, &Value::Str(word.clone()));
+        match in_words(&work.meaning.values, field, value)? {
+            Coerced::Value(scalar) if work.rank != RANK_CURRENT => self.as_current(field, scalar),
+            read => Some(read),
         }
-        Some(read)
+    }
+
+    /// A value as it would be read under the field's current name; `None` as in [`Job::mapped`].
+    fn as_current(&self, field: Field, scalar: Scalar<'s>) -> Option<Coerced<'s>> {
+        let rank = |dialect| self.speakers.rank(self.index, dialect);
+        let words =
+            (self.convention.name(field)).and_then(|(attribute, _)| self.index.words_of(field, attribute, rank));
+        match (words, scalar) {
+            (Some(words), Scalar::Str(word)) => in_words(words, field, &Value::Str(word)),
+            (Some(words), list @ Scalar::Strings(_)) => Some(without_placeholders(words, Coerced::Value(list))),
+            (_, scalar) => Some(Coerced::Value(scalar)),
+        }
     }
 
     fn field(&mut self, work: Work<'_>, field: Field, value: &Value<'s>) {
@@ -479,7 +486,8 @@ fn in_words<'s>(words: &ValueMap, field: Field, value: &Value<'s>) -> Option<Coe
             Mapped::To(word) => word.into(),
             Mapped::Nothing if values::is_nothing(text) => return Some(Coerced::Absent),
             Mapped::Nothing => return None,
-            Mapped::Unknown => return Some(coerce(field, value)),
+            // The text may be that of a list.
+            Mapped::Unknown => return Some(without_placeholders(words, coerce(field, value))),
         },
         map => match map.look(text) {
             Mapped::To(word) => word.to_owned().into(),
@@ -510,7 +518,10 @@ fn without_placeholders<'s>(words: &ValueMap, coerced: Coerced<'s>) -> Coerced<'
     match (words, coerced) {
         (ValueMap::Table(table), Coerced::Value(Scalar::Strings(mut items))) => {
             items.retain(|item| values::look(table, item) != Mapped::Nothing);
-            Coerced::Value(Scalar::Strings(items))
+            match items.is_empty() {
+                true => Coerced::Absent,
+                false => Coerced::Value(Scalar::Strings(items)),
+            }
         }
         (_, coerced) => coerced,
     }

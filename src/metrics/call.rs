@@ -70,6 +70,33 @@ pub struct Call {
     pub content: u64,
 }
 
+#[cfg(test)]
+impl Call {
+    /// A chat with gpt-4o by the service `shop`, of which nothing else is known.
+    pub(crate) fn sample() -> Call {
+        Call {
+            trace_id: None,
+            span_id: None,
+            parent_span_id: None,
+            kind: Kind::Client,
+            service: "shop".into(),
+            operation: "chat".into(),
+            provider: "openai".into(),
+            request_model: "gpt-4o".into(),
+            response_model: String::new(),
+            response_id: String::new(),
+            server_address: String::new(),
+            server_port: None,
+            error_type: None,
+            usage: Usage::default(),
+            start_time_unix_nano: 0,
+            end_time_unix_nano: 0,
+            time_to_first_chunk: None,
+            content: 0,
+        }
+    }
+}
+
 impl Call {
     /// Reads a span that is in the words of either target. `None` if it is no GenAI operation.
     ///

@@ -1,12 +1,14 @@
 //! The metrics that are derived from LLM calls: which there are under each target, and how a call is
-//! recorded into them. One metric is `metric`'s, what its series are labelled with is `labels`', and
-//! what is left to an application that sends such metrics by itself is `beside`'s.
+//! recorded into them. One metric is `metric`'s, what its series are labelled with is `labels`', what is
+//! left to an application that sends such metrics by itself is `beside`'s, and what older dashboards
+//! call them is `compatibility`'s.
 //!
 //! Whether a call counts is the ledger's decision; this file records what it is told to. Names,
 //! units, bounds and attributes: GenAI semantic conventions, "Generative AI metrics" (core 1.41,
 //! and the GenAI repository as of October 2026 for `main`).
 
 mod beside;
+mod compatibility;
 mod labels;
 mod metric;
 
@@ -23,6 +25,8 @@ use super::native::Standing;
 use super::otlp::{self, Encoded};
 use super::own;
 use super::snapshot::{Family, Scope, Source, unix_nano};
+pub use compatibility::Compatibility;
+use compatibility::LlamaStack;
 use labels::{operation, service, token_type, with_error, with_modality};
 use metric::{AnyMetric, Bounds, Metric};
 
@@ -73,8 +77,10 @@ pub struct Families {
     inference_duration: Option<Metric<Histogram>>,
     operation_duration: Metric<Histogram>,
     time_to_first_chunk: Metric<Histogram>,
+    llama_stack: Option<LlamaStack>,
     suppressed: own::Counters,
     standing: Standing,
+    bounds: Bounds,
 }
 
 impl Families {
@@ -151,9 +157,18 @@ impl Families {
             inference_duration,
             operation_duration: bounds.seconds("gen_ai.client.operation.duration", "Duration of a GenAI operation"),
             time_to_first_chunk: bounds.seconds(first_chunk, "Time from a request to the first chunk of its answer"),
+            llama_stack: None,
             suppressed,
             standing: Standing::new(),
+            bounds,
         }
+    }
+
+    /// Shows the tokens under older names too, within the same bounds.
+    #[must_use]
+    pub fn compatible_with(mut self, names: &[Compatibility]) -> Self {
+        self.llama_stack = names.contains(&Compatibility::LlamaStack).then(|| LlamaStack::new(self.bounds));
+        self
     }
 
     /// Shows what was suppressed among the program's own metrics, together with every other
@@ -203,6 +218,9 @@ impl Families {
         }
         visit(&self.operation_duration);
         visit(&self.time_to_first_chunk);
+        if let Some(metrics) = &self.llama_stack {
+            metrics.for_each(&mut visit);
+        }
     }
 }
 
@@ -242,6 +260,9 @@ impl Recorder for Families {
         };
         if !is_ours {
             self.left(call, direction);
+        }
+        if let Some(metrics) = &self.llama_stack {
+            metrics.add(self, call, direction, tokens);
         }
     }
 
@@ -340,7 +361,7 @@ mod tests {
     use super::*;
     use crate::metrics::call::Usage;
     use crate::metrics::exposition::accept::Format;
-    use crate::metrics::exposition::render;
+    use crate::metrics::exposition::{Style, render};
     use crate::metrics::snapshot::{Label, Value};
     use crate::otlp::{SpanId, TraceId};
 
@@ -378,7 +399,7 @@ mod tests {
         for family in &mut snapshot {
             family.scope = None;
         }
-        let (page, left_out) = render(snapshot, "", Format::Classic);
+        let (page, left_out) = render(snapshot, &Style::default(), Format::Classic);
         assert_eq!(left_out, []);
         page.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket{")).map(str::to_owned).collect()
     }
@@ -547,7 +568,7 @@ mod tests {
             .series
             .iter()
             .map(|series| match &series.value {
-                Value::Histogram(distribution) => (series.labels[0].value.to_string(), distribution.sum),
+                Value::Histogram(distribution) => (series.labels[0].value.to_string(), distribution.sum.unwrap()),
                 other => panic!("{other:?}"),
             })
             .collect();

@@ -3,7 +3,7 @@
 
 use crate::otlp::{SpanId, TraceId};
 
-use super::snapshot::{Distribution, Exemplar, Value};
+use super::snapshot::{Bounds, Distribution, Exemplar, Value};
 
 /// What a series accumulates.
 pub(crate) trait Accumulator: Send {
@@ -74,9 +74,9 @@ impl Histogram {
 impl Accumulator for Histogram {
     fn read(&self) -> Value {
         Value::Histogram(Distribution {
-            bounds: self.bounds,
+            bounds: Bounds::Static(self.bounds),
             counts: self.counts.clone(),
-            sum: self.sum,
+            sum: Some(self.sum),
             exemplars: self
                 .exemplars
                 .iter()
@@ -148,7 +148,7 @@ mod tests {
             histogram.observe(value, None);
         }
         let read = distribution(&histogram);
-        assert_eq!((read.count(), read.sum), (1, 2.0));
+        assert_eq!((read.count(), read.sum), (1, Some(2.0)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! The token ledger and the histograms that are derived from spans. Knows what a call means;
-//! knows no sockets.
+//! The token ledger and the histograms that are derived from spans, and the metrics that applications
+//! send, as far as they are kept here. Knows what a call means; knows no sockets.
 
+pub mod application;
 pub mod call;
 pub mod exposition;
 pub mod families;

@@ -29,7 +29,7 @@ pub struct Encoded {
 
 /// Encodes families as of `now`, with a resource for each service. Counters and histograms are
 /// cumulative since their series began. Families of [`Kind::Info`] have no place in OTLP and are
-/// left out. `None` if there is no point.
+/// left out, and so is what no derived metric is: summaries and exponential histograms. `None` if there is no point.
 pub fn encode(families: &[Family], schema_url: &str, now: SystemTime) -> Option<Encoded> {
     let now = unix_nano(now);
     let mut points = 0;
@@ -109,7 +109,7 @@ fn data(kind: Kind, series: &[&Series], now: u64) -> Option<(metric::Data, usize
             let count = data_points.len();
             (metric::Data::Histogram(Histogram { data_points, aggregation_temporality: temporality }), count)
         }
-        Kind::Info => return None,
+        Kind::Summary | Kind::Info => return None,
     };
     (count > 0).then_some((data, count))
 }
@@ -120,8 +120,9 @@ fn number(series: &Series, now: u64) -> Option<NumberDataPoint> {
         Value::Integer(value, exemplar) => {
             (number_data_point::Value::AsInt(i64::try_from(*value).unwrap_or(i64::MAX)), exemplar.as_ref())
         }
-        Value::Double(value) => (number_data_point::Value::AsDouble(*value), None),
-        Value::Histogram(_) => return None,
+        Value::Signed(value) => (number_data_point::Value::AsInt(*value), None),
+        Value::Double(value, exemplar) => (number_data_point::Value::AsDouble(*value), exemplar.as_ref()),
+        Value::Histogram(_) | Value::Native(_) | Value::Summary(_) => return None,
     };
     Some(NumberDataPoint {
         attributes: attributes(&series.labels),
@@ -141,7 +142,7 @@ fn histogram(series: &Series, now: u64) -> Option<HistogramDataPoint> {
         start_time_unix_nano: series.start_time_unix_nano,
         time_unix_nano: now.max(series.start_time_unix_nano),
         count: distribution.count(),
-        sum: Some(*sum),
+        sum: *sum,
         bucket_counts: counts.to_vec(),
         explicit_bounds: bounds.to_vec(),
         exemplars: exemplars.iter().map(|(_, exemplar)| otlp_exemplar(exemplar)).collect(),
@@ -177,17 +178,25 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::metrics::snapshot::Labels;
+    use crate::metrics::snapshot::{Bounds, Labels};
     use crate::otlp::{SpanId, TraceId};
 
     const SCOPE: Scope = Scope { name: "dragoman", version: "1" };
 
     fn series(labels: &[Label], value: Value) -> Series {
-        Series { labels: Labels::from(labels), start_time_unix_nano: 1_000, value }
+        Series { labels: Labels::from(labels), start_time_unix_nano: 1_000, time_unix_nano: 0, value }
     }
 
     fn family(name: &'static str, kind: Kind, series: Vec<Series>) -> Family {
-        Family { name: name.into(), help: "Help".into(), unit: "{token}".into(), kind, scope: Some(SCOPE), series }
+        Family {
+            name: name.into(),
+            help: "Help".into(),
+            unit: "{token}".into(),
+            kind,
+            scope: Some(SCOPE),
+            namespace: None,
+            series,
+        }
     }
 
     fn exemplar() -> Exemplar {
@@ -210,9 +219,9 @@ mod tests {
         let service = |name: &str| Label::text("service.name", name);
         let distribution = |sum: f64| {
             Value::Histogram(Distribution {
-                bounds: &[1.0, 4.0],
+                bounds: Bounds::Static(&[1.0, 4.0]),
                 counts: [0, 2, 1].into(),
-                sum,
+                sum: Some(sum),
                 exemplars: vec![(1, exemplar())],
             })
         };
@@ -229,7 +238,7 @@ mod tests {
                 ],
             ),
             family("c", Kind::Counter, vec![series(&[service("a")], Value::Integer(u64::MAX, Some(exemplar())))]),
-            family("g", Kind::Gauge, vec![series(&[service("b")], Value::Double(0.5))]),
+            family("g", Kind::Gauge, vec![series(&[service("b")], Value::Double(0.5, None))]),
             family("i", Kind::Info, vec![series(&[], Value::Integer(1, None))]),
         ]);
         assert_eq!(points, 5);

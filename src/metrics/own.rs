@@ -299,9 +299,10 @@ impl Table {
                 .map(|(key, value)| Label { key: Cow::Borrowed(*key), value: LabelValue::Text(value) })
                 .collect(),
             start_time_unix_nano: 0,
+            time_unix_nano: 0,
             value: match cell {
                 Cell::Held(value) => Value::Integer(value.load(Ordering::Relaxed), None),
-                Cell::Read(read) => Value::Double(read()),
+                Cell::Read(read) => Value::Double(read(), None),
                 Cell::Spread(histogram) => histogram.lock().unwrap_or_else(PoisonError::into_inner).read(),
             },
         });
@@ -311,6 +312,7 @@ impl Table {
             unit: "".into(),
             kind: self.kind,
             scope: None,
+            namespace: None,
             series: series.collect(),
         }
     }
@@ -366,7 +368,7 @@ mod tests {
         gauges.observe(&["otlp"], move || seen.load(Ordering::Relaxed) as f64);
         gauges.with(&["debug"]).set(1);
         size.store(9, Ordering::Relaxed);
-        assert_eq!(shown(&registry), ["queue_size{exporter=debug} 1", "queue_size{exporter=otlp} Double(9.0)"]);
+        assert_eq!(shown(&registry), ["queue_size{exporter=debug} 1", "queue_size{exporter=otlp} Double(9.0, None)"]);
     }
 
     #[test]

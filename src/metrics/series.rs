@@ -228,6 +228,7 @@ impl<A: Accumulator> SeriesMap<A> {
             .map(|one| Series {
                 labels: Arc::clone(&one.labels),
                 start_time_unix_nano: one.start_time_unix_nano,
+                time_unix_nano: 0,
                 value: one.state.lock().unwrap_or_else(PoisonError::into_inner).read(),
             })
             .collect();

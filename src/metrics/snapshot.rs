@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,8 +25,10 @@ pub enum Kind {
     Counter,
     /// A value that goes up and down.
     Gauge,
-    /// A distribution over fixed bounds.
+    /// A distribution over bounds that it brings along, or over exponential ones.
     Histogram,
+    /// Quantiles that were computed where the values were measured.
+    Summary,
     /// Labels whose value is always 1.
     Info,
 }
@@ -50,8 +53,10 @@ pub struct Family {
     pub unit: Cow<'static, str>,
     /// What the series hold. A series that holds something else is left out by the writers.
     pub kind: Kind,
-    /// Who measured, if that is to be shown.
+    /// Who measured, if that is to be shown. What applications send says so in its labels.
     pub scope: Option<Scope>,
+    /// The namespace that readers know it under, whatever namespace the exporter has.
+    pub namespace: Option<&'static str>,
     /// The series, in the order of their labels.
     pub series: Vec<Series>,
 }
@@ -63,6 +68,8 @@ pub struct Series {
     pub labels: Labels,
     /// When it began to count, in nanoseconds since the epoch; zero for a gauge.
     pub start_time_unix_nano: u64,
+    /// When its last point was measured, in nanoseconds since the epoch; zero if that is not known.
+    pub time_unix_nano: u64,
     /// Its value.
     pub value: Value,
 }
@@ -112,21 +119,27 @@ impl fmt::Display for LabelValue {
 pub enum Value {
     /// Of a counter or gauge that counts whole things, with the last exemplar of a counter.
     Integer(u64, Option<Exemplar>),
-    /// Of a counter or gauge that measures.
-    Double(f64),
-    /// Of a histogram.
+    /// Of a gauge that counts whole things and may fall below zero.
+    Signed(i64),
+    /// Of a counter or gauge that measures, with the last exemplar of a counter.
+    Double(f64, Option<Exemplar>),
+    /// Of a histogram over explicit bounds.
     Histogram(Distribution),
+    /// Of a histogram over exponential bounds.
+    Native(NativeDistribution),
+    /// Of a summary.
+    Summary(Quantiles),
 }
 
 /// A histogram's state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Distribution {
     /// The buckets' inclusive upper bounds, ascending, without infinity.
-    pub bounds: &'static [f64],
+    pub bounds: Bounds,
     /// How many fell into each bucket; one more than there are bounds.
     pub counts: Box<[u64]>,
-    /// The sum of all values.
-    pub sum: f64,
+    /// The sum of all values, if it is known.
+    pub sum: Option<f64>,
     /// The last exemplar of each bucket that has one, with the bucket's index, in ascending order.
     pub exemplars: Vec<(usize, Exemplar)>,
 }
@@ -136,6 +149,68 @@ impl Distribution {
     pub fn count(&self) -> u64 {
         self.counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
+}
+
+/// The bounds of a histogram's buckets, shared by its series.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Bounds {
+    /// Those of a derived metric.
+    Static(&'static [f64]),
+    /// Those that an application sent.
+    Shared(Arc<[f64]>),
+}
+
+impl Deref for Bounds {
+    type Target = [f64];
+
+    fn deref(&self) -> &[f64] {
+        match self {
+            Bounds::Static(bounds) => bounds,
+            Bounds::Shared(bounds) => bounds,
+        }
+    }
+}
+
+/// An exponential histogram's state, as OTLP has it: bucket `index` holds the values in
+/// `(base^index, base^(index+1)]`, where `base` is `2^(2^-scale)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NativeDistribution {
+    /// The resolution; any, as OTLP allows it.
+    pub scale: i32,
+    /// How far from zero a value may be to count as zero; zero if that was not said.
+    pub zero_threshold: f64,
+    /// How many values are zero, or next to it.
+    pub zero_count: u64,
+    /// The buckets of the positive values.
+    pub positive: Buckets,
+    /// The buckets of the negative values, by their distance from zero.
+    pub negative: Buckets,
+    /// How many values there are.
+    pub count: u64,
+    /// The sum of all values, if it is known.
+    pub sum: Option<f64>,
+    /// Exemplars, in no order.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// One side of an exponential histogram.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Buckets {
+    /// The index of the first bucket.
+    pub offset: i32,
+    /// How many values fell into that bucket and those that follow.
+    pub counts: Box<[u64]>,
+}
+
+/// A summary's state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quantiles {
+    /// How many values there were.
+    pub count: u64,
+    /// The sum of all values.
+    pub sum: f64,
+    /// Quantiles, between 0 and 1, each with the value at it.
+    pub values: Box<[(f64, f64)]>,
 }
 
 /// One measurement that stands for others, with the span that it was made in.

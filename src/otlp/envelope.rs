@@ -110,6 +110,8 @@ pub struct Origin<'a> {
     pub scope_attributes: Attributes<'a>,
     /// The scope's schema URL, or else the resource's; empty if neither is set.
     pub schema_url: &'a str,
+    /// The scope's own schema URL; empty if it is not set.
+    pub scope_schema_url: &'a str,
     /// The encoded content of both levels as they came.
     resource_content: &'a [u8],
     scope_content: &'a [u8],
@@ -311,6 +313,7 @@ impl<'a, I: Item<'a>> Walk<'_, 'a, I> {
                 _ => reader.unknown()?,
             }
         }
+        origin.scope_schema_url = schema_url;
         if !schema_url.is_empty() {
             origin.schema_url = schema_url;
         }

@@ -164,6 +164,7 @@ pub struct Span<'a> {
     flags: u32,
     attributes: AttributeList<'a, NUMBER>,
     events: Vec<Event<'a>>,
+    has_links: bool,
     singular: Singular,
 
     new_name: Option<String>,
@@ -226,7 +227,10 @@ impl<'a> Span<'a> {
                     self.events.push(event);
                 }
                 12 => drop(field.varint("Span", "dropped_events_count")?),
-                13 => check_link(field.bytes("Span", "links")?, reader.below())?,
+                13 => {
+                    check_link(field.bytes("Span", "links")?, reader.below())?;
+                    self.has_links = true;
+                }
                 14 => drop(field.varint("Span", "dropped_links_count")?),
                 15 => self.parse_status(field.bytes("Span", "status")?, reader.below())?,
                 16 => self.flags = field.fixed32("Span", "flags")?,
@@ -250,6 +254,7 @@ impl<'a> Span<'a> {
         self.flags = 0;
         self.attributes.clear();
         self.events.clear();
+        self.has_links = false;
         self.singular.clear();
         self.new_name = None;
         self.new_kind = None;
@@ -368,6 +373,11 @@ impl<'a> Span<'a> {
     /// The events that were not removed, each with its index for [`Span::remove_event`].
     pub fn events(&self) -> impl Iterator<Item = (usize, &Event<'a>)> {
         self.events.iter().enumerate().filter(|(_, event)| !event.removed)
+    }
+
+    /// Whether it is linked to other spans.
+    pub fn has_links(&self) -> bool {
+        self.has_links
     }
 
     /// The span's encoded content as it came.

@@ -11,6 +11,7 @@ use super::envelope::{self, Item, Items, Names, Place, keep_change};
 pub use super::envelope::{Attributes, Envelope, Origin, Outcome};
 use super::id::{SpanId, TraceId};
 use super::span::Span;
+use super::value::Value;
 use super::wire::WireError;
 
 /// What sees the spans of a request.
@@ -40,6 +41,8 @@ pub struct Record {
     pub held: bool,
     /// W3C trace flags and the two `is_remote` bits.
     pub flags: u32,
+    /// When the span began, in nanoseconds since the epoch.
+    pub start_time_unix_nano: u64,
     place: Place,
 }
 
@@ -47,8 +50,18 @@ pub struct Record {
 #[derive(Debug, Default)]
 pub struct Spans {
     items: Items<Record>,
-    /// Spans whose parent [`Spans::set_parent`] changed.
-    mended: Vec<usize>,
+    /// What is to be changed of spans that were written already, by their index.
+    changes: Vec<(usize, Change)>,
+    kept_again: usize,
+}
+
+/// A change that could only be made after the last span was seen.
+#[derive(Debug)]
+enum Change {
+    /// The parent is now the record's.
+    Parent,
+    /// An attribute that is not there yet.
+    Attribute(&'static str, Value<'static>),
 }
 
 impl Spans {
@@ -59,9 +72,16 @@ impl Spans {
 
     /// Takes back that the span at `index` of [`Spans::records`] was dropped.
     pub fn keep(&mut self, index: usize) {
-        if let Some(record) = self.items.records.get_mut(index) {
-            record.dropped = false;
+        if let Some(record) = self.items.records.get_mut(index)
+            && std::mem::take(&mut record.dropped)
+        {
+            self.kept_again += 1;
         }
+    }
+
+    /// How often [`Spans::keep`] took something back.
+    pub fn kept_again(&self) -> usize {
+        self.kept_again
     }
 
     /// Changes the parent of the span at `index` of [`Spans::records`].
@@ -70,8 +90,14 @@ impl Spans {
             && record.parent_span_id != parent
         {
             record.parent_span_id = parent;
-            self.mended.push(index);
+            self.changes.push((index, Change::Parent));
         }
+    }
+
+    /// Gives the span at `index` of [`Spans::records`] an attribute. One of that name which is there
+    /// already stays as it is.
+    pub fn set_if_absent(&mut self, index: usize, key: &'static str, value: impl Into<Value<'static>>) {
+        self.changes.push((index, Change::Attribute(key, value.into())));
     }
 }
 
@@ -92,9 +118,9 @@ pub fn check(body: &[u8]) -> Result<usize, WireError> {
 /// Whatever prost would refuse. The visitor may have seen some spans by then.
 pub fn edit(body: &Bytes, visitor: &mut impl Visitor) -> Result<Outcome, WireError> {
     let (shape, items) = envelope::walk(body, &mut |span: &mut Span<'_>, origin| visitor.span(span, origin))?;
-    let mut spans = Spans { items, mended: Vec::new() };
+    let mut spans = Spans { items, changes: Vec::new(), kept_again: 0 };
     visitor.finish(&mut spans);
-    mend(body, &mut spans)?;
+    change(body, &mut spans)?;
     Ok(envelope::finish(body, &shape, &spans.items))
 }
 
@@ -130,6 +156,7 @@ impl<'a> Item<'a> for Span<'a> {
             dropped: self.is_dropped() && !self.is_held(),
             held: self.is_held(),
             flags: self.flags(),
+            start_time_unix_nano: self.start_time_unix_nano(),
             place,
         }
     }
@@ -145,12 +172,13 @@ impl envelope::Record for Record {
     }
 }
 
-/// Writes the spans whose parent was changed after the walk.
-fn mend(body: &Bytes, spans: &mut Spans) -> Result<(), WireError> {
-    let mended = std::mem::take(&mut spans.mended);
-    for index in mended {
+/// Writes the spans that were changed after the walk.
+fn change(body: &Bytes, spans: &mut Spans) -> Result<(), WireError> {
+    let mut changes = std::mem::take(&mut spans.changes);
+    changes.sort_by_key(|(index, _)| *index);
+    for changes in changes.chunk_by(|(one, _), (other, _)| one == other) {
         let Items { records, arena } = &mut spans.items;
-        let record = &mut records[index];
+        let Some(record) = changes.first().and_then(|(index, _)| records.get_mut(*index)) else { continue };
         if record.dropped {
             continue;
         }
@@ -161,7 +189,13 @@ fn mend(body: &Bytes, spans: &mut Spans) -> Result<(), WireError> {
         };
         let mut span = Span::new();
         span.parse(&content)?;
-        span.set_parent_span_id(parent);
+        for (_, change) in changes {
+            match change {
+                Change::Parent => span.set_parent_span_id(parent),
+                Change::Attribute(key, _) if span.has(key) => {}
+                Change::Attribute(key, value) => span.set(key, value.clone()),
+            }
+        }
         let start = arena.len();
         span.write(arena);
         record.place.written = keep_change(arena, start, &body[source]);
@@ -173,7 +207,7 @@ fn mend(body: &Bytes, spans: &mut Spans) -> Result<(), WireError> {
 mod tests {
     use super::*;
     use crate::otlp::attributes::INDEXED_ABOVE;
-    use crate::otlp::value::{Value, put_key_value};
+    use crate::otlp::value::put_key_value;
     use crate::otlp::wire::put_bytes;
 
     /// A request of one resource with these attributes and one span.

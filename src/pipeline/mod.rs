@@ -146,7 +146,23 @@ pub trait Consumer: Send + Sync {
 
     /// Takes responsibility for a request, or says why not. `Ok` is the number of items taken;
     /// only after it may the client be told that its request was accepted.
-    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>>;
+    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refused>>;
+}
+
+/// A refusal, and how much was refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub refusal: Refusal,
+    /// The items of the request; zero if they cannot be known.
+    pub items: usize,
+}
+
+impl From<Refusal> for Refused {
+    /// Of a request whose items are not known.
+    fn from(refusal: Refusal) -> Self {
+        Refused { refusal, items: 0 }
+    }
 }
 
 /// The end of a pipeline. Room is reserved before a batch is processed, so that no exporter gets a

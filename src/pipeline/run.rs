@@ -5,13 +5,13 @@
 //! from it before all pipelines have processed it: a refusal leaves no copy behind.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
 
 use super::account::{self, Account, Leg, OpenItems};
 use super::admission::{self, Admission, budget_of, pass_bytes};
-use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Onward, Pass, Permit, Receipt, Stage};
+use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Onward, Pass, Permit, Receipt, Refused, Stage};
 use crate::bounded::budget::{Budget, Claim};
 use crate::bounded::work::aside;
 use crate::metrics::own::{Counter, known};
@@ -85,6 +85,8 @@ struct Walk<'p> {
     books: Option<&'p known::Processor>,
     /// Items that the step was given.
     shown: usize,
+    /// Items that it took out and gave back after the last one was seen; later steps did not see them.
+    kept_again: usize,
 }
 
 impl Pipeline {
@@ -110,17 +112,10 @@ impl Pipeline {
         self.admission.iter().try_for_each(|admission| admission.admit())
     }
 
-    fn reserve(&self, body: &Bytes) -> Result<Vec<Box<dyn Permit + '_>>, Refusal> {
-        let mut permits = Vec::with_capacity(self.exporters.len());
-        for sink in &self.exporters {
-            let permit = sink.exporter.reserve(self.signal, body.len()).inspect_err(|_| {
-                if let Some(failed) = &sink.enqueue_failed {
-                    failed.add(self.signal, check::count(self.signal, body));
-                }
-            })?;
-            permits.push(permit);
-        }
-        Ok(permits)
+    /// Room for `bytes` in every exporter; `full` is told which one has none.
+    fn reserve(&self, bytes: usize, full: impl Fn(&Sink)) -> Result<Vec<Box<dyn Permit + '_>>, Refusal> {
+        let exporters = self.exporters.iter();
+        exporters.map(|sink| sink.exporter.reserve(self.signal, bytes).inspect_err(|_| full(sink))).collect()
     }
 
     /// Whether the pass looks at every item, rather than only checking the request.
@@ -145,6 +140,7 @@ impl Pipeline {
             }),
             books: step.books.as_ref(),
             shown: 0,
+            kept_again: 0,
         };
         let walks = self.steps.iter().enumerate().skip(first).map(begin).collect();
         let mut visitor = Fused { body, walks, calls: Vec::new() };
@@ -191,10 +187,7 @@ impl Release {
     /// `is_booked` is set as soon as the books have it that the items went on.
     fn deliver(&self, pipeline: &Pipeline, body: &Bytes, is_booked: &mut bool) -> Result<(), Refusal> {
         // A refusal is not counted as a failure to enqueue, for it will be tried again.
-        let mut permits = Vec::with_capacity(pipeline.exporters.len());
-        for sink in &pipeline.exporters {
-            permits.push(sink.exporter.reserve(pipeline.signal, body.len())?);
-        }
+        let permits = pipeline.reserve(body.len(), |_| ())?;
         // On its way out, and what holds it holds memory too: it is not to wait for the budget.
         let claim = pipeline.memory.overdraw(pass_bytes(pipeline.signal, body));
         let processed = pipeline.process(body, Some(self.place), claim)?;
@@ -235,8 +228,11 @@ impl<'p> Processed<'p> {
     /// is to be sent.
     fn take(self) -> Accepted {
         let Processed { pipeline, body, received, kept, calls, walks, released } = self;
-        // What a step passes on is what the next one is shown, and in the end what is kept.
-        let passed_on: Vec<usize> = walks.iter().skip(1).map(|walk| walk.shown).chain([kept]).collect();
+        // What a step passes on is what the next one is shown, and in the end what is kept. What a step
+        // gave back goes on past those behind it.
+        let unseen: usize = walks.iter().map(|walk| walk.kept_again).sum();
+        let seen = walks.iter().skip(1).map(|walk| walk.shown).chain([kept.saturating_sub(unseen)]);
+        let passed_on: Vec<usize> = walks.iter().zip(seen).map(|(walk, seen)| seen + walk.kept_again).collect();
         let mut outcome = account::Outcome { received, outgoing: kept, ..account::Outcome::default() };
         for (walk, passed_on) in walks.iter().zip(&passed_on) {
             let Some(pass) = &walk.pass else { continue };
@@ -336,8 +332,12 @@ impl traces::Visitor for Fused<'_> {
     }
 
     fn finish(&mut self, spans: &mut Spans) {
-        for pass in self.walks.iter_mut().filter_map(|walk| walk.pass.as_mut()) {
-            pass.finish(spans);
+        for walk in &mut self.walks {
+            if let Some(pass) = &mut walk.pass {
+                let before = spans.kept_again();
+                pass.finish(spans);
+                walk.kept_again = spans.kept_again() - before;
+            }
         }
     }
 }
@@ -400,12 +400,24 @@ impl Fanout {
         Ok(pipelines)
     }
 
-    /// `is_booked` is set as soon as the books have the request.
-    fn deliver(&self, signal: Signal, body: &Bytes, is_booked: &mut bool) -> Result<(usize, Vec<Receipt>), Refusal> {
+    /// `items` is how many the request has, for which it must be read; `is_booked` is set as soon as the
+    /// books have the request.
+    fn deliver(
+        &self,
+        signal: Signal,
+        body: &Bytes,
+        items: &dyn Fn() -> usize,
+        is_booked: &mut bool,
+    ) -> Result<(usize, Vec<Receipt>), Refusal> {
         let pipelines = self.pipelines(signal)?;
+        let full = |sink: &Sink| {
+            if let Some(failed) = &sink.enqueue_failed {
+                failed.add(signal, items());
+            }
+        };
         let mut ready = Vec::with_capacity(pipelines.len());
         for pipeline in pipelines {
-            ready.push((pipeline, pipeline.reserve(body)?));
+            ready.push((pipeline, pipeline.reserve(body.len(), full)?));
         }
         let mut sends = Vec::with_capacity(ready.len());
         let mut held = body.len();
@@ -426,8 +438,7 @@ impl Fanout {
     }
 
     /// Puts a request that no pipeline took into the books of each.
-    fn book_refusal(&self, signal: Signal, body: &Bytes, reason: Reason) {
-        let items = if reason == Reason::Malformed { 0 } else { check::count(signal, body) };
+    fn book_refusal(&self, signal: Signal, items: usize, reason: Reason) {
         for pipeline in &self.pipelines[signal as usize] {
             pipeline.account.refused(reason, items);
         }
@@ -440,12 +451,15 @@ impl Consumer for Fanout {
         Ok(self.memory[signal as usize].claim(bytes)?)
     }
 
-    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
+    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refused>> {
         Box::pin(async move {
+            // Read once, however many ask, and not at all if the request is taken.
+            let counted = OnceLock::new();
+            let items = || *counted.get_or_init(|| check::count(signal, &body));
             // A defect in one stage fails the request that met it and nothing else; the locks of
             // the stages recover from poisoning.
             let mut is_booked = false;
-            let work = || catch_unwind(AssertUnwindSafe(|| self.deliver(signal, &body, &mut is_booked)));
+            let work = || catch_unwind(AssertUnwindSafe(|| self.deliver(signal, &body, &items, &mut is_booked)));
             let delivered = aside(body.len(), work).await;
             let delivered = delivered.unwrap_or_else(|_| {
                 self.panics.increment();
@@ -454,15 +468,16 @@ impl Consumer for Fanout {
                     format!("a defect in dragoman ended this {signal} request; nothing of it was sent on"),
                 ))
             });
-            if let Err(refusal) = &delivered
-                && !is_booked
-            {
-                self.book_refusal(signal, &body, refusal.reason);
-            }
-            let (items, receipts) = delivered?;
+            let (items, receipts) = delivered.map_err(|refusal| {
+                let items = if refusal.reason == Reason::Malformed { 0 } else { items() };
+                if !is_booked {
+                    self.book_refusal(signal, items, refusal.reason);
+                }
+                Refused { refusal, items }
+            })?;
             drop(body);
             for receipt in receipts {
-                receipt.wait().await?;
+                receipt.wait().await.map_err(|refusal| Refused { refusal, items })?;
             }
             Ok(items)
         })

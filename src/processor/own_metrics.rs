@@ -139,7 +139,9 @@ impl OwnPass<'_> {
                     point.drop_point();
                     translation.discard(place, Reason::Derived);
                 }
-                NativeMetrics::Defer if self.stage.derives(&name) => {
+                // Under `both` only older names, as Llama Stack's, are derived under the names that an
+                // application may send too.
+                NativeMetrics::Defer | NativeMetrics::Both if self.stage.derives(&name) => {
                     if self.speaks(origin, &service, &name, point) {
                         self.sent.insert((service.clone(), name, operation));
                     } else {

@@ -3,6 +3,7 @@
 
 pub mod batch;
 pub mod drop;
+pub mod fold_chunks;
 pub mod genai;
 pub mod genai_metrics;
 pub mod memory_limiter;
@@ -12,7 +13,9 @@ use std::time::Duration;
 use regex::Regex;
 
 pub use crate::genai::settings::{Genai, JoinLogs, Mapping, NativeMetrics, Originals, Target};
+pub use crate::metrics::families::Compatibility;
 pub use crate::metrics::ledger::LedgerWindow;
+use crate::processor::fold_chunks::kind::Kinds;
 
 /// `processors.memory_limiter`.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,6 +73,15 @@ impl Default for DropMemory {
     }
 }
 
+/// `processors.fold_chunks`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FoldChunks {
+    /// `presets`: which chunks are folded.
+    pub kinds: Kinds,
+    /// `memory.max_spans` and `memory.ttl`, of folded spans and of streams whose parents have not come.
+    pub memory: DropMemory,
+}
+
 /// One rule: everything that is named must match. A rule that names nothing matches nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DropRule {
@@ -117,6 +129,8 @@ pub struct GenaiMetrics {
     pub metrics_expiration: Duration,
     /// `metrics_flush_interval`: how often OTLP exporters of the metrics pipeline get the metrics.
     pub metrics_flush_interval: Duration,
+    /// `compatibility`: whose older names the tokens are shown under too.
+    pub compatibility: Vec<Compatibility>,
     /// The memory of the ledger.
     pub window: LedgerWindow,
 }
@@ -128,6 +142,7 @@ impl Default for GenaiMetrics {
             max_series: 2000,
             metrics_expiration: Duration::from_secs(300),
             metrics_flush_interval: Duration::from_secs(60),
+            compatibility: Vec::new(),
             window: LedgerWindow::default(),
         }
     }

@@ -15,7 +15,7 @@ use prost::Message;
 
 use super::access::Access;
 use super::body::gather;
-use super::intake::{Intake, Refused, Transport, plain};
+use super::intake::{Intake, Transport, plain};
 use super::reply::{self, Format, Reply};
 use super::settings;
 use crate::net::Handler;
@@ -23,6 +23,7 @@ use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::compression::Compression;
 use crate::otlp::status::Status;
 use crate::otlp::{Signal, grpc_frame};
+use crate::pipeline::Refused;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use super::access::Access;
 use super::body::{gather, linger};
-use super::intake::{Intake, Refused, Transport, plain};
+use super::intake::{Intake, Transport, plain};
 use super::reply::{self, Format, Reply};
 use super::{grpc, settings};
 use crate::bounded::budget::Claim;
@@ -19,6 +19,7 @@ use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::compression::Compression;
 use crate::otlp::span::Span;
 use crate::otlp::traces::{self, Origin, Visitor};
+use crate::pipeline::Refused;
 
 /// The handler of the HTTP listener.
 #[derive(Debug)]

@@ -12,9 +12,10 @@ use crate::bounded::budget::Claim;
 use crate::bounded::buffer::Buffer;
 use crate::bounded::work::aside;
 use crate::defect;
+use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::compression::{Compression, DecompressError, decompress_into};
-use crate::otlp::{Signal, check};
+use crate::pipeline::Refused;
 
 /// What a request takes beside its head's text and its body: the task, the state of its stream.
 const REQUEST: usize = 1 << 10;
@@ -72,19 +73,6 @@ impl fmt::Debug for Intake {
     }
 }
 
-/// A refusal, and what is known of its request.
-#[derive(Debug)]
-pub(super) struct Refused {
-    refusal: Refusal,
-    items: usize,
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Refused { refusal, items: 0 }
-    }
-}
-
 impl Intake {
     /// Does the work of one request, whatever becomes of it: reports it, and turns a panic into a
     /// refusal of this one request.
@@ -139,13 +127,7 @@ impl Intake {
 
     /// Hands a request in its wire form to the consumer.
     pub(super) async fn deliver(&self, signal: Signal, body: Bytes) -> Result<(Signal, usize), Refused> {
-        match self.consumer.consume(signal, body.clone()).await {
-            Ok(items) => Ok((signal, items)),
-            Err(refusal) => {
-                let items = if refusal.reason == Reason::Malformed { 0 } else { check::count(signal, &body) };
-                Err(Refused { refusal, items })
-            }
-        }
+        Ok((signal, self.consumer.consume(signal, body).await?))
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) fn check(uses: &[Use<'_>], exporters: &[Definition<'_, ExporterSettin
         |id: &Id| exporters.iter().find(|definition| definition.id == *id).and_then(|found| found.known.as_ref());
     for (index, used) in uses.iter().enumerate() {
         let settings = used.exporters.iter().filter_map(known);
+        if !settings.clone().any(|(_, settings)| matches!(settings, ExporterSettings::Otlp(_))) {
+            used.field.warn("has no effect: nothing of this pipeline is sent anywhere; what is shown is shown at once");
+            continue;
+        }
         if !settings.clone().any(|(_, settings)| is_open(settings)) {
             used.field.warn(
                 "has no effect: requests are put together behind the queues of otlp_grpc and otlp_http, and none of this pipeline is without a sending_queue.batch of its own",

@@ -1,5 +1,6 @@
 //! The list: every type of component that a configuration may name, by which names, and for which
-//! signals. A new component is one line here and one file with its `read`.
+//! signals. A new component is one line here and one file with its `read`. What the Collector has beside
+//! these is in [`super::elsewhere`].
 
 use super::plan::{ConnectorSettings, ExporterSettings, ExtensionSettings, ProcessorSettings};
 use super::settings::HealthCheck;
@@ -99,6 +100,13 @@ pub(super) const PROCESSORS: &[Component<ProcessorSettings>] = &[
         gives: TRACES,
         read: |section| ProcessorSettings::Drop(processor::drop::read(section)),
     },
+    Component {
+        name: "fold_chunks",
+        aliases: &[],
+        takes: TRACES,
+        gives: TRACES,
+        read: |section| ProcessorSettings::FoldChunks(processor::fold_chunks::read(section)),
+    },
 ];
 
 /// `connectors`.
@@ -174,163 +182,9 @@ pub(super) const EXTENSIONS: &[Component<ExtensionSettings>] = &[
     },
 ];
 
-const COLLECTOR_BEHIND: &str =
-    "it is not part of this program: run a Collector behind it and export there with otlp_grpc";
-const SEND_OTLP: &str = "only OTLP is received: let the application send OTLP to the otlp receiver";
-const USE_BATCH: &str = "put requests together with the batch processor, or with sending_queue.batch of an exporter";
-const USE_DROP: &str = "the drop processor takes spans out, by rules, without leaving orphans";
-const USE_METRICS: &str = "the genai_metrics connector derives token and duration metrics from LLM spans";
-const USE_HEADERS: &str =
-    "write the credentials into the exporter's headers, such as authorization: Bearer ${env:TOKEN}";
-
-/// Components that Collector files commonly have, and what to do about them here.
-const ELSEWHERE: &[(Kind, &[&str], &str)] = &[
-    (
-        Kind::Receiver,
-        &[
-            "jaeger",
-            "zipkin",
-            "opencensus",
-            "otlp_arrow",
-            "otelarrow",
-            "datadog",
-            "skywalking",
-            "kafka",
-            "filelog",
-            "file_log",
-        ],
-        SEND_OTLP,
-    ),
-    (
-        Kind::Receiver,
-        &[
-            "prometheus",
-            "prometheus_simple",
-            "hostmetrics",
-            "host_metrics",
-            "kubeletstats",
-            "k8s_cluster",
-            "k8s_events",
-            "statsd",
-            "nop",
-        ],
-        "only OTLP is received: leave it to a Collector",
-    ),
-    (Kind::Processor, &["queuebatch", "queue_batch"], USE_BATCH),
-    (Kind::Processor, &["filter", "spanpruning", "span_pruning"], USE_DROP),
-    (Kind::Processor, &["gen_ai_normalizer", "genainormalizer"], "the genai processor does this, for more dialects"),
-    (
-        Kind::Processor,
-        &[
-            "attributes",
-            "resource",
-            "transform",
-            "span",
-            "redaction",
-            "resourcedetection",
-            "resource_detection",
-            "k8sattributes",
-            "k8s_attributes",
-            "tail_sampling",
-            "probabilistic_sampler",
-            "groupbytrace",
-            "groupbyattrs",
-            "metricstransform",
-            "metrics_transform",
-            "metricsgeneration",
-            "cumulativetodelta",
-            "deltatocumulative",
-            "routing",
-            "remotetap",
-            "schema",
-            "geoip",
-            "interval",
-        ],
-        COLLECTOR_BEHIND,
-    ),
-    (
-        Kind::Connector,
-        &["spanmetrics", "span_metrics", "signal_to_metrics", "signaltometrics", "count", "sum"],
-        USE_METRICS,
-    ),
-    (
-        Kind::Connector,
-        &["forward", "routing", "failover", "servicegraph", "service_graph", "round_robin"],
-        COLLECTOR_BEHIND,
-    ),
-    (Kind::Exporter, &["jaeger", "jaeger_thrift"], "Jaeger takes OTLP: otlp_grpc with its port 4317"),
-    (Kind::Exporter, &["loki"], "Loki takes OTLP: otlp_http with endpoint http://loki:3100/otlp"),
-    (
-        Kind::Exporter,
-        &["prometheusremotewrite", "prometheus_remote_write"],
-        "let Prometheus scrape the prometheus exporter, or send OTLP to it: otlp_http with endpoint http://prometheus:9090/api/v1/otlp",
-    ),
-    (
-        Kind::Exporter,
-        &[
-            "zipkin",
-            "kafka",
-            "datadog",
-            "elasticsearch",
-            "clickhouse",
-            "awsxray",
-            "googlecloud",
-            "azuremonitor",
-            "loadbalancing",
-            "load_balancing",
-            "otelarrow",
-            "splunk_hec",
-            "opensearch",
-            "opencensus",
-        ],
-        COLLECTOR_BEHIND,
-    ),
-    (Kind::Exporter, &["file", "nop"], "the debug exporter with verbosity: detailed shows everything"),
-    (
-        Kind::Extension,
-        &["zpages", "pprof", "opamp", "remotetap"],
-        "leave it out: the state is in the self-metrics of service.telemetry.metrics",
-    ),
-    (Kind::Extension, &["healthcheckv2", "health_check_v2"], "the health_check extension answers on its port"),
-    (Kind::Extension, &["memory_limiter"], "it is the memory_limiter processor here"),
-    (Kind::Extension, &["db_storage", "redis_storage"], "the file_storage extension keeps queues on disk"),
-    (Kind::Extension, &["oauth2client", "oauth2_client", "headers_setter"], USE_HEADERS),
-    (
-        Kind::Extension,
-        &["oidc", "k8s_observer", "docker_observer", "sigv4auth"],
-        "leave it out: it is not part of this program",
-    ),
-];
-
-/// What to do instead of a component of the Collector that is not here.
-pub(super) fn elsewhere(kind: Kind, name: &str) -> Option<&'static str> {
-    ELSEWHERE.iter().find(|(of, names, _)| *of == kind && names.contains(&name)).map(|(.., instead)| *instead)
-}
-
 impl<S> Component<S> {
     /// Whether an id's type names it.
     pub(super) fn is_called(&self, name: &str) -> bool {
         self.name == name || self.aliases.contains(&name)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn no_name_is_listed_twice() {
-        let mut seen = HashSet::new();
-        for (kind, names, _) in ELSEWHERE {
-            for name in *names {
-                assert!(seen.insert((kind.section(), *name)), "{name}");
-            }
-        }
-        let exporters = EXPORTERS.iter().flat_map(|c| c.aliases.iter().chain([&c.name]));
-        for name in exporters {
-            assert!(seen.insert(("exporters", name)), "{name}");
-        }
     }
 }

@@ -60,7 +60,9 @@ impl Connector {
     pub(super) fn start(id: &Id, of: &MadeOf, ground: &Ground) -> Self {
         let settings = &of.settings;
         let make = if of.apart { Families::apart } else { Families::new };
-        let families = make(of.target, settings.max_series, settings.metrics_expiration).reporting_to(&ground.own);
+        let families = make(of.target, settings.max_series, settings.metrics_expiration)
+            .compatible_with(&settings.compatibility)
+            .reporting_to(&ground.own);
         let families = Arc::new(families);
         let ledger = Arc::new(Ledger::new(&settings.window, settings.per_service));
         let tap = Arc::new(GenaiMetrics::new(ledger, Arc::clone(&families) as _));

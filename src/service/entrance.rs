@@ -10,7 +10,7 @@ use crate::bounded::budget::Claim;
 use crate::otlp::Signal;
 use crate::otlp::answer::Refusal;
 use crate::pipeline::run::Fanout;
-use crate::pipeline::{Boxed, Consumer};
+use crate::pipeline::{Boxed, Consumer, Refused};
 
 /// One receiver's entrance.
 #[derive(Default)]
@@ -54,7 +54,7 @@ impl Consumer for Entrance {
         }
     }
 
-    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
+    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refused>> {
         Box::pin(async move {
             let _passing = self.gate.read().await;
             match self.way() {

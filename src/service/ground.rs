@@ -14,9 +14,10 @@ use crate::extension::health::Health;
 use crate::metrics::own::process::Process;
 use crate::metrics::own::{Counter, Registry, known};
 use crate::pipeline::account::Accounts;
-use crate::processor::drop::DropSpans;
+use crate::processor::fold_chunks::FoldChunks;
 use crate::processor::genai::Genai;
 use crate::processor::join::Room;
+use crate::processor::mend::Mender;
 use crate::processor::own_metrics::OwnMetrics;
 
 /// Makes the writer of a debug exporter.
@@ -35,7 +36,9 @@ pub(super) struct Ground {
     pub(super) output: DebugOutput,
     pub(super) genai: Arc<Counted<Genai>>,
     pub(super) own_metrics: Arc<Counted<OwnMetrics>>,
-    pub(super) drops: Arc<Counted<DropSpans>>,
+    pub(super) drops: Arc<Counted<Mender>>,
+    /// What was folded, and what of it no span tells.
+    pub(super) folds: Arc<Counted<FoldChunks>>,
     pub(super) queues: Arc<Holding<OtlpExporter>>,
     pub(super) rooms: Arc<Holding<Room>>,
     pub(super) disks: Arc<DiskBooks>,
@@ -56,6 +59,7 @@ impl Ground {
             genai: Arc::default(),
             own_metrics: Arc::default(),
             drops: Arc::default(),
+            folds: Arc::default(),
             disks: Arc::new(DiskBooks::new(Arc::clone(&queues))),
             queues,
             rooms: Arc::default(),
@@ -70,6 +74,7 @@ impl Ground {
         own.add_source(Arc::clone(&ground.genai) as _);
         own.add_source(Arc::clone(&ground.own_metrics) as _);
         own.add_source(Arc::clone(&ground.drops) as _);
+        own.add_source(Arc::clone(&ground.folds) as _);
         own.add_source(Arc::clone(&ground.queues) as _);
         own.add_source(Arc::clone(&ground.rooms) as _);
         own.add_source(Arc::clone(&ground.disks) as _);

@@ -30,6 +30,7 @@ use crate::pipeline::Stage;
 use crate::pipeline::admission::{Admission, budget_of};
 use crate::pipeline::run::{Fanout, Pipeline, Step};
 use crate::processor::drop::DropSpans;
+use crate::processor::fold_chunks::FoldChunks;
 use crate::processor::genai::Genai;
 use crate::processor::memory_limiter;
 use crate::processor::own_metrics::OwnMetrics;
@@ -50,6 +51,7 @@ pub(super) struct House {
     genai: Kept<Place, (settings::Genai, Option<Same<Room>>), Genai>,
     own_metrics: Kept<Place, (settings::Genai, Vec<Same<Families>>), OwnMetrics>,
     drops: Kept<Place, settings::Drop, DropSpans>,
+    folds: Kept<Place, settings::FoldChunks, FoldChunks>,
     pub(super) rooms: Rooms,
     pub(super) pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
     /// Of the receivers.
@@ -241,8 +243,14 @@ impl House {
                 }
                 ProcessorSettings::Drop(settings) => {
                     let drops = self.drops.renew_always(&before.drops, place, settings.clone(), DropSpans::new);
-                    ground.drops.add(stage.id.as_str(), &drops);
+                    ground.drops.add(stage.id.as_str(), drops.mender());
                     Some(drops)
+                }
+                ProcessorSettings::FoldChunks(settings) => {
+                    let folds = self.folds.renew_always(&before.folds, place, settings.clone(), FoldChunks::new);
+                    ground.drops.add(stage.id.as_str(), folds.mender());
+                    ground.folds.add(stage.id.as_str(), &folds);
+                    Some(folds)
                 }
             };
             steps.push(Step { id: stage.id.as_str().into(), stage: acts, books: Some(books) });
@@ -340,18 +348,10 @@ fn stands_apart(plan: &Plan, connector: &Id) -> bool {
 }
 
 /// The connectors whose metrics come together with those of a metrics pipeline: in an exporter that
-/// both feed. On a Prometheus exporter's page are derived metrics only, so that nothing meets there.
+/// both feed.
 fn meeting<'p>(plan: &'p Plan, pipeline: &'p PipelinePlan) -> impl Iterator<Item = &'p Id> + use<'p> {
-    let shows_both = |output: &&Output| match output {
-        Output::Exporter(id) => {
-            let mut exporters = plan.exporters.iter();
-            !exporters.any(|(other, settings)| other == id && matches!(settings, ExporterSettings::Prometheus(_)))
-        }
-        Output::Connector(_) => false,
-    };
-    let outputs = pipeline.exporters.iter().filter(shows_both);
     let mut found: Vec<&Id> = Vec::new();
-    for output in outputs {
+    for output in &pipeline.exporters {
         if let Output::Exporter(exporter) = output {
             found.extend(behind(plan, exporter));
         }

@@ -1,11 +1,13 @@
 //! A checked configuration becomes running tasks: start, reload and drain.
 
+mod advice;
 mod authenticators;
 mod batching;
 mod components;
 mod connector;
 mod default;
 mod doors;
+mod elsewhere;
 mod entrance;
 mod exporters;
 mod ground;

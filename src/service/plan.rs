@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::wiring::Wiring;
-use super::{authenticators, default, listeners};
+use super::{advice, authenticators, default, listeners};
 use crate::auth::settings as auth;
 use crate::config::{Config, Environment, Problems, Source, Warning};
 use crate::exporter::settings as exporter;
@@ -100,6 +100,8 @@ pub enum ProcessorSettings {
     Genai(processor::Genai),
     /// `drop`.
     Drop(processor::Drop),
+    /// `fold_chunks`.
+    FoldChunks(processor::FoldChunks),
 }
 
 /// A connector's settings.
@@ -210,20 +212,53 @@ impl Plan {
     /// # Errors
     /// Every mistake that can be found, each with its place. Nothing may be started then.
     pub fn load(sources: &[Source], environment: Environment<'_>) -> Result<(Plan, Vec<Warning>), Problems> {
-        let (defaults, mut warnings) = match sources {
-            [] => default::sources(environment),
-            _ => (Vec::new(), Vec::new()),
-        };
-        let config = Config::load(if sources.is_empty() { &defaults } else { sources }, environment);
+        let (config, mut warnings) = Plan::config(sources, environment);
         if !config.is_readable() {
             return Err(config.into_problems());
         }
         let wiring = Wiring::read(&mut config.root());
         listeners::check(&wiring);
         authenticators::check(&wiring);
+        let pipelines = wiring.service.as_ref().map(|service| service.below(&["pipelines"]));
         let plan = wiring.into_plan();
+        if let Some(pipelines) = pipelines {
+            advice::check(&plan, &pipelines);
+        }
         warnings.extend(config.finish()?);
         Ok((plan, warnings))
+    }
+
+    /// What to lay over this configuration, as a second `--config`, for it to translate and to count, if it
+    /// does neither: YAML.
+    pub fn advice(&self) -> Option<String> {
+        advice::overlay(self)
+    }
+
+    /// What the `health_check` extensions that run say, whatever is wrong with the rest: a file that was
+    /// broken after the start is no reason not to find the page of what runs.
+    ///
+    /// # Errors
+    /// What cannot be read at all.
+    pub fn health_checks(sources: &[Source], environment: Environment<'_>) -> Result<Vec<HealthCheck>, Problems> {
+        let config = Plan::config(sources, environment).0;
+        if !config.is_readable() {
+            return Err(config.into_problems());
+        }
+        let extensions = Wiring::read(&mut config.root()).extensions.into_iter();
+        let used = extensions.filter(|extension| extension.is_used.get()).filter_map(|extension| extension.known);
+        let pages = used.filter_map(|(_, settings)| match settings {
+            ExtensionSettings::HealthCheck(health_check) => Some(health_check),
+            _ => None,
+        });
+        Ok(pages.collect())
+    }
+
+    fn config(sources: &[Source], environment: Environment<'_>) -> (Config, Vec<Warning>) {
+        if !sources.is_empty() {
+            return (Config::load(sources, environment), Vec::new());
+        }
+        let (defaults, warnings) = default::sources(environment);
+        (Config::load(&defaults, environment), warnings)
     }
 
     /// The embedded default's YAML, as `dragoman config` prints it.

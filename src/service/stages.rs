@@ -10,9 +10,10 @@ use crate::exporter::observe::QueueState;
 use crate::exporter::otlp::OtlpExporter;
 use crate::metrics::snapshot::{Family, Kind, Label, Series, Source};
 use crate::otlp::Signal;
-use crate::processor::drop::DropSpans;
+use crate::processor::fold_chunks::FoldChunks;
 use crate::processor::genai::{Genai, Named};
 use crate::processor::join::Room;
+use crate::processor::mend::Mender;
 use crate::processor::own_metrics::OwnMetrics;
 
 /// Stages of one kind that count, and the counts of those that are gone.
@@ -165,9 +166,10 @@ const OTHERS: &str = "_other";
 
 type Shown = (&'static str, &'static str, Option<(&'static str, &'static str)>);
 
-/// What is shown of `drop` stages: name, help, and the label that tells two of one name apart.
+/// What is shown of stages that drop spans: name, help, and the label that tells two of one name apart. The
+/// reason is the stage's.
 const DROPS: [Shown; 6] = [
-    ("dragoman_dropped_spans_total", "Spans that were dropped", Some(("reason", "rule"))),
+    ("dragoman_dropped_spans_total", "Spans that were dropped", Some(("reason", ""))),
     (
         "dragoman_drop_reparented_spans_total",
         "Spans that were given a kept ancestor because their parent was dropped",
@@ -180,7 +182,7 @@ const DROPS: [Shown; 6] = [
     ),
     (
         "dragoman_drop_spared_spans_total",
-        "Spans that matched a rule and were kept because a child had gone out already",
+        "Spans that were to be dropped and were kept because a child had gone out already",
         None,
     ),
     (
@@ -195,9 +197,9 @@ const DROPS: [Shown; 6] = [
     ),
 ];
 
-impl Counts for DropSpans {
-    /// By processor, in the order of [`DROPS`].
-    type Totals = BTreeMap<Box<str>, [u64; DROPS.len()]>;
+impl Counts for Mender {
+    /// By processor and reason, in the order of [`DROPS`].
+    type Totals = BTreeMap<(Box<str>, &'static str), [u64; DROPS.len()]>;
 
     fn add_to(&self, processor: &str, totals: &mut Self::Totals) {
         let counts = self.counts();
@@ -209,7 +211,7 @@ impl Counts for DropSpans {
             &counts.unmended,
             &counts.forgotten,
         ];
-        for (total, count) in totals.entry(processor.into()).or_default().iter_mut().zip(counts) {
+        for (total, count) in totals.entry((processor.into(), self.reason())).or_default().iter_mut().zip(counts) {
             *total += count.load(Ordering::Relaxed);
         }
     }
@@ -217,9 +219,10 @@ impl Counts for DropSpans {
     fn show(totals: Self::Totals, families: &mut Vec<Family>) {
         let mut shown: Vec<Family> = Vec::new();
         for (place, (name, help, extra)) in DROPS.into_iter().enumerate() {
-            let series = totals.iter().filter_map(|(processor, counts)| {
+            let series = totals.iter().filter_map(|((processor, reason), counts)| {
                 let mut labels = vec![Label::text("processor", &**processor)];
-                labels.extend(extra.map(|(key, value)| Label::text(key, value)));
+                let value = |value: &'static str| if value.is_empty() { *reason } else { value };
+                labels.extend(extra.map(|(key, of)| Label::text(key, value(of))));
                 Some(counter(labels, *counts.get(place)?))
             });
             match shown.iter_mut().find(|shown| shown.name == name) {
@@ -228,6 +231,42 @@ impl Counts for DropSpans {
             }
         }
         families.extend(shown.into_iter().filter(|family| !family.series.is_empty()));
+    }
+}
+
+/// Chunks of streams.
+impl Counts for FoldChunks {
+    /// By processor and kind; by processor and why no span tells of them.
+    type Totals = [BTreeMap<(Box<str>, &'static str), u64>; 2];
+
+    fn add_to(&self, processor: &str, [folded, untold]: &mut Self::Totals) {
+        for (kind, count) in self.folded() {
+            *folded.entry((processor.into(), kind.name())).or_default() += count;
+        }
+        for (reason, count) in self.untold() {
+            *untold.entry((processor.into(), reason)).or_default() += count;
+        }
+    }
+
+    fn show([folded, untold]: Self::Totals, families: &mut Vec<Family>) {
+        let rows = [
+            ("dragoman_folded_chunks_total", "Spans and events of chunks that were folded, by kind", "kind", folded),
+            (
+                "dragoman_fold_untold_chunks_total",
+                "Folded chunks that stand in no span's count, by why not",
+                "reason",
+                untold,
+            ),
+        ];
+        for (name, help, label, counts) in rows {
+            let series = |((processor, of), count): ((Box<str>, &'static str), u64)| {
+                counter(vec![Label::text("processor", &*processor), Label::text(label, of)], count)
+            };
+            let series: Vec<Series> = counts.into_iter().map(series).collect();
+            if !series.is_empty() {
+                families.push(family(name, help, series));
+            }
+        }
     }
 }
 

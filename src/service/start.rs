@@ -351,7 +351,7 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
             };
             let write = move |accept: Option<&str>, encoding: Option<&str>| match &exporter {
                 Some(exporter) => exporter.respond(accept, encoding),
-                None => exposition::respond(Vec::new(), "", accept, encoding),
+                None => exposition::respond(Vec::new(), &exposition::Style::default(), accept, encoding),
             };
             Page::Metrics(Arc::new(write), ground.panics.clone())
         });
@@ -391,5 +391,5 @@ fn transcode(signal: Signal, text: &[u8], claim: Claim) -> Result<Buffer, Refusa
 fn own_page(own: &Registry, accept: Option<&str>, encoding: Option<&str>) -> exposition::Scrape {
     let mut families = Vec::new();
     own.collect(&mut families);
-    exposition::respond(families, "", accept, encoding)
+    exposition::respond(families, &exposition::Style::default(), accept, encoding)
 }

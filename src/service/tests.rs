@@ -104,26 +104,7 @@ async fn nor_are_a_connectors_flushes() {
     assert_eq!(id.as_str(), "genai_metrics");
     let sink = Sink { id: "defective".into(), exporter: Arc::new(Defective), enqueue_failed: None };
     let push = super::connector::Push { sink, leg: Account::new("metrics").leg("defective") };
-    let call = crate::metrics::call::Call {
-        trace_id: None,
-        span_id: None,
-        parent_span_id: None,
-        kind: crate::otlp::span::Kind::Client,
-        service: "shop".into(),
-        operation: "chat".into(),
-        provider: "openai".into(),
-        request_model: "gpt-4o".into(),
-        response_model: String::new(),
-        response_id: String::new(),
-        server_address: String::new(),
-        server_port: None,
-        error_type: None,
-        usage: Default::default(),
-        start_time_unix_nano: 0,
-        end_time_unix_nano: 0,
-        time_to_first_chunk: None,
-        content: 0,
-    };
+    let call = crate::metrics::call::Call::sample();
     crate::metrics::ledger::Recorder::tokens(&*connector.families, &call, crate::metrics::ledger::Direction::Output, 1);
     connector.send_to(super::connector::Outlets { push: vec![push], interval: Duration::from_millis(1) });
     assert_dies(running, "connector genai_metrics").await;

@@ -4,7 +4,8 @@
 use std::cell::{Cell, RefCell};
 
 use super::batching;
-use super::components::{CONNECTORS, Component, EXPORTERS, EXTENSIONS, Kind, PROCESSORS, RECEIVERS, elsewhere};
+use super::components::{CONNECTORS, Component, EXPORTERS, EXTENSIONS, Kind, PROCESSORS, RECEIVERS};
+use super::elsewhere::elsewhere;
 use super::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Id, Input, Output, PipelineId, PipelinePlan, Plan,
     ProcessorSettings, StagePlan,

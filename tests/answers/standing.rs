@@ -10,7 +10,7 @@ use dragoman::bounded::buffer::Buffer;
 use dragoman::config::Source;
 use dragoman::otlp::Signal;
 use dragoman::otlp::answer::{Reason, Refusal};
-use dragoman::pipeline::{Boxed, Consumer};
+use dragoman::pipeline::{Boxed, Consumer, Refused};
 use dragoman::receiver::settings::{Grpc, Http, Settings};
 use dragoman::receiver::{Intake, Observer, Receiver, Transport};
 use dragoman::service::plan::Plan;
@@ -267,7 +267,7 @@ impl Consumer for Scripted {
         }
     }
 
-    fn consume(&self, _: Signal, _: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
+    fn consume(&self, _: Signal, _: Bytes) -> Boxed<'_, Result<usize, Refused>> {
         Box::pin(async { panic!("a pipeline with a defect") })
     }
 }

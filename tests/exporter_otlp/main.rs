@@ -13,6 +13,8 @@ mod faulty;
 mod proxy;
 #[path = "../support/raw.rs"]
 mod raw;
+#[path = "../support/proxy.rs"]
+mod recording;
 mod tls;
 
 use std::io::Read;

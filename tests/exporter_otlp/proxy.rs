@@ -1,54 +1,12 @@
 //! `proxy_url`, against a proxy that writes down what it was asked.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-
 use super::*;
-
-/// A proxy on loopback: the heads that it got, one for each request or tunnel.
-struct Recording {
-    address: std::net::SocketAddr,
-    heads: mpsc::Receiver<String>,
-}
-
-/// A proxy that passes everything on to `backend`, whatever host is asked for.
-async fn recording(backend: std::net::SocketAddr, answer: &'static str) -> Recording {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, heads) = mpsc::channel(100);
-    tokio::spawn(async move {
-        loop {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(client.read_u8().await.unwrap());
-                }
-                let text = String::from_utf8(head.clone()).unwrap();
-                sender.send(text.clone()).await.unwrap();
-                if text.starts_with("CONNECT ") {
-                    client.write_all(answer.as_bytes()).await.unwrap();
-                    if !answer.starts_with("HTTP/1.1 200") {
-                        return;
-                    }
-                    head.clear();
-                }
-                let mut server = TcpStream::connect(backend).await.unwrap();
-                server.write_all(&head).await.unwrap();
-                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
-            });
-        }
-    });
-    Recording { address, heads }
-}
-
-const OPENED: &str = "HTTP/1.1 200 Connection established\r\n\r\n";
+use crate::recording::{OPENED, Proxy};
 
 #[tokio::test]
 async fn a_plain_request_is_given_to_the_proxy_with_its_whole_url_and_the_proxys_credentials() {
     let mut backend = Backend::start([]).await;
-    let mut proxy = recording(backend.address, OPENED).await;
+    let mut proxy = Proxy::start(backend.address, OPENED).await;
     // The name is resolved by the proxy alone.
     let mut rig = Rig::at(Transport::Http, backend.address, |settings| {
         settings.endpoint = "http://backend.invalid:4318".into();
@@ -69,7 +27,7 @@ async fn a_plain_request_is_given_to_the_proxy_with_its_whole_url_and_the_proxys
 async fn a_proxy_that_opens_no_tunnel_is_an_outage_and_its_password_stays_out_of_the_words() {
     let backend = Backend::start([]).await;
     for answer in ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "garbage\r\n\r\n"] {
-        let mut proxy = recording(backend.address, answer).await;
+        let mut proxy = Proxy::start(backend.address, answer).await;
         let mut rig = Rig::at(Transport::Http, backend.address, |settings| {
             settings.endpoint = "https://backend.invalid".into();
             settings.tls.insecure_skip_verify = true;

@@ -4,55 +4,27 @@ use std::process::Command;
 use std::time::Duration;
 
 use dragoman::otlp::Signal;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 
 use crate::backend::Backend;
 use crate::client::{Client, sample};
 use crate::process::{Dragoman, Running, file};
+use crate::proxy::{OPENED, Proxy};
 
 /// Longer than anything takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A proxy that leads to `backend`, and the first lines that it was sent.
-async fn proxy(backend: std::net::SocketAddr) -> (std::net::SocketAddr, mpsc::Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, lines) = mpsc::channel(100);
-    tokio::spawn(async move {
-        loop {
-            let (mut client, _) = listener.accept().await.unwrap();
-            let sender = sender.clone();
-            tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    head.push(client.read_u8().await.unwrap());
-                }
-                let line = String::from_utf8(head.clone()).unwrap().lines().next().unwrap().to_owned();
-                let mut server = TcpStream::connect(backend).await.unwrap();
-                match line.starts_with("CONNECT ") {
-                    true => client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap(),
-                    false => server.write_all(&head).await.unwrap(),
-                }
-                sender.send(line).await.unwrap();
-                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
-            });
-        }
-    });
-    (address, lines)
-}
-
-async fn next(lines: &mut mpsc::Receiver<String>) -> String {
-    tokio::time::timeout(PATIENCE, lines.recv()).await.expect("the proxy was not asked").unwrap()
+/// The first line of what a proxy was asked next.
+async fn next(proxy: &mut Proxy) -> String {
+    let head = tokio::time::timeout(PATIENCE, proxy.heads.recv()).await.expect("the proxy was not asked").unwrap();
+    head.lines().next().unwrap().to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_environments_proxies_are_used_and_their_passwords_are_not_logged() {
     let folder = tempfile::tempdir().unwrap();
     let mut backend = Backend::start([]).await;
-    let (plain, mut plain_lines) = proxy(backend.address).await;
-    let (tls, mut tls_lines) = proxy(backend.address).await;
+    let mut plain = Proxy::start(backend.address, OPENED).await;
+    let mut tls = Proxy::start(backend.address, OPENED).await;
     // Names that nobody but the proxies can resolve; the last is an exception, and so never reached.
     let config = file(
         &folder,
@@ -74,14 +46,14 @@ service:
         .arg("--config")
         .arg(&config)
         .env("NO_COLOR", "1")
-        .env("HTTP_PROXY", format!("http://user:hunter2@{plain}"))
-        .env("HTTPS_PROXY", tls.to_string())
+        .env("HTTP_PROXY", format!("http://user:hunter2@{}", plain.address))
+        .env("HTTPS_PROXY", tls.address.to_string())
         .env("NO_PROXY", ".direct.invalid");
     let mut dragoman = Dragoman::run(&mut command);
     let answer = Client::http2(dragoman.grpc).await.call(Signal::Traces, &sample(Signal::Traces)).await;
     assert_eq!(answer.header("grpc-status"), "0", "{answer:?}");
-    assert_eq!(next(&mut plain_lines).await, "POST http://a.invalid:4318/v1/traces HTTP/1.1");
-    assert_eq!(next(&mut tls_lines).await, "CONNECT b.invalid:4317 HTTP/1.1");
+    assert_eq!(next(&mut plain).await, "POST http://a.invalid:4318/v1/traces HTTP/1.1");
+    assert_eq!(next(&mut tls).await, "CONNECT b.invalid:4317 HTTP/1.1");
     for _ in 0..2 {
         let seen = tokio::time::timeout(PATIENCE, backend.next()).await.expect("it never arrived");
         assert_eq!(seen.body, sample(Signal::Traces));
@@ -90,7 +62,7 @@ service:
     dragoman
         .process
         .wait_for("the third exporter's loss", |log| log.contains("otlp_http/direct: 2 spans").then_some(()));
-    assert!(plain_lines.try_recv().is_err());
+    assert!(plain.heads.try_recv().is_err());
     dragoman.process.signal("TERM");
     dragoman.process.wait();
     assert!(!dragoman.process.log().contains("hunter2"), "{}", dragoman.process.log());

@@ -12,6 +12,8 @@ mod faulty;
 #[path = "../support/process.rs"]
 #[allow(dead_code, unreachable_pub, reason = "a part of it is used")]
 mod process;
+#[path = "../support/proxy.rs"]
+mod proxy;
 #[path = "../support/raw.rs"]
 mod raw;
 #[path = "../service/rig.rs"]

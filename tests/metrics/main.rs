@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod compatibility;
 mod corpus;
 mod hostile;
 mod rules;

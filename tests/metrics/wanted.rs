@@ -13,7 +13,7 @@ use dragoman::otlp::span::Kind;
 
 use crate::stage::{accept, histogram, request, said, stage};
 
-fn call(service: &str, operation: &str) -> Call {
+pub(crate) fn call(service: &str, operation: &str) -> Call {
     Call {
         trace_id: None,
         span_id: None,

@@ -11,7 +11,7 @@ use dragoman::bounded::buffer::Buffer;
 use dragoman::net::Drained;
 use dragoman::otlp::Signal;
 use dragoman::otlp::answer::{Reason, Refusal};
-use dragoman::pipeline::{Boxed, Consumer};
+use dragoman::pipeline::{Boxed, Consumer, Refused};
 use dragoman::receiver::settings::{Connection, Grpc, Http, Settings};
 use dragoman::receiver::{Intake, Observer, Receiver, Transport};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
@@ -66,7 +66,7 @@ impl Recorder {
     }
 
     /// Takes a request as prost does.
-    fn take(&self, signal: Signal, body: Bytes) -> Result<usize, Refusal> {
+    fn take(&self, signal: Signal, body: Bytes) -> Result<usize, Refused> {
         let decoded = match signal {
             Signal::Traces => ExportTraceServiceRequest::decode(body.as_ref()).map(drop),
             Signal::Metrics => ExportMetricsServiceRequest::decode(body.as_ref()).map(drop),
@@ -87,12 +87,12 @@ impl Consumer for Recorder {
         }
     }
 
-    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
+    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refused>> {
         let mode = self.mode.lock().unwrap().clone();
         Box::pin(async move {
             match mode {
                 Mode::Take | Mode::RefuseEarly(_) => self.take(signal, body),
-                Mode::Refuse(refusal) => Err(refusal),
+                Mode::Refuse(refusal) => Err(Refused { refusal, items: dragoman::otlp::check::count(signal, &body) }),
                 Mode::Panic => panic!("a consumer with a defect"),
                 Mode::Wait => {
                     self.arrived.add_permits(1);

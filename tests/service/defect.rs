@@ -88,8 +88,8 @@ async fn a_panic_fails_one_request_and_leaves_no_trace_of_it_anywhere() {
     let request: Bytes = sample(Signal::Traces);
 
     defect.is_on.store(true, Ordering::Relaxed);
-    let refusal = fanout.consume(Signal::Traces, request.clone()).await.unwrap_err();
-    assert_eq!(refusal.reason, Reason::Internal);
+    let refused = fanout.consume(Signal::Traces, request.clone()).await.unwrap_err();
+    assert_eq!((refused.refusal.reason, refused.items), (Reason::Internal, 2));
     assert_eq!(panics.get(), 1);
     assert_eq!(exporter.items.load(Ordering::Relaxed), 0, "nobody got it");
     assert_eq!(exporter.reserved.load(Ordering::Relaxed), 0, "the room was given back");

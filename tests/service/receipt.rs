@@ -71,8 +71,9 @@ async fn what_could_not_be_written_down_is_refused_and_delivered_all_the_same() 
         answer.send(Err(Refusal::new(Reason::Unavailable, "the disk is full"))).unwrap();
         open.push(items);
     }
-    let refusal = request.await.unwrap_err();
-    assert!(refusal.retry_after.is_some(), "{refusal}");
+    let refused = request.await.unwrap_err();
+    assert!(refused.refusal.retry_after.is_some(), "{}", refused.refusal);
+    assert_eq!(refused.items, 2);
     // What came is in the queues, and on the books as such; it was not refused by the pipeline.
     let books = account.balances();
     assert_eq!((books.received, books.outgoing, books.refused.len()), (2, 2, 0));

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::net::Drained;
 use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::{Signal, check};
-use crate::pipeline::{Boxed, Consumer};
+use crate::pipeline::{Boxed, Consumer, Refused};
 use crate::receiver::settings::{Connection, Grpc, Settings};
 use crate::receiver::{Intake, Observer, Receiver, Transport};
 
@@ -36,11 +36,11 @@ impl Kept {
 }
 
 impl Consumer for Kept {
-    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refusal>> {
+    fn consume(&self, signal: Signal, body: Bytes) -> Boxed<'_, Result<usize, Refused>> {
         let mut bodies = self.bodies();
         let taken = match bodies.len() < MOST_REQUESTS {
             true => Ok(check::count(signal, &body)),
-            false => Err(Refusal::new(Reason::TooLarge, "the demo's backend is full")),
+            false => Err(Refusal::new(Reason::TooLarge, "the demo's backend is full").into()),
         };
         if taken.is_ok() {
             bodies.push(body);

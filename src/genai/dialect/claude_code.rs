@@ -116,8 +116,10 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     {
         operation.set(Field::RequestModel, Scalar::Str(plain.into()));
     }
-    // Before `span.type`, the name is all that says it.
-    let said = seen.get("span.type").and_then(Value::as_str).unwrap_or(seen.name);
+    // Before `span.type`, the name is all that says it: one of Claude Code's own, for `chat` may be what a
+    // translation made of another.
+    let own_name = Some(seen.name).filter(|name| name.starts_with("claude_code."));
+    let Some(said) = seen.get("span.type").and_then(Value::as_str).or(own_name) else { return };
     let values::Mapped::To(name) = values::look(SPAN_TYPE, said) else { return };
     if said.starts_with("claude_code.") && operation.named.is_none() {
         operation.offer(Field::OperationName, Scalar::Str(name.into()));

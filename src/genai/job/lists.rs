@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::{Given, Job};
 use crate::genai::candidate::{self, Body, Candidate, add_calls, covers};
+use crate::genai::coerce::Coerced;
 use crate::genai::content::{self, json};
 use crate::genai::dialect::{EventAction, List, Piece, Reason, Rule, Verdict};
 use crate::genai::field::Field;
@@ -408,9 +409,11 @@ impl<'s> Job<'_, 's> {
                 .filter_map(|message| message.finish_reason.clone())
                 .filter(|reason| !reason.is_empty())
                 .collect();
-            if !said.is_empty() {
+            if !said.is_empty()
+                && let Some(Coerced::Value(said)) = self.as_current(Field::ResponseFinishReasons, Scalar::Strings(said))
+            {
                 let first = self.reasons.first().map(|(claim, _)| *claim);
-                self.offer(Field::ResponseFinishReasons, Scalar::Strings(said), first);
+                self.offer(Field::ResponseFinishReasons, said, first);
             }
         }
         let known = match self.operation.get(Field::ResponseFinishReasons) {
@@ -420,10 +423,12 @@ impl<'s> Job<'_, 's> {
         for (claim, reason) in std::mem::take(&mut self.reasons) {
             let word = content::message_finish_reason(reason.clone());
             let same = known.iter().any(|known| content::message_finish_reason(known.clone()) == word);
+            let read = self.as_current(Field::ResponseFinishReasons, Scalar::Strings(vec![reason]));
             let Some(claim) = self.claims.get_mut(claim) else { continue };
-            (claim.outcome, claim.rule) = match same {
-                true => (Outcome::Expressed(Reason::None), "collected into the list of finish reasons"),
-                false => (Outcome::Kept(Reason::Conflict), "another reason was said first; this stays"),
+            (claim.outcome, claim.rule) = match read {
+                _ if same => (Outcome::Expressed(Reason::None), "collected into the list of finish reasons"),
+                Some(Coerced::Absent) => (Outcome::Discarded(Reason::Empty), "an empty value is no value"),
+                _ => (Outcome::Kept(Reason::Conflict), "another reason was said first; this stays"),
             };
         }
         if let Some(messages) = self.operation.output.read_mut() {

@@ -110,7 +110,10 @@ impl Translator {
         (body, said): (&Bytes, &mut Said),
         fates: &mut Fates,
     ) -> Option<Translation> {
-        let meaning = self.meaning(metric.name())?;
+        let mut meaning = self.meaning(metric.name())?;
+        if meaning.row.and_then(|row| row.copy_in).is_some_and(|scope| origin.scope_name == scope) {
+            meaning.says = Says::Nothing;
+        }
         let only_with = meaning.row.and_then(|row| row.only_with);
         let points = metric.points();
         if only_with.is_some_and(|key| !points.iter().all(|point| point.has(key))) {

@@ -1,6 +1,7 @@
 //! Derived metrics beside those that applications send by themselves: what is recorded, and what is left
 //! to the application. The rule is [`crate::metrics::native`]'s.
 
+use super::compatibility::LlamaStack;
 use super::metric::Metric;
 use super::{Families, Tokens, witness};
 use crate::metrics::call::Call;
@@ -43,7 +44,8 @@ impl Families {
 
     /// A call's tokens are counted, if not for its service.
     pub(super) fn speak_for(&self, call: &Call) {
-        for metric in self.token_metrics() {
+        let older = self.llama_stack.iter().flat_map(LlamaStack::all).map(Metric::name);
+        for metric in self.token_metrics().into_iter().chain(older) {
             self.standing.is_counted(&Subject { service: &call.service, metric, operation: &call.operation });
         }
     }

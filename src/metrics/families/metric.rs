@@ -25,10 +25,17 @@ pub(super) struct Metric<A> {
     help: &'static str,
     unit: &'static str,
     kind: Kind,
+    namespace: Option<&'static str>,
     series: SeriesMap<A>,
 }
 
 impl<A: Accumulator> Metric<A> {
+    /// On a page its name has this in front, and not what the exporter says.
+    pub(super) fn known_in(mut self, namespace: &'static str) -> Self {
+        self.namespace = Some(namespace);
+        self
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }
@@ -40,6 +47,7 @@ impl<A: Accumulator> Metric<A> {
             unit: self.unit.into(),
             kind: self.kind,
             scope: Some(SCOPE),
+            namespace: self.namespace,
             series: self.series.snapshot(),
         }
     }
@@ -85,7 +93,7 @@ impl<A: Accumulator> AnyMetric for Metric<A> {
 
 /// What the metrics of one connector have in common: how many series each may have and for how long,
 /// and what stands before its name.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) prefix: &'static str,
     pub(super) max_series: usize,
@@ -105,7 +113,14 @@ impl Bounds {
             "" => Cow::Borrowed(name),
             prefix => Cow::Owned(format!("{prefix}{name}")),
         };
-        Metric { name, help, unit, kind, series: SeriesMap::new(self.max_series, self.expiration, new) }
+        Metric {
+            name,
+            help,
+            unit,
+            kind,
+            namespace: None,
+            series: SeriesMap::new(self.max_series, self.expiration, new),
+        }
     }
 
     pub(super) fn tokens(self, name: &'static str, help: &'static str) -> Metric<Histogram> {
@@ -117,6 +132,10 @@ impl Bounds {
     }
 
     pub(super) fn total(self, name: &'static str, help: &'static str) -> Metric<Total> {
-        self.metric(name, help, "{token}", Kind::Counter, Total::default)
+        self.total_of(name, help, "{token}")
+    }
+
+    pub(super) fn total_of(self, name: &'static str, help: &'static str, unit: &'static str) -> Metric<Total> {
+        self.metric(name, help, unit, Kind::Counter, Total::default)
     }
 }

@@ -266,7 +266,7 @@ pub fn task_deaths(own: &Registry) -> Counters {
 mod tests {
     use super::*;
     use crate::metrics::exposition::accept::Format;
-    use crate::metrics::exposition::render;
+    use crate::metrics::exposition::{Style, render};
     use crate::metrics::snapshot::Source;
 
     #[test]
@@ -285,7 +285,7 @@ mod tests {
         Processor::new(&own, "genai", Signal::Logs).incoming.add(8);
         let mut families = Vec::new();
         own.collect(&mut families);
-        let (page, left_out) = render(families, "", Format::Classic);
+        let (page, left_out) = render(families, &Style::default(), Format::Classic);
         assert_eq!(left_out, []);
         let counted: Vec<_> = page
             .lines()

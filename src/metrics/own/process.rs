@@ -41,12 +41,14 @@ impl Source for Process {
             unit: "".into(),
             kind: Kind::Info,
             scope: None,
+            namespace: None,
             series: vec![Series {
                 labels: Labels::from([
                     Label::text("service.name", "dragoman"),
                     Label::text("service.version", env!("CARGO_PKG_VERSION")),
                 ]),
                 start_time_unix_nano: 0,
+                time_unix_nano: 0,
                 value: Value::Integer(1, None),
             }],
         });
@@ -79,7 +81,13 @@ impl Source for Process {
                 unit: "".into(),
                 kind,
                 scope: None,
-                series: vec![Series { labels: nothing(), start_time_unix_nano: 0, value: Value::Double(value) }],
+                namespace: None,
+                series: vec![Series {
+                    labels: nothing(),
+                    start_time_unix_nano: 0,
+                    time_unix_nano: 0,
+                    value: Value::Double(value, None),
+                }],
             });
         }
     }

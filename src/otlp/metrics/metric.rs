@@ -17,6 +17,7 @@ use crate::otlp::wire::{DEPTH, Payload, Reader, WireError, put_bytes};
 /// Numbers of fields of `Metric`.
 mod number {
     pub(super) const NAME: u32 = 1;
+    pub(super) const DESCRIPTION: u32 = 2;
     pub(super) const UNIT: u32 = 3;
 }
 
@@ -54,7 +55,7 @@ impl Kind {
     }
 
     /// The number of `attributes` in the kind's data point.
-    pub(super) const fn attributes(self) -> u32 {
+    pub(crate) const fn attributes(self) -> u32 {
         match self {
             Kind::Gauge | Kind::Sum | Kind::Summary => 7,
             Kind::Histogram => 9,
@@ -189,6 +190,15 @@ impl<'a> Metric<'a> {
         self.unit
     }
 
+    /// The description as it came.
+    pub fn description(&self) -> &'a str {
+        let all = fields(self.raw).filter_map(|field| match field.payload {
+            Payload::Bytes(content) if field.number == number::DESCRIPTION => std::str::from_utf8(content).ok(),
+            _ => None,
+        });
+        all.last().unwrap_or_default()
+    }
+
     /// What it holds; `None` if nothing.
     pub fn kind(&self) -> Option<Kind> {
         self.kind
@@ -220,6 +230,15 @@ impl<'a> Metric<'a> {
     /// Data points that it came with.
     pub fn point_count(&self) -> usize {
         self.came_with
+    }
+
+    /// The encoded content of every data point as it came, however many there are.
+    pub fn point_sources(&self) -> impl Iterator<Item = &'a [u8]> {
+        let all = self.data.iter().flat_map(|(_, content)| fields(content));
+        all.filter_map(|field| match (field.number, field.payload) {
+            (POINTS, Payload::Bytes(raw)) => Some(raw),
+            _ => None,
+        })
     }
 
     /// Data points that it has now, in whatever part.

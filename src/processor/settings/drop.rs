@@ -59,7 +59,8 @@ pub fn read(section: &mut Section<'_>) -> Drop {
     Drop { rules, keep_errors, memory }
 }
 
-fn memory(section: &mut Section<'_>) -> DropMemory {
+/// How many dropped spans are remembered, and for how long.
+pub(super) fn memory(section: &mut Section<'_>) -> DropMemory {
     let default = DropMemory::default();
     DropMemory {
         max_spans: section.count("max_spans", "spans", 0..=10_000_000).unwrap_or(default.max_spans),

@@ -1,7 +1,7 @@
 //! Reads `connectors.genai_metrics`.
 
-use super::{GenaiMetrics, LedgerWindow};
-use crate::config::Section;
+use super::{Compatibility, GenaiMetrics, LedgerWindow};
+use crate::config::{Field, Section};
 
 /// Reads the section.
 pub fn read(section: &mut Section<'_>) -> GenaiMetrics {
@@ -11,6 +11,7 @@ pub fn read(section: &mut Section<'_>) -> GenaiMetrics {
         max_series: section.count("max_series", "series", 1..=1_000_000).unwrap_or(default.max_series),
         metrics_expiration: section.interval("metrics_expiration").unwrap_or(default.metrics_expiration),
         metrics_flush_interval: section.interval("metrics_flush_interval").unwrap_or(default.metrics_flush_interval),
+        compatibility: section.list("compatibility").map_or(default.compatibility, |names| compatibility(&names)),
         window: section.section("window").map_or(default.window, |mut section| window(&mut section)),
     };
     section.not_supported(&[
@@ -20,6 +21,10 @@ pub fn read(section: &mut Section<'_>) -> GenaiMetrics {
     ]);
     section.without_effect(&[("exemplars", "exemplars are always kept")]);
     metrics
+}
+
+fn compatibility(names: &[Field<'_>]) -> Vec<Compatibility> {
+    names.iter().filter_map(|name| name.choice(Compatibility::CHOICES)).collect()
 }
 
 fn window(section: &mut Section<'_>) -> LedgerWindow {

@@ -14,7 +14,8 @@ const ATTRIBUTES: &[Attribute] = &[
 ];
 
 const fn row(name: &'static str, says: Says) -> Row {
-    Row { only_with: Some(MODEL), attributes: ATTRIBUTES, ..Row::new(name, says) }
+    // Another one of this program may send them on (`genai_metrics.compatibility`).
+    Row { only_with: Some(MODEL), copy_in: Some("dragoman"), attributes: ATTRIBUTES, ..Row::new(name, says) }
 }
 
 /// The dialect.

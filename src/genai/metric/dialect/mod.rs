@@ -46,13 +46,15 @@ pub struct Row {
     pub implies: &'static [(&'static str, &'static str)],
     /// For a name that others may use too: the attribute that every point must have.
     pub only_with: Option<&'static str>,
+    /// The scope of which it is a copy of what stands beside it in the target's words.
+    pub copy_in: Option<&'static str>,
     /// What attributes mean on this metric only.
     pub attributes: &'static [Attribute],
 }
 
 impl Row {
     const fn new(name: &'static str, says: Says) -> Row {
-        Row { name, says, implies: &[], only_with: None, attributes: &[] }
+        Row { name, says, implies: &[], only_with: None, copy_in: None, attributes: &[] }
     }
 }
 
