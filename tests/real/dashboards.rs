@@ -80,7 +80,7 @@ impl Prometheus {
         let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let mut config = std::fs::read_to_string(deployed("prometheus/prometheus.yml")).unwrap();
         for (shipped, here) in [
-            ("scrape_interval: 15s", "scrape_interval: 1s\n  scrape_timeout: 1s".to_owned()),
+            ("scrape_interval: 15s", "scrape_interval: 2s\n  scrape_timeout: 2s".to_owned()),
             ("evaluation_interval: 15s", "evaluation_interval: 1s".to_owned()),
             ("dragoman:9464", dragoman.prometheus.unwrap().to_string()),
             ("dragoman:8888", dragoman.own_metrics.to_string()),
@@ -137,11 +137,12 @@ impl Prometheus {
         });
     }
 
-    /// Waits until `count` more scrapes of both pages are in.
-    fn wait_for_scrapes(&mut self, count: u32) {
-        let scrapes = "min(count_over_time(up{job=~\"dragoman.*\"}[1h]))";
+    /// Waits until both pages were scraped once more, which says what was sent before this.
+    fn wait_for_scrape(&mut self) {
+        // A scrape may be under way: the one after it began now.
+        let scrapes = "min(sum_over_time(up{job=~\"dragoman.*\"}[1h]))";
         let before = self.values(scrapes).unwrap().first().copied().unwrap_or_default();
-        self.wait_until(scrapes, before + f64::from(count));
+        self.wait_until(scrapes, before + 2.0);
     }
 }
 
@@ -201,11 +202,11 @@ fn filled(folder: &tempfile::TempDir, target: &str, namespace: &str) -> (Dragoma
             traffic::until_full(backup);
             std::fs::write(&path, if repetition == 1 { "receivers: [" } else { &text }).unwrap();
             dragoman.process.signal("HUP");
-            prometheus.wait_for_scrapes(2);
+            prometheus.wait_for_scrape();
         }
     }
     prometheus.wait_until("sum(dragoman_pipeline_lost_items_total{exporter=\"otlp_grpc/backup\"})", 1.0);
-    prometheus.wait_for_scrapes(2);
+    prometheus.wait_for_scrape();
     (dragoman, prometheus)
 }
 
