@@ -105,7 +105,7 @@ def lines(panel, width, height):
     cells = "".join(
         element("tr", element("td", f'<b style="color:{COLORS[number % len(COLORS)]}">▬</b> ' + html.escape(name))
                 + "".join(element("td", html.escape(said(value, unit)), **{"class": "n"}) for value in (
-                    points[-1][1] if points else None, max((v for _, v in points), default=None))))
+                    points[-1][1] if points else None, max((v for _, v in points if math.isfinite(v)), default=None))))
         for number, (name, points) in enumerate(series))
     table = element("table", "<tr><th>Name</th><th class=n>Last</th><th class=n>Max</th></tr>" + cells)
     scroll = element("div", table, style=f"height:{18 * (rows + 1)}px;overflow:hidden")

@@ -66,7 +66,7 @@ BAD = steps((1, "red"))
 FILL = steps((0.7, "orange"), (0.9, "red"))
 
 OVERVIEW = [
-    stat("Version", "none", f"count by (service_version) ({now('target_info')})", text="service_version", graph=False,
+    stat("Version", "none", total("service_version", now("target_info", 'service_name="dragoman"')), text="service_version", graph=False,
          width=3),
     stat("Received", "short", total("", rate("dragoman_pipeline_received_items_total")),
          "Spans, data points and log records a second.", width=3, decimals=1),
@@ -96,7 +96,7 @@ FIRST = {PIPELINE: PIPELINE_PARTS[0][1], LEG: LEG_PARTS[0][1]}
 def account(title, labels, headings, parts, imbalance, description):
     columns = [(heading, "short", or_none(labels, name)) for heading, name in parts]
     columns.append(("Unaccounted for", "short", imbalance))
-    return table(title, columns, headings, description, height=7)
+    return table(title, columns, headings, description, height=6)
 
 
 BOOKS = [
@@ -195,14 +195,14 @@ PAGE = [
 
 PROCESS = [
     timeseries("Memory", "bytes", [
-        query(f"max by (instance) ({now('dragoman_memory_limit_bytes')})", "limit of requests"),
+        query(f"min by (instance) ({now('dragoman_memory_limit_bytes')})", "limit of requests"),
         query(f"max by (instance) ({now('dragoman_memory_claimed_bytes')})", "claimed by requests"),
-        query(f"max by (instance) ({now('process_resident_memory_bytes')})", "resident"),
+        query(f"max by (instance) ({now('otelcol_process_memory_rss_bytes')})", "resident"),
     ], width=8),
     timeseries("Processor", "percentunit", [
-        query(f"sum by (instance) ({rate('process_cpu_seconds_total')})", "{{instance}}")], "Of one core.", width=8),
+        query(f"sum by (instance) ({rate('otelcol_process_cpu_seconds_total')})", "{{instance}}")], "Of one core.", width=8),
     timeseries("Reloads", "short", steps_of("dragoman_config_reloads_total", "outcome"), "Since the start.", width=8),
-    stat("Running for", "s", f"min(time() - {now('process_start_time_seconds')})", "The youngest.", width=6,
+    stat("Running for", "s", f"min({now('otelcol_process_uptime_seconds_total')})", "The youngest.", width=6,
          thresholds=steps(), graph=False),
     stat("Last good configuration", "s",
          f"time() - max({now('dragoman_config_last_reload_success_timestamp_seconds')})", "Ago.", width=6, graph=False),
@@ -217,8 +217,8 @@ def build():
     anything = "dragoman_pipeline_received_items_total"
     variables = [
         datasource_variable(),
-        label_variable("job", "Job", anything, "job"),
-        label_variable("instance", "Instance", anything + '{job=~"$job"}', "instance"),
+        label_variable("job", "Job", anything, "job", everything=False),
+        label_variable("instance", "Instance", anything + '{job=~"$job"}', "instance", everything=False),
     ]
     return dashboard(
         "dragoman-itself", "Dragoman",
