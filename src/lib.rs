@@ -21,3 +21,4 @@ pub mod processor;
 pub mod receiver;
 pub mod service;
 pub mod storage;
+pub(crate) mod text;

@@ -11,7 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
-use crate::exporter::text::write_escaped;
+use crate::text::write_escaped;
 
 /// The longest value of a field, in characters.
 const LONGEST: usize = 4096;
