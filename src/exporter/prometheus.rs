@@ -159,27 +159,60 @@ mod tests {
         std::str::from_utf8(&scrape.body).unwrap()
     }
 
+    /// A request with one gauge and one sum that is neither cumulative nor delta.
+    fn request() -> Bytes {
+        use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+        use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+        use opentelemetry_proto::tonic::metrics::v1::{
+            Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, number_data_point,
+        };
+        use prost::Message;
+        let point = || NumberDataPoint {
+            value: Some(number_data_point::Value::AsInt(4)),
+            time_unix_nano: 1,
+            ..NumberDataPoint::default()
+        };
+        let gauge = Data::Gauge(Gauge { data_points: vec![point()] });
+        let sum = Data::Sum(Sum { data_points: vec![point(), point()], ..Sum::default() });
+        let metric = |name: &str, data| Metric { name: name.into(), data: Some(data), ..Metric::default() };
+        let metrics = vec![metric("queue.size", gauge), metric("requests", sum)];
+        let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
+        let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+        ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into()
+    }
+
     #[test]
-    fn what_is_not_on_the_page_is_counted() {
+    fn what_applications_send_is_on_the_page_or_counted_by_reason() {
         let own = Registry::new();
         let exporter = Prometheus::new("prometheus", &settings::Prometheus::default(), &own);
-        let zero = "dragoman_prometheus_not_exposed_total{exporter=\"prometheus\",reason=\"application_metric\"} 0\n";
+        let zero = "dragoman_prometheus_not_exposed_total{exporter=\"prometheus\",reason=\"repeated\"} 0\n";
         assert!(text(&own).contains(zero), "{}", text(&own));
-        for (signal, items) in [(Signal::Metrics, 3), (Signal::Metrics, 4), (Signal::Logs, 5)] {
-            let open = OpenItems::detached(items);
-            let batch = Batch { signal, body: Bytes::new(), open, calls: Arc::from([]) };
+        for (signal, body, items) in [(Signal::Metrics, request(), 3), (Signal::Logs, Bytes::new(), 5)] {
+            let batch = Batch { signal, body, open: OpenItems::detached(items), calls: Arc::from([]) };
             drop(exporter.reserve(signal, usize::MAX).unwrap().send(batch));
         }
+        let shown = exporter.respond(None, None);
+        assert_eq!(body(&shown), "# HELP queue_size \n# TYPE queue_size gauge\nqueue_size 4\n");
         let text = text(&own);
-        assert!(text.contains("reason=\"application_metric\"} 7\n"), "{text}");
-        assert!(text.contains("reason=\"not_a_metric\"} 5\n"), "{text}");
+        for line in [
+            "not_exposed_total{exporter=\"prometheus\",reason=\"temporality_unspecified\"} 2\n",
+            "not_exposed_total{exporter=\"prometheus\",reason=\"not_a_metric\"} 5\n",
+            "otelcol_exporter_sent_metric_points_total{exporter=\"prometheus\"} 1\n",
+            "otelcol_exporter_send_failed_metric_points_total{exporter=\"prometheus\"} 2\n",
+            "dragoman_prometheus_series{exporter=\"prometheus\"} 1\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
     }
 
     #[test]
     fn a_count_is_on_the_next_scrape() {
         let own = Registry::new();
         let families = Arc::new(Families::new(Target::V1_41, 10, Duration::ZERO));
-        let settings = settings::Prometheus { namespace: "llm".into(), ..settings::Prometheus::default() };
+        let settings = settings::Prometheus {
+            style: Style { namespace: "llm".into(), ..Style::default() },
+            ..settings::Prometheus::default()
+        };
         let exporter = Prometheus::new("prometheus", &settings, &own).with_source(families.clone());
         assert_eq!(body(&exporter.respond(None, None)), "");
         let call = crate::metrics::call::Call {

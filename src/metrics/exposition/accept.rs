@@ -3,13 +3,18 @@
 
 use std::borrow::Cow;
 
+pub use super::escaping::Escaping;
+use super::style::Translation;
+
 /// How a page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// OpenMetrics 1.0, with exemplars.
     OpenMetrics,
-    /// The classic text format, 0.0.4.
+    /// The classic text format, 0.0.4 or, with names in quotes, 1.0.0.
     Classic,
+    /// Delimited messages of `prometheus/client_model`, with exemplars and native histograms.
+    Protobuf,
 }
 
 /// The format to answer in, and the `Content-Type` that says so.
@@ -17,6 +22,8 @@ pub enum Format {
 pub struct Choice {
     /// How the page is written.
     pub format: Format,
+    /// How names are.
+    pub escaping: Escaping,
     /// The answer's `Content-Type`.
     pub content_type: Cow<'static, str>,
 }
@@ -25,7 +32,8 @@ pub struct Choice {
 struct Range<'a> {
     kind: &'a str,
     version: Option<&'a str>,
-    escaping: bool,
+    escaping: Option<Escaping>,
+    delimited_families: bool,
     quality: u16,
 }
 
@@ -43,31 +51,48 @@ struct Wish<'a> {
     closeness: Closeness,
     quality: u16,
     version: Option<&'a str>,
-    escaping: bool,
+    escaping: Option<Escaping>,
 }
 
-/// Chooses a format. A scraper that accepts neither gets the classic one, as Prometheus' exposition
+/// Chooses a format. A scraper that accepts none gets the classic one, as Prometheus' exposition
 /// format specification says, instead of a 406.
-pub fn choose(accept: Option<&str>) -> Choice {
+pub fn choose(accept: Option<&str>, translation: Translation) -> Choice {
     let ranges: Vec<_> = accept.unwrap_or_default().split(',').filter_map(range).collect();
-    let openmetrics = wish(&ranges, Format::OpenMetrics);
-    let classic = wish(&ranges, Format::Classic);
+    let rank = |wish: &Option<Wish<'_>>| wish.map_or((0, Closeness::Anything), |wish| (wish.quality, wish.closeness));
+    let (mut format, mut chosen) = (Format::Classic, wish(&ranges, Format::Classic));
     // Between equals the richer one, but only if it was asked for by name: a person's browser and
     // curl accept anything and want to read.
-    let rank = |wish: &Option<Wish<'_>>| wish.map_or((0, Closeness::Anything), |wish| (wish.quality, wish.closeness));
-    let (format, wish, base) = match (rank(&openmetrics), rank(&classic)) {
-        (open, text) if open.0 > 0 && open.1 == Closeness::Exact && open >= text => {
-            (Format::OpenMetrics, openmetrics, "application/openmetrics-text")
+    for richer in [Format::OpenMetrics, Format::Protobuf] {
+        let wished = wish(&ranges, richer);
+        let (quality, closeness) = rank(&wished);
+        if quality > 0 && closeness == Closeness::Exact && (quality, closeness) >= rank(&chosen) {
+            (format, chosen) = (richer, wished);
         }
-        _ => (Format::Classic, classic, "text/plain"),
+    }
+    let version = chosen.and_then(|wish| wish.version);
+    let asked = chosen.and_then(|wish| wish.escaping);
+    let escaping = match asked.unwrap_or(Escaping::Underscores) {
+        // The names are underscored, or this version of the format has no quotes.
+        Escaping::Utf8 if translation.is_escaped() || (format != Format::Protobuf && version != Some("1.0.0")) => {
+            Escaping::Underscores
+        }
+        escaping => escaping,
     };
-    // Names are always written with underscores; a scraper that can do more is told so.
-    let escaping = if wish.is_some_and(|wish| wish.escaping) { "; escaping=underscores" } else { "" };
-    let version = match format {
-        Format::OpenMetrics => wish.and_then(|wish| wish.version).unwrap_or("1.0.0"),
-        Format::Classic => "0.0.4",
+    let base = match (format, version, escaping) {
+        (Format::OpenMetrics, Some("0.0.1"), _) => "application/openmetrics-text; version=0.0.1; charset=utf-8",
+        (Format::OpenMetrics, ..) => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        (Format::Classic, _, Escaping::Utf8) => "text/plain; version=1.0.0; charset=utf-8",
+        (Format::Classic, ..) => "text/plain; version=0.0.4; charset=utf-8",
+        (Format::Protobuf, ..) => {
+            "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+        }
     };
-    Choice { format, content_type: format!("{base}; version={version}; charset=utf-8{escaping}").into() }
+    // A scraper that knows of schemes is told which one it got.
+    let content_type = match asked {
+        Some(_) => format!("{base}; escaping={}", escaping.name()).into(),
+        None => base.into(),
+    };
+    Choice { format, escaping, content_type }
 }
 
 /// Whether an answer may be compressed with gzip.
@@ -99,12 +124,19 @@ fn wish<'a>(ranges: &[Range<'a>], format: Format) -> Option<Wish<'a>> {
 }
 
 fn covers(range: &Range<'_>, format: Format) -> Option<Closeness> {
-    let (kind, wide, versions) = match format {
-        Format::OpenMetrics => ("application/openmetrics-text", "application/*", ["1.0.0", "0.0.1"]),
-        Format::Classic => ("text/plain", "text/*", ["0.0.4", "1.0.0"]),
+    let (kind, wide) = match format {
+        Format::OpenMetrics => ("application/openmetrics-text", "application/*"),
+        Format::Classic => ("text/plain", "text/*"),
+        Format::Protobuf => ("application/vnd.google.protobuf", "application/*"),
     };
     if range.kind.eq_ignore_ascii_case(kind) {
-        return range.version.is_none_or(|version| versions.contains(&version)).then_some(Closeness::Exact);
+        let version = |known: [&str; 2]| range.version.is_none_or(|version| known.contains(&version));
+        let covered = match format {
+            Format::OpenMetrics => version(["1.0.0", "0.0.1"]),
+            Format::Classic => version(["0.0.4", "1.0.0"]),
+            Format::Protobuf => range.delimited_families,
+        };
+        return covered.then_some(Closeness::Exact);
     }
     if range.kind.eq_ignore_ascii_case(wide) {
         return Some(Closeness::SomeText);
@@ -123,7 +155,14 @@ fn range(item: &str) -> Option<Range<'_>> {
             key.trim().eq_ignore_ascii_case(name).then(|| value.trim().trim_matches('"'))
         })
     };
-    Some(Range { kind, version: parameter("version"), escaping: parameter("escaping").is_some(), quality })
+    let is = |name, value| parameter(name).is_some_and(|found| found.eq_ignore_ascii_case(value));
+    Some(Range {
+        kind,
+        version: parameter("version"),
+        escaping: parameter("escaping").and_then(Escaping::asked),
+        delimited_families: is("proto", "io.prometheus.client.MetricFamily") && is("encoding", "delimited"),
+        quality,
+    })
 }
 
 /// The `q` parameter in thousandths; 1000 if there is none.
@@ -145,6 +184,7 @@ mod tests {
 
     const OPEN: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+    const PROTO: &str = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
 
     #[test]
     fn every_accept_header_gets_its_format() {
@@ -193,11 +233,61 @@ mod tests {
                     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,\
                      application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,*/*;q=0.2",
                 ),
-                format!("{OPEN}{underscores}"),
+                PROTO.to_owned(),
             ),
+            // Prometheus 2.42 with native histograms.
+            (
+                Some(
+                    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,\
+                     application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,\
+                     text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                ),
+                PROTO.to_owned(),
+            ),
+            (
+                Some("application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text"),
+                TEXT.to_owned(),
+            ),
+            (Some("application/vnd.google.protobuf;proto=other;encoding=delimited, */*"), TEXT.to_owned()),
+            (Some("application/*, text/plain;q=0.1"), TEXT.to_owned()),
+            (Some(&format!("{PROTO};q=0.3, text/plain;q=0.4")), TEXT.to_owned()),
+            (Some(&format!("{PROTO}, application/openmetrics-text, text/plain")), PROTO.to_owned()),
             (Some("text/plain;version=1.0.0;escaping=allow-utf-8"), format!("{TEXT}{underscores}")),
+            (Some("text/plain;escaping=dots"), format!("{TEXT}; escaping=dots")),
+            (Some("text/plain;escaping=runes"), TEXT.to_owned()),
         ] {
-            assert_eq!(choose(accept).content_type, expected, "{accept:?}");
+            assert_eq!(choose(accept, Translation::default()).content_type, expected, "{accept:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_not_escaped_go_to_those_who_can_read_them() {
+        let text = "text/plain; version=1.0.0; charset=utf-8";
+        for (accept, expected, escaping) in [
+            ("text/plain", TEXT.to_owned(), Escaping::Underscores),
+            (
+                "text/plain;version=0.0.4;escaping=allow-utf-8",
+                format!("{TEXT}; escaping=underscores"),
+                Escaping::Underscores,
+            ),
+            ("text/plain;version=1.0.0;escaping=allow-utf-8", format!("{text}; escaping=allow-utf-8"), Escaping::Utf8),
+            ("text/plain;version=1.0.0;escaping=allow-utf8", format!("{text}; escaping=allow-utf-8"), Escaping::Utf8),
+            ("text/plain;version=1.0.0;escaping=values", format!("{TEXT}; escaping=values"), Escaping::Values),
+            (
+                "application/openmetrics-text;version=0.0.1;escaping=allow-utf-8",
+                format!("{}; escaping=underscores", OPEN.replace("1.0.0", "0.0.1")),
+                Escaping::Underscores,
+            ),
+            (
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+                format!("{OPEN}; escaping=allow-utf-8"),
+                Escaping::Utf8,
+            ),
+            (&format!("{PROTO};escaping=allow-utf-8"), format!("{PROTO}; escaping=allow-utf-8"), Escaping::Utf8),
+            (PROTO, PROTO.to_owned(), Escaping::Underscores),
+        ] {
+            let choice = choose(Some(accept), Translation::NoTranslation);
+            assert_eq!((choice.content_type.as_ref(), choice.escaping), (expected.as_str(), escaping), "{accept}");
         }
     }
 

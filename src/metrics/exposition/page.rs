@@ -1,302 +1,266 @@
-//! A page of metrics as Prometheus may see it: names translated, every family and every series
-//! once. What would make a scraper refuse the whole page is left out here and counted, so that one
-//! bad series never harms the rest; the writers below need check nothing.
+//! A page of metrics as Prometheus may see it: every family and every series once, each under a name
+//! that is no other's. What would make a scraper refuse the whole page is left out here and counted,
+//! so that one bad series never harms the rest; the writers ([`super::text`], [`super::protobuf`])
+//! need check nothing.
+//!
+//! A page is written in two passes. The first looks at the families only: which become one, which
+//! cannot be on one page. The second takes series after series and holds none.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
-use crate::metrics::snapshot::{Bounds, Distribution, Exemplar, Family, Kind, Label, Scope, Series, Value};
+use crate::metrics::snapshot::{Distribution, Family, Kind, Series, Value};
 
-use super::name;
+use super::accept::{Choice, Format};
+use super::escaping::{Escaping, is_classic};
+use super::labels::{LabelSet, Names};
+use super::name::{self, MetricName};
+use super::native;
+use super::output::Output;
+use super::protobuf::Protobuf;
 use super::style::Style;
+use super::text::Text;
 
-/// Why something is not on the page.
+/// Why a series is not on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LeftOut {
     /// Nothing is left of the metric's name.
     InvalidName,
     /// Another metric has the name, with another type.
     TypeConflict,
+    /// Another metric's samples have the name: `x_count` beside a histogram `x`.
+    NameConflict,
     /// Another series of the family has the same labels.
     DuplicateSeries,
-    /// The value does not fit the family's type, or is not finite.
+    /// The value does not fit the family's type, or contradicts itself.
     InvalidValue,
+    /// An exponential histogram whose buckets are wider than Prometheus has any (scale below -4).
+    ScaleTooCoarse,
 }
 
 impl LeftOut {
     /// All reasons.
-    pub const ALL: [LeftOut; 4] =
-        [LeftOut::InvalidName, LeftOut::TypeConflict, LeftOut::DuplicateSeries, LeftOut::InvalidValue];
+    pub const ALL: [LeftOut; 6] = [
+        LeftOut::InvalidName,
+        LeftOut::TypeConflict,
+        LeftOut::NameConflict,
+        LeftOut::DuplicateSeries,
+        LeftOut::InvalidValue,
+        LeftOut::ScaleTooCoarse,
+    ];
 
     /// The value of the `reason` label in self-metrics.
     pub const fn label(self) -> &'static str {
         match self {
             LeftOut::InvalidName => "invalid_name",
             LeftOut::TypeConflict => "type_conflict",
+            LeftOut::NameConflict => "name_conflict",
             LeftOut::DuplicateSeries => "duplicate_series",
             LeftOut::InvalidValue => "invalid_value",
+            LeftOut::ScaleTooCoarse => "scale_too_coarse",
         }
     }
 }
 
-/// Labels under Prometheus' names, not escaped; every name once, no empty value.
-pub(super) type PageLabels = Vec<(Arc<str>, String)>;
-
-/// What a scraper gets to see.
+/// One family of the page: what its descriptors say.
 #[derive(Debug)]
-pub(super) struct Page {
-    pub(super) families: Vec<PageFamily>,
-    /// One entry for each series that is not there.
-    pub(super) left_out: Vec<LeftOut>,
-}
-
-#[derive(Debug)]
-pub(super) struct PageFamily {
-    /// With the unit, without `_total` or `_info`.
+pub(super) struct Section {
+    /// As OpenMetrics calls it: without `_total` and `_info`.
     pub(super) name: String,
+    /// What a counter's or info's samples have behind the name.
+    pub(super) suffix: &'static str,
+    /// What the name ends in.
     pub(super) unit: Option<String>,
     /// One line, not escaped.
     pub(super) help: String,
     pub(super) kind: Kind,
-    pub(super) series: Vec<PageSeries>,
+    /// The families that it is made of.
+    members: Vec<Family>,
+    unit_conflict: bool,
 }
 
-#[derive(Debug)]
-pub(super) struct PageSeries {
-    pub(super) labels: PageLabels,
-    pub(super) value: PageValue,
-}
-
-#[derive(Debug)]
-pub(super) enum PageValue {
-    Integer(u64, Option<PageExemplar>),
-    Double(f64),
-    Histogram { bounds: Bounds, counts: Box<[u64]>, sum: f64, exemplars: Vec<(usize, PageExemplar)> },
-}
-
-#[derive(Debug)]
-pub(super) struct PageExemplar {
-    pub(super) labels: PageLabels,
-    pub(super) value: f64,
-    pub(super) time_unix_nano: u64,
-}
-
-/// Characters that an exemplar's labels may have, names and values together (OpenMetrics 1.0,
-/// "Exemplars").
-const EXEMPLAR_CHARACTERS: usize = 128;
-
-impl Page {
-    pub(super) fn new(families: Vec<Family>, style: &Style) -> Self {
-        let mut builder = Builder {
-            page: Page { families: Vec::new(), left_out: Vec::new() },
-            by_name: HashMap::new(),
-            taken: HashSet::new(),
-            label_names: HashMap::new(),
+impl Section {
+    fn new(name: MetricName, family: Family, escaping: Escaping) -> Self {
+        let full = escaping.apply(name.base + name.suffix);
+        let name_in_openmetrics = full.strip_suffix(name.suffix).unwrap_or(&full).to_owned();
+        let ends = |unit: &String| {
+            is_classic(unit) && name_in_openmetrics.strip_suffix(unit.as_str()).is_some_and(|rest| rest.ends_with('_'))
         };
-        // OpenMetrics wants `target` in front of everything else.
-        let (target, rest): (Vec<_>, Vec<_>) = families.into_iter().partition(|family| family.kind == Kind::Info);
-        for family in target.into_iter().chain(rest) {
-            builder.add(family, &style.namespace);
+        Section {
+            unit: name.unit.filter(ends),
+            suffix: name.suffix,
+            help: one_line(&family.help),
+            kind: family.kind,
+            members: vec![family],
+            unit_conflict: false,
+            name: name_in_openmetrics,
         }
-        builder.page
     }
-}
 
-/// A family's place on the page, and the label sets it has, each in the order of names.
-struct Place {
-    at: usize,
-    seen: HashSet<PageLabels>,
-}
+    /// Takes in another family of the name. What they say differently of help or unit is a comment,
+    /// and the first or none is shown.
+    fn add(&mut self, mut other: Section) {
+        if self.help.is_empty() {
+            self.help = std::mem::take(&mut other.help);
+        } else if self.help != other.help {
+            tracing::debug!(
+                metric = self.name,
+                shown = self.help,
+                other = other.help,
+                "two descriptions of one metric"
+            );
+        }
+        match (&self.unit, other.unit) {
+            (Some(one), Some(another)) if *one != another => {
+                tracing::debug!(metric = self.name, one, another, "two units of one metric: none is shown");
+                self.unit_conflict = true;
+                self.unit = None;
+            }
+            (None, another) if !self.unit_conflict => self.unit = another,
+            _ => {}
+        }
+        self.members.append(&mut other.members);
+    }
 
-struct Builder {
-    page: Page,
-    by_name: HashMap<String, Place>,
-    /// Every name that a family's samples or descriptors have.
-    taken: HashSet<String>,
-    label_names: HashMap<Box<str>, Arc<str>>,
-}
-
-impl Builder {
-    fn add(&mut self, family: Family, namespace: &str) {
-        // `target_info` is a name of the format's own.
-        let namespace = if family.kind == Kind::Info { "" } else { family.namespace.unwrap_or(namespace) };
-        let Some(name) = name::metric(namespace, &family.name, &family.unit, family.kind == Kind::Gauge) else {
-            return self.leave_out(LeftOut::InvalidName, family.series.len());
+    /// The names that the family takes, as OpenMetrics reserves them. They are reserved in every
+    /// format: a scraper that changes formats sees the same series.
+    fn sample_names(&self) -> impl Iterator<Item = String> + '_ {
+        let suffixes: &[&str] = match self.kind {
+            Kind::Counter if self.suffix.is_empty() => &[""],
+            Kind::Counter => &["", "_total", "_created"],
+            Kind::Gauge => &[""],
+            Kind::Summary => &["", "_sum", "_count", "_created"],
+            Kind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
+            Kind::Info => &["", "_info"],
         };
-        let at = match self.by_name.get(&name.base) {
-            Some(place) if self.page.families.get(place.at).is_some_and(|there| there.kind == family.kind) => place.at,
-            Some(_) => return self.leave_out(LeftOut::TypeConflict, family.series.len()),
-            None => {
-                let names = sample_names(&name.base, family.kind);
-                if names.iter().any(|name| self.taken.contains(name)) {
-                    return self.leave_out(LeftOut::TypeConflict, family.series.len());
-                }
-                self.taken.extend(names);
-                let place = Place { at: self.page.families.len(), seen: HashSet::new() };
-                self.by_name.insert(name.base.clone(), place);
-                self.page.families.push(PageFamily {
-                    name: name.base.clone(),
-                    unit: name.unit,
-                    help: one_line(&family.help),
-                    kind: family.kind,
-                    series: Vec::new(),
-                });
-                self.page.families.len() - 1
-            }
-        };
-        for series in family.series {
-            match self.series(&name.base, family.kind, family.scope, series) {
-                Ok(series) => {
-                    if let Some(there) = self.page.families.get_mut(at) {
-                        there.series.push(series);
-                    }
-                }
-                Err(reason) => self.leave_out(reason, 1),
-            }
-        }
-    }
-
-    fn leave_out(&mut self, reason: LeftOut, series: usize) {
-        self.page.left_out.extend(std::iter::repeat_n(reason, series));
-    }
-
-    fn series(&mut self, name: &str, kind: Kind, scope: Option<Scope>, series: Series) -> Result<PageSeries, LeftOut> {
-        let mut labels = self.labels(&series.labels, kind == Kind::Histogram);
-        if let Some(scope) = scope {
-            for (key, value) in [("otel_scope_name", scope.name), ("otel_scope_version", scope.version)] {
-                if !value.is_empty() {
-                    self.put(&mut labels, key.into(), value.to_owned());
-                }
-            }
-        }
-        let value = self.value(kind, series.value)?;
-        // The same labels in another order are the same series.
-        let mut identity = labels.clone();
-        identity.sort_unstable();
-        if let Some(place) = self.by_name.get_mut(name)
-            && !place.seen.insert(identity)
-        {
-            return Err(LeftOut::DuplicateSeries);
-        }
-        Ok(PageSeries { labels, value })
-    }
-
-    fn value(&mut self, kind: Kind, value: Value) -> Result<PageValue, LeftOut> {
-        match (kind, value) {
-            (Kind::Counter, Value::Integer(value, exemplar)) => {
-                Ok(PageValue::Integer(value, exemplar.and_then(|exemplar| self.exemplar(&exemplar))))
-            }
-            (Kind::Gauge, Value::Integer(value, _)) => Ok(PageValue::Integer(value, None)),
-            (Kind::Info, Value::Integer(..)) => Ok(PageValue::Integer(1, None)),
-            (Kind::Gauge, Value::Double(value, _)) if value.is_finite() => Ok(PageValue::Double(value)),
-            (Kind::Counter, Value::Double(value, _)) if value.is_finite() && value >= 0.0 => {
-                Ok(PageValue::Double(value))
-            }
-            (Kind::Histogram, Value::Histogram(Distribution { bounds, counts, sum, exemplars }))
-                if counts.len() == bounds.len() + 1 && bounds.is_sorted_by(|a, b| a < b) =>
-            {
-                let sum = sum.filter(|sum| sum.is_finite()).ok_or(LeftOut::InvalidValue)?;
-                let exemplars = exemplars
-                    .into_iter()
-                    .filter_map(|(bucket, exemplar)| Some((bucket, self.exemplar(&exemplar)?)))
-                    .collect();
-                Ok(PageValue::Histogram { bounds, counts, sum, exemplars })
-            }
-            _ => Err(LeftOut::InvalidValue),
-        }
-    }
-
-    /// The ids first; an attribute only while there is room. `None` for an exemplar with nothing
-    /// to say or no sensible value.
-    fn exemplar(&mut self, exemplar: &Exemplar) -> Option<PageExemplar> {
-        if !exemplar.value.is_finite() {
-            return None;
-        }
-        let mut labels: PageLabels = Vec::new();
-        if let Some(id) = exemplar.trace_id {
-            labels.push(("trace_id".into(), id.to_string()));
-        }
-        if let Some(id) = exemplar.span_id {
-            labels.push(("span_id".into(), id.to_string()));
-        }
-        let characters = |labels: &[(Arc<str>, String)]| -> usize {
-            labels.iter().map(|(key, value)| key.chars().count() + value.chars().count()).sum()
-        };
-        let mut used = characters(&labels);
-        for attribute in self.labels(&exemplar.attributes, false) {
-            let more = characters(std::slice::from_ref(&attribute));
-            if used + more <= EXEMPLAR_CHARACTERS && labels.iter().all(|(key, _)| *key != attribute.0) {
-                used += more;
-                labels.push(attribute);
-            }
-        }
-        (!labels.is_empty()).then_some(PageExemplar {
-            labels,
-            value: exemplar.value,
-            time_unix_nano: exemplar.time_unix_nano,
-        })
-    }
-
-    /// Labels under Prometheus' names. Values of keys that become one name are joined with `;`, in
-    /// the order of the keys.
-    fn labels(&mut self, labels: &[Label], is_histogram: bool) -> PageLabels {
-        let mut sorted: Vec<&Label> = labels.iter().collect();
-        let mut out: PageLabels = Vec::with_capacity(labels.len() + 2);
-        let names: HashSet<Arc<str>> = labels.iter().map(|label| self.label_name(&label.key)).collect();
-        if names.len() < labels.len() {
-            sorted.sort_by(|a, b| a.key.cmp(&b.key));
-        }
-        for label in sorted {
-            let mut name = self.label_name(&label.key);
-            if is_histogram && *name == *"le" {
-                // The buckets' own label; Prometheus calls a label that gives way so.
-                name = "exported_le".into();
-            }
-            let value = printable(label.value.to_string());
-            if !value.is_empty() {
-                self.put(&mut out, name, value);
-            }
-        }
-        out
-    }
-
-    fn put(&self, labels: &mut PageLabels, name: Arc<str>, value: String) {
-        match labels.iter_mut().find(|(other, _)| *other == name) {
-            Some((_, values)) => {
-                values.push(';');
-                values.push_str(&value);
-            }
-            None => labels.push((name, value)),
-        }
-    }
-
-    fn label_name(&mut self, key: &str) -> Arc<str> {
-        if let Some(name) = self.label_names.get(key) {
-            return Arc::clone(name);
-        }
-        let name: Arc<str> = name::label(key).into();
-        self.label_names.insert(key.into(), Arc::clone(&name));
-        name
+        suffixes.iter().map(|suffix| format!("{}{suffix}", self.name))
     }
 }
 
-/// The names that are taken by a family, as OpenMetrics reserves them.
-fn sample_names(base: &str, kind: Kind) -> Vec<String> {
-    let suffixes: &[&str] = match kind {
-        Kind::Counter => &["", "_total", "_created"],
-        Kind::Gauge => &[""],
-        Kind::Summary => &["", "_sum", "_count", "_created"],
-        Kind::Histogram => &["", "_bucket", "_sum", "_count", "_created"],
-        Kind::Info => &["", "_info"],
+/// Writes families in a format.
+pub(super) trait Writer {
+    /// What stands in front of a family's first series.
+    fn begin(&mut self, out: &mut Vec<u8>, section: &Section);
+
+    /// A series. Its value was checked.
+    fn series(&mut self, out: &mut Vec<u8>, names: &mut Names, section: &Section, labels: &LabelSet, series: &Series);
+
+    /// What stands behind a family's last series.
+    fn end(&mut self, out: &mut Vec<u8>);
+
+    /// Whether a series is finished when it is written; a family always is.
+    fn settles_series(&self) -> bool;
+
+    /// What stands at the end of the page.
+    fn finish(&mut self, out: &mut Vec<u8>);
+}
+
+/// Writes a page. Returns why series are not on it, an entry for each.
+pub(super) fn write(families: Vec<Family>, style: &Style, choice: &Choice, out: &mut Output) -> Vec<LeftOut> {
+    let mut left_out = Vec::new();
+    let sections = sections(families, style, choice.escaping, &mut left_out);
+    let timestamps = style.send_timestamps;
+    let mut writer: Box<dyn Writer> = match choice.format {
+        Format::OpenMetrics => Box::new(Text::openmetrics(timestamps)),
+        Format::Classic => Box::new(Text::classic(timestamps)),
+        Format::Protobuf => Box::new(Protobuf::new(timestamps)),
     };
-    suffixes.iter().map(|suffix| format!("{base}{suffix}")).collect()
+    let mut names = Names::new(style, choice.escaping);
+    let mut labels = LabelSet::default();
+    for mut section in sections {
+        let mut seen: HashSet<u128> = HashSet::new();
+        let mut begun = false;
+        for family in std::mem::take(&mut section.members) {
+            let scope = family.scope.filter(|_| style.scope_labels);
+            for series in family.series {
+                if let Err(reason) = check(section.kind, &series.value) {
+                    left_out.push(reason);
+                    continue;
+                }
+                labels.read(&mut names, &series.labels, reserved(section.kind), scope);
+                if !seen.insert(labels.identity(&names)) {
+                    left_out.push(LeftOut::DuplicateSeries);
+                    continue;
+                }
+                if !begun {
+                    writer.begin(&mut out.buffer, &section);
+                    begun = true;
+                }
+                writer.series(&mut out.buffer, &mut names, &section, &labels, &series);
+                if writer.settles_series() {
+                    out.settle();
+                }
+            }
+        }
+        if begun {
+            writer.end(&mut out.buffer);
+            out.settle();
+        }
+    }
+    writer.finish(&mut out.buffer);
+    left_out
 }
 
-/// Control characters are legal in a label's value by the letter, but Prometheus' lexer takes a
-/// NUL for the end of the page. A line break can be escaped and stays.
-fn printable(text: String) -> String {
-    let bad = |c: char| c.is_control() && c != '\n';
-    if text.contains(bad) { text.replace(bad, "\u{fffd}") } else { text }
+/// The families that can be on one page, those of one name together.
+fn sections(families: Vec<Family>, style: &Style, escaping: Escaping, left_out: &mut Vec<LeftOut>) -> Vec<Section> {
+    let mut sections: Vec<Section> = Vec::new();
+    let mut by_name: HashMap<String, usize> = HashMap::new();
+    let mut taken: HashSet<String> = HashSet::new();
+    // OpenMetrics wants `target` in front of everything else.
+    let (target, rest): (Vec<_>, Vec<_>) = families.into_iter().partition(|family| family.kind == Kind::Info);
+    for family in target.into_iter().chain(rest) {
+        let series = family.series.len();
+        let mut leave_out = |reason| left_out.extend(std::iter::repeat_n(reason, series));
+        // `target_info` is a name of the format's own.
+        let namespace = match family.kind {
+            Kind::Info => "",
+            _ => family.namespace.unwrap_or(&style.namespace),
+        };
+        let Some(name) = name::metric(style.translation, namespace, &family.name, &family.unit, family.kind) else {
+            leave_out(LeftOut::InvalidName);
+            continue;
+        };
+        let section = Section::new(name, family, escaping);
+        if let Some(at) = by_name.get(&section.name) {
+            match sections.get_mut(*at) {
+                Some(there) if there.kind == section.kind && there.suffix == section.suffix => there.add(section),
+                _ => leave_out(LeftOut::TypeConflict),
+            }
+        } else if section.sample_names().any(|name| taken.contains(&name)) {
+            leave_out(LeftOut::NameConflict);
+        } else {
+            taken.extend(section.sample_names());
+            by_name.insert(section.name.clone(), sections.len());
+            sections.push(section);
+        }
+    }
+    sections
+}
+
+/// The label that the samples of a kind have of their own.
+fn reserved(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Histogram => "le",
+        Kind::Summary => "quantile",
+        Kind::Counter | Kind::Gauge | Kind::Info => "",
+    }
+}
+
+/// Whether a value can be shown as the kind.
+fn check(kind: Kind, value: &Value) -> Result<(), LeftOut> {
+    let fits = match (kind, value) {
+        (Kind::Counter | Kind::Gauge | Kind::Info, Value::Integer(..)) => true,
+        (Kind::Gauge, Value::Signed(_) | Value::Double(..)) => true,
+        (Kind::Counter, Value::Double(value, _)) => *value >= 0.0,
+        (Kind::Histogram, Value::Histogram(Distribution { bounds, counts, .. })) => {
+            counts.len() == bounds.len() + 1
+                && bounds.iter().all(|bound| bound.is_finite())
+                && bounds.is_sorted_by(|a, b| a < b)
+        }
+        (Kind::Histogram, Value::Native(distribution)) => return native::check(distribution),
+        (Kind::Summary, Value::Summary(_)) => true,
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(LeftOut::InvalidValue) }
 }
 
 fn one_line(help: &str) -> String {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::accept::Format;
-use super::name::is_metric_name;
+use super::escaping::is_classic as is_metric_name;
 
 /// One sample: name, labels in order of their names, value, exemplar.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,8 +74,8 @@ fn belongs(name: &str, open: &Open, format: Format) -> bool {
     let suffix = name.strip_prefix(&open.name);
     match (open.kind.as_str(), format) {
         ("counter", Format::OpenMetrics) => suffix == Some("_total"),
-        ("counter", Format::Classic) => suffix == Some("") && name.ends_with("_total"),
-        ("gauge", _) => suffix == Some(""),
+        ("counter", Format::Classic) | ("unknown", Format::OpenMetrics) | ("gauge", _) => suffix == Some(""),
+        ("summary", _) => matches!(suffix, Some("" | "_sum" | "_count")),
         ("info", Format::OpenMetrics) => suffix == Some("_info"),
         ("histogram", _) => matches!(suffix, Some("_bucket" | "_sum" | "_count")),
         _ => false,
@@ -88,10 +88,11 @@ fn close(open: &mut Open, done: &mut HashSet<String>, samples: &mut Vec<Sample>,
         return;
     }
     let name = &family.name;
-    assert!(family.help && !family.kind.is_empty(), "{name} lacks HELP or TYPE");
+    assert!(!family.kind.is_empty(), "{name} lacks TYPE");
     let suffixes: &[&str] = match (family.kind.as_str(), format) {
         ("counter", Format::OpenMetrics) => &["", "_total", "_created"],
         ("histogram", _) => &["", "_bucket", "_sum", "_count", "_created"],
+        ("summary", _) => &["", "_sum", "_count", "_created"],
         ("info", _) => &["", "_info"],
         _ => &[""],
     };
@@ -101,14 +102,19 @@ fn close(open: &mut Open, done: &mut HashSet<String>, samples: &mut Vec<Sample>,
     let mut seen = HashSet::new();
     for sample in &family.samples {
         assert!(seen.insert((&sample.name, &sample.labels)), "twice: {sample:?}");
+        let suffix = sample.name.strip_prefix(name.as_str()).unwrap_or_default();
+        assert!(
+            !["_bucket", "_count", "_total"].contains(&suffix) || sample.value >= 0.0,
+            "less than zero: {sample:?}"
+        );
     }
     if family.kind == "histogram" {
-        histogram(&family);
+        histogram(&family, format);
     }
     samples.extend(family.samples);
 }
 
-fn histogram(family: &Open) {
+fn histogram(family: &Open, format: Format) {
     let mut groups: BTreeMap<BTreeMap<String, String>, Vec<&Sample>> = BTreeMap::new();
     for sample in &family.samples {
         let mut labels = sample.labels.clone();
@@ -119,7 +125,10 @@ fn histogram(family: &Open) {
         let of =
             |suffix: &str| samples.iter().filter(|s| s.name == format!("{}{suffix}", family.name)).collect::<Vec<_>>();
         let (sums, counts, buckets) = (of("_sum"), of("_count"), of("_bucket"));
-        assert_eq!((sums.len(), counts.len()), (1, 1), "{labels:?}");
+        match format {
+            Format::OpenMetrics => assert!(sums.len() == counts.len() && sums.len() <= 1, "{labels:?}"),
+            _ => assert!(counts.len() == 1 && sums.len() <= 1, "{labels:?}"),
+        }
         let mut before = (f64::NEG_INFINITY, 0.0);
         for bucket in &buckets {
             let text = &bucket.labels["le"];
@@ -131,7 +140,12 @@ fn histogram(family: &Open) {
             }
             before = (le, bucket.value);
         }
-        assert_eq!(before, (f64::INFINITY, counts[0].value), "{labels:?}");
+        assert_eq!(before.0, f64::INFINITY, "{labels:?}");
+        assert!(counts.iter().all(|count| count.value == before.1), "{labels:?}");
+        if format == Format::OpenMetrics && !sums.is_empty() {
+            assert!(sums[0].value >= 0.0, "{labels:?}");
+            assert!(buckets.iter().all(|bucket| !bucket.labels["le"].starts_with('-')), "{labels:?}");
+        }
     }
 }
 
@@ -151,13 +165,12 @@ fn sample(line: &str, format: Format) -> Sample {
             assert!(length <= 128, "an exemplar of {length} characters: {line}");
             let mut numbers = rest.strip_prefix(' ').unwrap().split(' ');
             let measured: f64 = numbers.next().unwrap().parse().unwrap();
-            assert!(numbers.next().unwrap().parse::<f64>().unwrap() >= 0.0, "no time: {line}");
+            assert!(numbers.next().is_none_or(|time| time.parse::<f64>().unwrap() >= 0.0), "no time: {line}");
             assert_eq!(numbers.next(), None, "{line}");
             (value, Some((labels, measured)))
         }
     };
     let value: f64 = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
-    assert!(value.is_finite(), "{line}");
     Sample { name: name.to_owned(), labels, value, exemplar }
 }
 

@@ -52,6 +52,16 @@ impl Translation {
         Translation::NoTranslation,
     ];
 
+    /// Whether unit and `_total` are appended.
+    pub(super) const fn adds_suffixes(self) -> bool {
+        matches!(self, Translation::UnderscoreEscapingWithSuffixes | Translation::NoUtf8EscapingWithSuffixes)
+    }
+
+    /// Whether names are made classic ones, whatever the scraper can read.
+    pub(super) const fn is_escaped(self) -> bool {
+        matches!(self, Translation::UnderscoreEscapingWithSuffixes | Translation::UnderscoreEscapingWithoutSuffixes)
+    }
+
     /// The value of the `translation_strategy` key.
     pub const fn name(self) -> &'static str {
         match self {
