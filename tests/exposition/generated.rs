@@ -151,7 +151,7 @@ fn summary() -> impl Strategy<Value = Value> {
 
 /// A value that mostly is one of the kind.
 fn value(kind: Kind) -> impl Strategy<Value = Value> {
-    let any = prop_oneof![
+    let whatever = prop_oneof![
         integer(),
         double(),
         any::<i64>().prop_map(Value::Signed),
@@ -168,7 +168,7 @@ fn value(kind: Kind) -> impl Strategy<Value = Value> {
         Kind::Summary => summary().boxed(),
         Kind::Info => integer().boxed(),
     };
-    prop_oneof![1 => any, 9 => fitting]
+    prop_oneof![1 => whatever, 9 => fitting]
 }
 
 fn all_series(kind: Kind) -> impl Strategy<Value = Vec<Series>> {
