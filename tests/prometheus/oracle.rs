@@ -165,5 +165,7 @@ fn name(name: &str, unit: &str, suffix: &str) -> String {
     let escaped: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
     let has_unit = unit.is_empty() || escaped.split('_').any(|word| word == unit);
     let base = if has_unit { escaped } else { format!("{escaped}_{unit}") };
-    if suffix == "_total" && base.ends_with("_total") { base } else { format!("{base}{suffix}") }
+    // Prometheus' translator moves a word `total` to the end: `total_tokens` is `tokens_total`.
+    let words: Vec<&str> = base.split('_').filter(|word| suffix != "_total" || *word != "total").collect();
+    format!("{}{suffix}", words.join("_"))
 }

@@ -38,7 +38,7 @@ fn three_more(time: u64) -> Bytes {
 
 #[tokio::test]
 async fn counts_go_on_over_a_reload() {
-    let rig = Rig::start(plan(&shows("", ""))).await;
+    let mut rig = Rig::start(plan(&shows("", ""))).await;
     rig.must_take(Way::Grpc, Signal::Metrics, three_more(10)).await;
     for (keys, processors, name) in [("", "genai", "jobs_total"), ("namespace: x", "", "x_jobs_total")] {
         rig.running.reload(plan(&shows(keys, processors)), DEADLINE).await.unwrap();
