@@ -59,7 +59,7 @@ docs() {
     "$binary" completions bash >"$stage/completions/dragoman.bash"
     "$binary" completions zsh >"$stage/completions/_dragoman"
     "$binary" completions fish >"$stage/completions/dragoman.fish"
-    "$binary" man >"$stage/man/dragoman.1"
+    "$binary" man --out "$stage/man"
     say "$stage/completions, $stage/man"
 }
 

@@ -7,6 +7,8 @@
 mod life;
 #[path = "support/process.rs"]
 mod process;
+#[path = "cli_run/settings.rs"]
+mod settings;
 #[path = "cli_run/tools.rs"]
 mod tools;
 

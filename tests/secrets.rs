@@ -278,7 +278,7 @@ fn no_broken_configuration_shows_a_secret() {
     for (from, to) in &broken {
         assert!(good.contains(from.as_str()), "{from}");
         let path = file(&folder, "broken.yaml", &good.replacen(from.as_str(), to, 1));
-        for arguments in [&["validate", "--config"][..], &["--config"]] {
+        for arguments in [&["validate", "--config"][..], &["--config"], &["print-config", "--config"]] {
             let mut command = Dragoman::command();
             let mut child = command.env("SECRET", MARK).env("RUST_BACKTRACE", "1").args(arguments).arg(&path);
             child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
@@ -297,6 +297,31 @@ fn ended(command: &mut std::process::Command, ends: bool) -> String {
         process.until_ready_or_ended();
     }
     process.log()
+}
+
+/// What `print-config` masks is what is a secret, and nothing else.
+#[test]
+fn what_is_printed_shows_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = key_pair(&folder);
+    let path = file(&folder, "config.yaml", &config(&folder, [4, 5], &key));
+    let printed = |mode: &str| {
+        let mut command = Dragoman::command();
+        command.env("SECRET", MARK).args(["print-config", "--mode", mode, "--config"]).arg(&path);
+        // What nobody reads may be anything, and a secret in a warning is one, too.
+        let unread = format!("exporters.debug.sampling_initial={MARK}");
+        let output =
+            command.args(["--set", &format!("service.telemetry.resource.a={MARK}"), "--set", &unread]).output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let redacted = printed("redacted");
+    assert_hidden(&key, "print-config", &redacted);
+    for shown in ["filename: ", "verbosity: detailed", "/v1/traces?[REDACTED]"] {
+        assert!(redacted.contains(shown), "{shown} is not in\n{redacted}");
+    }
+    assert!(printed("unredacted").matches(MARK).count() > 10);
 }
 
 /// What is printed of a plan, and of the configuration that it was made of, for whoever debugs.

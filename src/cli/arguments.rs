@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::config::Shown;
 use crate::genai::settings::Target;
 
 /// Kubernetes gives 30 s between SIGTERM and SIGKILL.
@@ -27,13 +28,24 @@ pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
 
+    #[command(flatten)]
+    pub(super) configuration: Configuration,
+
+    #[command(flatten)]
+    pub(super) run: Run,
+}
+
+/// Where the configuration comes from, for every command alike.
+#[derive(Debug, clap::Args)]
+pub(super) struct Configuration {
     /// A configuration; may be given several times, later ones win. A path, file:PATH, env:NAME or
     /// yaml:TEXT
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) config: Vec<String>,
-
-    #[command(flatten)]
-    pub(super) run: Run,
+    /// One value of it, such as exporters.debug.verbosity=detailed; may be given several times, and wins
+    /// over every --config. A dot inside of a key is \.
+    #[arg(long, value_name = "KEY=VALUE", global = true)]
+    pub(super) set: Vec<String>,
 }
 
 /// How it runs, without a command.
@@ -68,6 +80,14 @@ pub(super) enum Command {
     Demo,
     /// Prints the embedded default configuration
     Config,
+    /// Prints the configuration that --config and --set make together, merged and checked
+    PrintConfig {
+        /// Whether secrets are masked and the environment is left out, or everything is shown as it is
+        #[arg(long, value_enum, default_value_t = Mode::Redacted)]
+        mode: Mode,
+    },
+    /// Lists the components that a configuration may name, as YAML
+    Components,
     /// Asks the health page of a running dragoman, for images in which there is no shell; exit code 0 if
     /// it takes requests, 1 if not
     Healthcheck(Healthcheck),
@@ -130,6 +150,21 @@ pub(super) enum TargetName {
     #[value(name = "1.41")]
     V1_41,
     Main,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum Mode {
+    Redacted,
+    Unredacted,
+}
+
+impl From<Mode> for Shown {
+    fn from(mode: Mode) -> Shown {
+        match mode {
+            Mode::Redacted => Shown::Redacted,
+            Mode::Unredacted => Shown::Unredacted,
+        }
+    }
 }
 
 impl From<TargetName> for Target {

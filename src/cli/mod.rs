@@ -7,6 +7,8 @@
 //! | `explain` | explains recorded spans, before and after, key by key | 0; 1 for what is no recorded OTLP |
 //! | `demo` | sends recorded traffic into a sidecar of its own | 0; 1 if a number is not what was billed |
 //! | `config` | prints the embedded default | 0 |
+//! | `print-config` | prints what is in force, secrets masked | 0; 1 if anything is wrong with it |
+//! | `components` | lists what a configuration may name | 0 |
 //! | `healthcheck` | asks the health page of a running one | 0; 1 if it takes no requests |
 //! | `completions`, `man` | print what is made of the command line itself | 0 |
 //!
@@ -14,6 +16,7 @@
 //! error; `paint` knows columns and when colors are wanted.
 
 mod arguments;
+mod components;
 mod demo;
 mod explain;
 mod files;
@@ -31,7 +34,7 @@ use clap::Parser;
 use crate::config::{Environment, Source, Warning};
 use crate::service::plan::Plan;
 
-use arguments::{Arguments, Command, Explain, Format, Run};
+use arguments::{Arguments, Command, Configuration, Explain, Format, Mode, Run};
 
 /// The configuration or the input is wrong, or the program cannot start with it.
 const EXIT_CONFIGURATION: u8 = 1;
@@ -43,13 +46,16 @@ const EXIT_DEFECT: u8 = 4;
 /// Does what the arguments say.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let configuration = &arguments.configuration;
     match arguments.command {
-        None => run::run(&arguments.config, &arguments.run),
-        Some(Command::Validate) => validate(&arguments.config),
-        Some(Command::Explain(explain)) => explain::run(&explain, &arguments.config),
+        None => run::run(configuration, &arguments.run),
+        Some(Command::Validate) => validate(configuration),
+        Some(Command::Explain(explain)) => explain::run(&explain, configuration),
         Some(Command::Demo) => demo::run(),
         Some(Command::Config) => print(Plan::default_yaml().as_bytes()),
-        Some(Command::Healthcheck(options)) => healthcheck::run(&options, &arguments.config),
+        Some(Command::PrintConfig { mode }) => print_config(mode, configuration),
+        Some(Command::Components) => print(components::yaml().as_bytes()),
+        Some(Command::Healthcheck(options)) => healthcheck::run(&options, configuration),
         Some(Command::Completions { shell }) => generated::completions(shell),
         Some(Command::Man(options)) => generated::man(&options),
     }
@@ -72,7 +78,7 @@ fn of(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn validate(config: &[String]) -> ExitCode {
+fn validate(config: &Configuration) -> ExitCode {
     match load(config) {
         Ok((plan, warnings)) => {
             warnings.iter().for_each(|warning| eprintln!("{warning}"));
@@ -91,14 +97,27 @@ fn validate(config: &[String]) -> ExitCode {
     }
 }
 
-/// The plan that `--config` names, or everything that is wrong with it, in sentences.
-fn load(config: &[String]) -> Result<(Plan, Vec<Warning>), String> {
+fn print_config(mode: Mode, config: &Configuration) -> ExitCode {
+    let printed = sources(config)
+        .and_then(|sources| Plan::print(&sources, ENVIRONMENT, mode.into()).map_err(|problems| problems.to_string()));
+    match printed {
+        Ok(yaml) => print(yaml.as_bytes()),
+        Err(problems) => {
+            eprintln!("{problems}");
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
+    }
+}
+
+/// The plan that `--config` and `--set` name, or everything that is wrong with it, in sentences.
+fn load(config: &Configuration) -> Result<(Plan, Vec<Warning>), String> {
     plan(&sources(config)?)
 }
 
-/// What `--config` names.
-fn sources(config: &[String]) -> Result<Vec<Source>, String> {
-    config.iter().map(|text| Source::parse(text)).collect()
+/// What `--config` names, and what `--set` puts over it.
+fn sources(config: &Configuration) -> Result<Vec<Source>, String> {
+    let configurations = config.config.iter().map(|text| Source::parse(text));
+    configurations.chain(config.set.iter().map(|text| Source::parse_set(text))).collect()
 }
 
 fn plan(sources: &[Source]) -> Result<(Plan, Vec<Warning>), String> {

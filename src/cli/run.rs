@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::files::Files;
 use super::log::{self, Level};
-use super::{EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
+use super::{Configuration as From, EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
 use crate::service::plan::Plan;
 use crate::service::start::{Address, Reloaded, Running, StartError, start};
 use crate::service::stop::Stopped;
@@ -17,7 +17,7 @@ use crate::service::stop::Stopped;
 /// What is said of a configuration that is read again and is no good.
 const NOT_TAKEN: &str = "this configuration is not taken; the one before it stays in force";
 
-pub(super) fn run(config: &[String], options: &Run) -> ExitCode {
+pub(super) fn run(config: &From, options: &Run) -> ExitCode {
     let loaded = sources(config).and_then(|sources| {
         let files = Files::new(sources, !options.no_config_watch);
         plan(files.taken()).map(|(plan, warnings)| (files, plan, warnings))

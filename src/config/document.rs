@@ -26,7 +26,7 @@ const MAX_BRACKETS: usize = 512;
 const MAX_KEY: usize = 1024;
 
 /// A node's place: the source and the node's number in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub(super) struct At {
     pub(super) source: u16,
     /// From 1; 0 is the source as a whole.

@@ -9,7 +9,7 @@ use super::problem::{Finding, Report};
 const DELIMITER: &str = "::";
 
 /// More parts than any configuration has levels; a longer one would nest without bound.
-const MAX_PARTS: usize = 16;
+pub(super) const MAX_PARTS: usize = 16;
 
 /// Puts `later` over `base`.
 pub(super) fn into(base: &mut Node, later: Node) {

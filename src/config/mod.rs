@@ -11,6 +11,7 @@ mod env;
 mod expression;
 mod merge;
 mod nearest;
+mod print;
 mod problem;
 mod scalar;
 mod secret;
@@ -19,6 +20,7 @@ mod source;
 
 pub use env::Environment;
 pub use nearest::nearest;
+pub use print::Shown;
 pub use problem::{Place, Problem, Problems, Warning};
 pub use scalar::duration;
 pub use secret::Secret;
@@ -36,6 +38,8 @@ const MOST_TOLD: usize = 50;
 #[derive(Debug)]
 pub struct Config {
     documents: Vec<Document>,
+    /// Before the environment was put in.
+    written: Node,
     root: Node,
     report: Report,
     is_readable: bool,
@@ -54,7 +58,7 @@ impl Config {
             match source.read(environment) {
                 Ok(text) => {
                     let (mut document, node) = Document::parse(label, text, number, &report);
-                    if matches!(source, Source::Made { .. }) {
+                    if source.is_made() {
                         document.hide_lines();
                     }
                     documents.push(document);
@@ -69,9 +73,10 @@ impl Config {
         if documents.is_empty() {
             report.add(Finding::error(At::default(), "", "there is no configuration"));
         }
+        let written = root.clone();
         env::expand(&mut root, environment, &report);
         let is_readable = !documents.is_empty() && documents.iter().all(Document::is_readable);
-        Config { documents, root, report, is_readable }
+        Config { documents, written, root, report, is_readable }
     }
 
     /// The whole configuration as a section.
@@ -83,6 +88,15 @@ impl Config {
     /// that looking for missing parts would only find consequences.
     pub fn is_readable(&self) -> bool {
         self.is_readable
+    }
+
+    /// The merged configuration as YAML. Without secrets that is what was read as none, so that it shows
+    /// something only after every section was read.
+    pub fn print(&self, shown: Shown) -> String {
+        match shown {
+            Shown::Redacted => print::redacted(&self.written, &self.report),
+            Shown::Unredacted => print::unredacted(&self.root),
+        }
     }
 
     /// The warnings, in the order of the sources.

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, and where: one line each, as `validate` prints it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::fmt;
 
 use super::document::{At, Document};
@@ -155,6 +156,10 @@ const MOST_HELD: usize = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Report {
     findings: RefCell<Vec<Finding>>,
+    /// Where secrets stand, or may.
+    hidden: RefCell<HashSet<At>>,
+    /// What somebody read as no secret.
+    seen: RefCell<HashSet<At>>,
     errors: Cell<bool>,
 }
 
@@ -165,6 +170,24 @@ impl Report {
         if findings.len() < MOST_HELD {
             findings.push(finding);
         }
+    }
+
+    /// What stands there, and below, is never shown.
+    pub(super) fn hide(&self, at: At) {
+        self.hidden.borrow_mut().insert(at);
+    }
+
+    /// What stands there is no secret, unless it is hidden as well.
+    pub(super) fn see(&self, at: At) {
+        self.seen.borrow_mut().insert(at);
+    }
+
+    pub(super) fn is_hidden(&self, at: At) -> bool {
+        self.hidden.borrow().contains(&at)
+    }
+
+    pub(super) fn is_seen(&self, at: At) -> bool {
+        self.seen.borrow().contains(&at)
     }
 
     pub(super) fn has_errors(&self) -> bool {

@@ -5,7 +5,7 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 
 /// What stands for a secret wherever one could be shown, as in the Collector.
-const MASK: &str = "[REDACTED]";
+pub(super) const MASK: &str = "[REDACTED]";
 
 /// A secret text. `Debug` and `Display` show a mask; only [`Secret::reveal`] gives it away.
 #[derive(Clone, Default)]

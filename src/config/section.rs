@@ -203,6 +203,8 @@ impl<'c> Section<'c> {
 
     fn switched_on<'w>(&mut self, keys: &[(&'static str, &'w str)]) -> Vec<(Field<'c>, &'w str)> {
         self.refused.extend(keys.iter().map(|(key, _)| *key));
+        // Nobody reads what is below them, and knows what of it is a secret.
+        keys.iter().filter_map(|(key, _)| self.get(key)).for_each(|field| self.report.hide(field.node.at));
         keys.iter()
             .filter_map(|(key, why)| Some((self.get(key)?, *why)))
             .filter(|(field, _)| {
@@ -251,6 +253,7 @@ impl<'c> Field<'c> {
     /// The same field, of which no message shows a value, nor of anything in it: where secrets stand
     /// when all is right, one may stand in a wrong place.
     pub fn hidden(&self) -> Field<'c> {
+        self.report.hide(self.node.at);
         Field { hidden: true, ..self.clone() }
     }
 
@@ -462,6 +465,9 @@ impl<'c> Field<'c> {
     }
 
     fn scalar(&self) -> Option<&'c Scalar> {
+        if !self.hidden {
+            self.report.see(self.node.at);
+        }
         match &self.node.value {
             Value::Scalar(scalar) => Some(scalar),
             Value::List(_) | Value::Map(_) => None,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::mend::{Counts, Mender, Taken};
+use super::mend::{Counts, Mender, Share, Taken};
 use super::settings::{Drop as Settings, DropRule, Pattern};
 use crate::otlp::span::{Span, StatusCode};
 use crate::otlp::traces::Spans;
@@ -20,12 +20,17 @@ pub struct DropSpans {
 }
 
 impl DropSpans {
-    /// A stage with these rules.
+    /// A stage with these rules, the only one of its pipeline that drops spans.
     pub fn new(settings: &Settings) -> Self {
+        DropSpans::sharing(settings, Share::alone(&settings.memory))
+    }
+
+    /// As [`DropSpans::new`], beside others.
+    pub fn sharing(settings: &Settings, share: Share) -> Self {
         DropSpans {
             rules: settings.rules.clone(),
             keep_errors: settings.keep_errors,
-            mender: Arc::new(Mender::new(&settings.memory, "rule")),
+            mender: Arc::new(Mender::new(share, "rule")),
         }
     }
 

@@ -16,7 +16,7 @@ use foldhash::fast::RandomState;
 
 use self::kind::{Kind, Kinds};
 use self::streams::{Chunk, RESPONSE_CHUNKS, Streams, Untold, seconds_between};
-use super::mend::{Counts, Key, Mender, Taken};
+use super::mend::{Counts, Key, Mender, Share, Taken};
 use super::settings::FoldChunks as Settings;
 use crate::otlp::span::Span;
 use crate::otlp::traces::Spans;
@@ -42,11 +42,16 @@ pub struct FoldChunks {
 const UNTOLD: [&str; 3] = ["late", "expired", "evicted"];
 
 impl FoldChunks {
-    /// A stage that folds these kinds.
+    /// A stage that folds these kinds, the only one of its pipeline that drops spans.
     pub fn new(settings: &Settings) -> FoldChunks {
+        FoldChunks::sharing(settings, Share::alone(&settings.memory))
+    }
+
+    /// As [`FoldChunks::new`], beside others.
+    pub fn sharing(settings: &Settings, share: Share) -> FoldChunks {
         FoldChunks {
             kinds: settings.kinds,
-            mender: Arc::new(Mender::new(&settings.memory, "chunk")),
+            mender: Arc::new(Mender::new(share, "chunk")),
             streams: Mutex::new(Streams::new(&settings.memory)),
             folded: Default::default(),
             untold: Default::default(),

@@ -5,13 +5,14 @@
 //! came first and has gone out already, the span that it points at is kept, whatever its stage
 //! says: an extra span is noise, an orphan breaks the tree.
 //!
-//! Each stage that drops spans has a mender of its own. All of them mend and remember what any of them
-//! dropped, so that a chain of dropped spans may belong to several; a span is spared by its own stage only.
+//! Each stage that drops spans has a mender of its own; those of one pipeline share the memory. Whatever
+//! one of them does, the others know under the same lock: a chain of dropped spans may belong to several.
+//! A span is spared by its own stage only. A stage that took nothing of a request leaves the mending to the
+//! last one.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
 
@@ -33,12 +34,42 @@ const IS_REMOTE: u32 = 0x200;
 #[derive(Debug)]
 pub struct Mender {
     reason: &'static str,
-    memory: Mutex<Memory>,
+    share: Share,
     counts: Counts,
 }
 
+/// What the stages of one pipeline that drop spans remember together.
 #[derive(Debug)]
-struct Memory {
+pub struct Memory(Mutex<Remembered>);
+
+impl Memory {
+    /// An empty one, of these bounds.
+    pub fn new(settings: &DropMemory) -> Memory {
+        Memory(Mutex::new(Remembered {
+            dropped: Recent::new(settings.max_spans, settings.ttl),
+            awaited: Recent::new(settings.max_spans, settings.ttl),
+        }))
+    }
+}
+
+/// A stage's share in a memory.
+#[derive(Debug, Clone)]
+pub struct Share {
+    /// The memory.
+    pub memory: Arc<Memory>,
+    /// Whether the stage is the last one of its pipeline that has a share.
+    pub is_last: bool,
+}
+
+impl Share {
+    /// All of a memory of its own.
+    pub fn alone(settings: &DropMemory) -> Share {
+        Share { memory: Arc::new(Memory::new(settings)), is_last: true }
+    }
+}
+
+#[derive(Debug)]
+struct Remembered {
     /// Dropped spans and their parents.
     dropped: Recent<Key, Option<SpanId>>,
     /// Parents of spans that went out, where the parent had not been seen.
@@ -94,15 +125,8 @@ pub struct Mended {
 
 impl Mender {
     /// A mender with this memory; `reason` is why its stage drops spans, as the books say it.
-    pub fn new(memory: &DropMemory, reason: &'static str) -> Self {
-        Mender {
-            reason,
-            memory: Mutex::new(Memory {
-                dropped: Recent::new(memory.max_spans, memory.ttl),
-                awaited: Recent::new(memory.max_spans, memory.ttl),
-            }),
-            counts: Counts::default(),
-        }
+    pub fn new(share: Share, reason: &'static str) -> Self {
+        Mender { reason, share, counts: Counts::default() }
     }
 
     /// Why its stage drops spans.
@@ -120,7 +144,10 @@ impl Mender {
     /// The memory is read and written under one lock, so that two requests of one trace at once cannot
     /// both miss what the other one did. Little after this can refuse the batch.
     pub fn mend(&self, spans: &mut Spans, taken: &Taken) -> Mended {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.spans == 0 && !self.share.is_last {
+            return Mended::default();
+        }
+        let mut memory = self.share.memory.0.lock().unwrap_or_else(PoisonError::into_inner);
         memory.dropped.tick();
         memory.awaited.tick();
         let spared_before = spans.kept_again();
@@ -136,7 +163,7 @@ impl Mender {
         mended
     }
 
-    fn mend_children(&self, spans: &mut Spans, memory: &mut Memory) {
+    fn mend_children(&self, spans: &mut Spans, memory: &mut Remembered) {
         let counts = &self.counts;
         let mut dropped_here: HashMap<Key, Option<SpanId>, RandomState> = HashMap::default();
         for record in spans.records().iter().filter(|record| record.dropped) {
@@ -171,7 +198,7 @@ impl Mender {
     }
 
     /// Keeps what the stage took but an earlier request's child points at.
-    fn spare_awaited(&self, spans: &mut Spans, memory: &Memory, taken: &Taken) -> HashSet<Key, RandomState> {
+    fn spare_awaited(&self, spans: &mut Spans, memory: &Remembered, taken: &Taken) -> HashSet<Key, RandomState> {
         let mut spared = HashSet::default();
         if memory.awaited.is_empty() || taken.keys.is_empty() {
             return spared;
@@ -209,7 +236,11 @@ enum Ancestor {
 }
 
 /// The nearest ancestor of a kept span that was not dropped.
-fn ancestor(record: &Record, dropped_here: &HashMap<Key, Option<SpanId>, RandomState>, memory: &Memory) -> Ancestor {
+fn ancestor(
+    record: &Record,
+    dropped_here: &HashMap<Key, Option<SpanId>, RandomState>,
+    memory: &Remembered,
+) -> Ancestor {
     let mut parent = record.parent_span_id;
     let mut changed = false;
     let mut remembered = false;
@@ -240,7 +271,7 @@ fn ancestor(record: &Record, dropped_here: &HashMap<Key, Option<SpanId>, RandomS
 
 fn remember(
     spans: &Spans,
-    memory: &mut Memory,
+    memory: &mut Remembered,
     counts: &Counts,
     dropped_here: HashMap<Key, Option<SpanId>, RandomState>,
 ) {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -22,6 +23,7 @@ use super::start::StartError;
 use super::storages::{self, Storages};
 use crate::auth::{self, Authenticator, Credentials, Guard};
 use crate::genai::settings::{NativeMetrics, Target};
+use crate::metrics::application::{self, Store};
 use crate::metrics::families::Families;
 use crate::metrics::native::Derived;
 use crate::metrics::own::known;
@@ -33,6 +35,7 @@ use crate::processor::drop::DropSpans;
 use crate::processor::fold_chunks::FoldChunks;
 use crate::processor::genai::Genai;
 use crate::processor::memory_limiter;
+use crate::processor::mend::{Memory, Share};
 use crate::processor::own_metrics::OwnMetrics;
 use crate::processor::settings;
 use crate::receiver::Protocol;
@@ -46,12 +49,16 @@ pub(super) struct House {
     authenticators: Kept<Id, auth::settings::Settings, Authenticator>,
     pub(super) connectors: Kept<Id, connector::MadeOf, Connector>,
     pub(super) exporters: Kept<Id, exporters::MadeOf, Exporter>,
+    /// Of Prometheus exporters: they outlive what else is said of their exporter.
+    stores: Kept<Id, application::Settings, Store>,
     /// By id; `default` is for pipelines that name none.
     limiters: Kept<String, settings::MemoryLimiter, Limiter>,
     genai: Kept<Place, (settings::Genai, Option<Same<Room>>), Genai>,
     own_metrics: Kept<Place, (settings::Genai, Vec<Same<Families>>), OwnMetrics>,
-    drops: Kept<Place, settings::Drop, DropSpans>,
-    folds: Kept<Place, settings::FoldChunks, FoldChunks>,
+    /// What the stages of a pipeline that drop spans remember.
+    memories: Kept<PipelineId, settings::DropMemory, Memory>,
+    drops: Kept<Place, (settings::Drop, Same<Memory>, bool), DropSpans>,
+    folds: Kept<Place, (settings::FoldChunks, Same<Memory>, bool), FoldChunks>,
     pub(super) rooms: Rooms,
     pub(super) pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
     /// Of the receivers.
@@ -91,8 +98,12 @@ impl House {
                 }
             }
         }
-        for (_, settings) in &plan.exporters {
+        for (id, settings) in &plan.exporters {
             house.credentials(settings)?;
+            if let ExporterSettings::Prometheus(settings) = settings {
+                let make = |settings: &application::Settings| Store::new(settings.clone());
+                house.stores.renew_always(&before.stores, id.clone(), settings.store.clone(), make);
+            }
         }
         for (id, ConnectorSettings::GenaiMetrics(settings)) in &plan.connectors {
             // How often it sends is no part of what it remembers.
@@ -135,7 +146,8 @@ impl House {
         // That it is there was seen when the house was founded.
         let credentials = self.credentials(settings).unwrap_or_default().map(Same);
         let stored = storages::MadeOf::of(plan, id, settings);
-        exporters::MadeOf { settings: settings.clone(), credentials, stored, shows }
+        let keeps = self.stores.get(id).map(|store| Same(Arc::clone(store)));
+        exporters::MadeOf { settings: settings.clone(), credentials, stored, shows, keeps }
     }
 
     /// Whether an exporter of this id runs and keeps its queue on disk.
@@ -242,12 +254,18 @@ impl House {
                     Some(genai)
                 }
                 ProcessorSettings::Drop(settings) => {
-                    let drops = self.drops.renew_always(&before.drops, place, settings.clone(), DropSpans::new);
+                    let share = self.share(before, plan, stage);
+                    let of = (settings.clone(), Same(Arc::clone(&share.memory)), share.is_last);
+                    let make = |(settings, ..): &(_, _, _)| DropSpans::sharing(settings, share);
+                    let drops = self.drops.renew_always(&before.drops, place, of, make);
                     ground.drops.add(stage.id.as_str(), drops.mender());
                     Some(drops)
                 }
                 ProcessorSettings::FoldChunks(settings) => {
-                    let folds = self.folds.renew_always(&before.folds, place, settings.clone(), FoldChunks::new);
+                    let share = self.share(before, plan, stage);
+                    let of = (settings.clone(), Same(Arc::clone(&share.memory)), share.is_last);
+                    let make = |(settings, ..): &(_, _, _)| FoldChunks::sharing(settings, share);
+                    let folds = self.folds.renew_always(&before.folds, place, of, make);
                     ground.drops.add(stage.id.as_str(), folds.mender());
                     ground.folds.add(stage.id.as_str(), &folds);
                     Some(folds)
@@ -267,6 +285,22 @@ impl House {
         }
         let account = ground.accounts.of(&plan.id.to_string());
         Pipeline::new(plan.signal, account, admission, steps, sinks)
+    }
+
+    /// The share of a stage in what its pipeline remembers of dropped spans: as much as all of them ask for.
+    fn share(&mut self, before: &House, plan: &PipelinePlan, stage: &StagePlan) -> Share {
+        let sharing = plan.stages.iter().filter_map(|stage| match &stage.settings {
+            ProcessorSettings::Drop(settings) => Some((&stage.id, &settings.memory)),
+            ProcessorSettings::FoldChunks(settings) => Some((&stage.id, &settings.memory)),
+            _ => None,
+        });
+        let none = settings::DropMemory { max_spans: 0, ttl: Duration::ZERO };
+        let memory = sharing.clone().fold(none, |all, (_, one)| settings::DropMemory {
+            max_spans: all.max_spans.saturating_add(one.max_spans),
+            ttl: all.ttl.max(one.ttl),
+        });
+        let is_last = sharing.last().is_some_and(|(id, _)| *id == stage.id);
+        Share { memory: self.memories.renew_always(&before.memories, plan.id.clone(), memory, Memory::new), is_last }
     }
 
     fn families<'p>(&self, connectors: impl Iterator<Item = &'p Id>) -> Vec<Same<Families>> {

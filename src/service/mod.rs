@@ -3,6 +3,7 @@
 mod advice;
 mod authenticators;
 mod batching;
+pub mod catalog;
 mod components;
 mod connector;
 mod default;

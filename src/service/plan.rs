@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::wiring::Wiring;
 use super::{advice, authenticators, default, listeners};
 use crate::auth::settings as auth;
-use crate::config::{Config, Environment, Problems, Source, Warning};
+use crate::config::{Config, Environment, Problems, Shown, Source, Warning};
 use crate::exporter::settings as exporter;
 use crate::extension::file_storage::FileStorage;
 use crate::otlp::Signal;
@@ -216,6 +216,13 @@ impl Plan {
         if !config.is_readable() {
             return Err(config.into_problems());
         }
+        let plan = Plan::read(&config);
+        warnings.extend(config.finish()?);
+        Ok((plan, warnings))
+    }
+
+    /// Meaningful only if nothing is reported.
+    fn read(config: &Config) -> Plan {
         let wiring = Wiring::read(&mut config.root());
         listeners::check(&wiring);
         authenticators::check(&wiring);
@@ -224,8 +231,21 @@ impl Plan {
         if let Some(pipelines) = pipelines {
             advice::check(&plan, &pipelines);
         }
-        warnings.extend(config.finish()?);
-        Ok((plan, warnings))
+        plan
+    }
+
+    /// The configuration of `sources`, merged, as YAML: what is in force, without what is a default.
+    ///
+    /// # Errors
+    /// As [`Plan::load`].
+    pub fn print(sources: &[Source], environment: Environment<'_>, shown: Shown) -> Result<String, Problems> {
+        let (config, _) = Plan::config(sources, environment);
+        if !config.is_readable() {
+            return Err(config.into_problems());
+        }
+        Plan::read(&config);
+        let text = config.print(shown);
+        config.finish().map(|_| text)
     }
 
     /// What to lay over this configuration, as a second `--config`, for it to translate and to count, if it
@@ -254,10 +274,11 @@ impl Plan {
     }
 
     fn config(sources: &[Source], environment: Environment<'_>) -> (Config, Vec<Warning>) {
-        if !sources.is_empty() {
+        if !sources.iter().all(Source::is_set) {
             return (Config::load(sources, environment), Vec::new());
         }
-        let (defaults, warnings) = default::sources(environment);
+        let (mut defaults, warnings) = default::sources(environment);
+        defaults.extend_from_slice(sources);
         (Config::load(&defaults, environment), warnings)
     }
 

@@ -3,11 +3,11 @@
     empty_root.py ROOTFS
 
 Needs root and unshare(1): the script runs itself again in namespaces of its own for mounts and for the network,
-in which there is loopback and nothing beyond. There it is what Docker would be (it gives the container its
+in which there is loopback and nothing beyond. There it is what Docker would be (it gives the container /proc and a
 resolv.conf) and what the container talks to: a name server and a backend of OTLP over HTTP. It ends with 0 if
 
 * `validate` takes the configuration that is in the image,
-* dragoman starts, and `healthcheck` says so; before the start and after the end it says the opposite,
+* dragoman starts, also with an exporter that needs the certificate authorities, and `healthcheck` says so; before the start and after the end it says the opposite,
 * a span arrives at a backend that is found by name, so that names are resolved without any library,
 * the pages of metrics can be read, nothing was written to the root, and SIGTERM ends it with 0.
 """
@@ -41,12 +41,14 @@ SPAN = {
 }
 CONFIGURATION = """
 receivers: { otlp: { protocols: { http: { endpoint: 127.0.0.1:4318 } } } }
-exporters: { otlp_http: { endpoint: "http://%s:14318", compression: none } }
+exporters:
+  otlp_http: { endpoint: "http://%s:14318", compression: none }
+  otlp_http/encrypted: { endpoint: "https://%s:14319", retry_on_failure: { enabled: false } }
 extensions: { health_check: { endpoint: 127.0.0.1:13133 } }
 service:
   extensions: [health_check]
-  pipelines: { traces: { receivers: [otlp], exporters: [otlp_http] } }
-""" % NAME
+  pipelines: { traces: { receivers: [otlp], exporters: [otlp_http, otlp_http/encrypted] } }
+""" % (NAME, NAME)
 
 
 def loopback_up():
@@ -109,14 +111,16 @@ def inside(rootfs):
     (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
     (root / "etc/test.yaml").write_text(CONFIGURATION)
     (root / "etc/test.yaml").chmod(0o644)
+    (root / "proc").mkdir()
     os.chmod(root, 0o755)
     subprocess.run(["mount", "--bind", root, root], check=True)
+    subprocess.run(["mount", "-t", "proc", "proc", root / "proc"], check=True)
     subprocess.run(["mount", "-o", "remount,bind,ro,nosuid,nodev", root], check=True)
     serve(socketserver.UDPServer(("127.0.0.1", 53), Names))
     serve(http.server.ThreadingHTTPServer(("127.0.0.1", 14318), Backend))
 
     def command(*arguments):
-        return ["chroot", "--userspec=10001:10001", str(root), "/dragoman", *arguments]
+        return [shutil.which("chroot"), "--userspec=10001:10001", str(root), "/dragoman", *arguments]
 
     def run(*arguments):
         done = subprocess.run(command(*arguments), env={}, capture_output=True, text=True, timeout=60)
@@ -164,6 +168,7 @@ def inside(rootfs):
         if code != 0:
             sys.exit(f"it ended with {code}, expected 0")
     finally:
+        subprocess.run(["umount", root / "proc"], check=True)
         subprocess.run(["umount", root], check=True)
         shutil.rmtree(root)
     print("everything that the image holds is all it needs")

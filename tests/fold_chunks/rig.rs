@@ -15,6 +15,7 @@ use dragoman::processor::drop::DropSpans;
 use dragoman::processor::fold_chunks::FoldChunks;
 use dragoman::processor::fold_chunks::kind::{Kind, Kinds};
 use dragoman::processor::genai::Genai;
+use dragoman::processor::mend::{Memory, Share};
 use dragoman::processor::settings::{self, DropMemory, DropRule};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
@@ -108,7 +109,10 @@ impl With {
     }
 
     pub fn start(self) -> Rig {
-        let (fold, drop) = (Arc::new(FoldChunks::new(&self.fold)), Arc::new(DropSpans::new(&self.drop)));
+        let memory = Arc::new(Memory::new(&self.fold.memory));
+        let share = |is_last| Share { memory: Arc::clone(&memory), is_last };
+        let fold = Arc::new(FoldChunks::sharing(&self.fold, share(false)));
+        let drop = Arc::new(DropSpans::sharing(&self.drop, share(true)));
         let (caught, tap, account) = (Arc::<Caught>::default(), Arc::<Tap>::default(), Account::new("traces"));
         let step = |id: &str, stage: Arc<dyn Stage>| Step { id: id.into(), stage: Some(stage), books: None };
         let mut steps: Vec<Step> = Vec::new();

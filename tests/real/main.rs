@@ -14,11 +14,13 @@ mod process;
 mod dashboards;
 mod isolated;
 mod jaeger;
+mod llama_stack;
 mod mlflow;
 mod models;
 mod phoenix;
 mod prometheus;
 mod recorded;
+mod scraper;
 mod sdk;
 
 use std::path::PathBuf;

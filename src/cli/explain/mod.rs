@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::paint::Paint;
-use super::{EXIT_CONFIGURATION, Explain, Format, load};
+use super::{Configuration, EXIT_CONFIGURATION, Explain, Format, load};
 use crate::genai::settings::Genai as Settings;
 use crate::genai::translate::Translator;
 use crate::otlp::Signal;
@@ -27,7 +27,7 @@ dragoman explain reads recorded OTLP from a file or from standard input, which i
   dragoman explain traces.jsonl
   curl -s https://example.com/trace.json | dragoman explain -";
 
-pub(super) fn run(explain: &Explain, config: &[String]) -> ExitCode {
+pub(super) fn run(explain: &Explain, config: &Configuration) -> ExitCode {
     let settings = match settings(explain, config) {
         Ok(settings) => settings,
         Err(problems) => return refuse(&problems),
@@ -65,9 +65,9 @@ fn refuse(problem: &str) -> ExitCode {
 }
 
 /// Those of the first `genai` stage of the configuration, if one is given; `--target` wins.
-fn settings(explain: &Explain, config: &[String]) -> Result<Settings, String> {
+fn settings(explain: &Explain, config: &Configuration) -> Result<Settings, String> {
     let mut settings = Settings::default();
-    if !config.is_empty() {
+    if !config.config.is_empty() || !config.set.is_empty() {
         let (plan, _) = load(config)?;
         let traces = plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Traces);
         let found = traces.flat_map(|pipeline| &pipeline.stages).find_map(|stage| match &stage.settings {
