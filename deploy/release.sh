@@ -63,14 +63,20 @@ docs() {
     say "$stage/completions, $stage/man"
 }
 
-# The crates that are linked for this target: not those of tests, benchmarks and other systems.
+# The crates of this target's binary. Those that only tests and benchmarks ask for would come in with their
+# features, so the manifest is read without them, in a folder of its own.
 sbom() {
     cargo cyclonedx --version >/dev/null 2>&1 || die 'there is no cargo-cyclonedx; tests/deploy/install.sh installs it'
     mkdir -p "$stage"
-    # It writes beside Cargo.toml and nowhere else.
-    local own=dragoman-sbom-$$
-    cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename "$own"
-    mv "$own.json" "$stage/dragoman.cdx.json"
+    local work
+    work=$(mktemp -d)
+    awk '/^\[/ { left_out = /^\[dev-dependencies\]|^\[\[(test|bench)\]\]/ } !left_out' Cargo.toml >"$work/Cargo.toml"
+    cp Cargo.lock rust-toolchain.toml README.md "$work"
+    ln -s "$PWD/src" "$work/src"
+    (cd "$work" && cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename sbom)
+    # It says where the manifest lay.
+    sed "s#path+file://$work#path+file:///dragoman#g" "$work/sbom.json" >"$stage/dragoman.cdx.json"
+    rm -rf "$work"
     say "$stage/dragoman.cdx.json"
 }
 
