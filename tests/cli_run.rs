@@ -5,6 +5,8 @@
 
 #[path = "cli_run/life.rs"]
 mod life;
+#[path = "cli_run/log.rs"]
+mod log;
 #[path = "support/process.rs"]
 mod process;
 #[path = "cli_run/settings.rs"]

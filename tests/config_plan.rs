@@ -13,7 +13,7 @@ use dragoman::processor::settings::{Drop, Genai, Mapping, MemoryLimiter, NativeM
 use dragoman::service::plan::{
     ConnectorSettings, ExporterSettings, ExtensionSettings, Input, Output, Plan, ProcessorSettings,
 };
-use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 fn nothing(_: &str) -> Option<String> {
     None
@@ -162,7 +162,7 @@ service:
     let ExporterSettings::Otlp(http) = &plan.exporters[2].1 else { panic!() };
     assert_eq!((http.transport, http.endpoint.as_str()), (Transport::Http, "https://x/otlp/"));
     assert_eq!(plan.telemetry.metrics_address, None);
-    assert_eq!(plan.telemetry.log_level, Level::DEBUG);
+    assert_eq!(plan.telemetry.logs.levels.general(), Some(LevelFilter::DEBUG));
     assert_eq!(plan.pipelines[1].id.to_string(), "logs/two");
     let ExtensionSettings::HealthCheck(health_check) = &plan.extensions[0].1 else { panic!("{plan:?}") };
     assert_eq!((health_check.endpoint.as_str(), health_check.path.as_str()), ("127.0.0.1:13133", "/"));
@@ -380,7 +380,7 @@ fn later_sources_win() {
     let ProcessorSettings::Genai(genai) = &plan.pipelines[0].stages[1].settings else { panic!() };
     assert_eq!(genai.target, Target::Main);
     assert_eq!(plan.pipelines[0].exporters.len(), 1, "lists are replaced");
-    assert_eq!(plan.pipelines[0].stages.len(), 3, "what a later source does not say stays");
+    assert_eq!(plan.pipelines[0].stages.len(), 4, "what a later source does not say stays");
     let jaeger = plan.exporters.iter().find(|(id, _)| id.as_str() == "otlp/jaeger").unwrap();
     let ExporterSettings::Otlp(otlp) = &jaeger.1 else { panic!() };
     assert_eq!((otlp.timeout, otlp.endpoint.as_str()), (Duration::from_secs(2), "http://jaeger:4317"));

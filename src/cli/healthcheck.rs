@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use super::arguments::{Configuration, Healthcheck};
 use super::{ENVIRONMENT, EXIT_CONFIGURATION, print, sources};
-use crate::exporter::text::{duration, escaped};
 use crate::service::plan::Plan;
+use crate::text::{duration, escaped};
 
 /// The most of an answer that is read; the page has some hundred bytes.
 const LONGEST_ANSWER: usize = 64 << 10;

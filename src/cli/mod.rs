@@ -22,7 +22,6 @@ mod explain;
 mod files;
 mod generated;
 mod healthcheck;
-mod log;
 mod paint;
 mod run;
 
@@ -32,6 +31,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::config::{Environment, Source, Warning};
+use crate::log;
 use crate::service::plan::Plan;
 
 use arguments::{Arguments, Command, Configuration, Explain, Format, Mode, Run};
@@ -81,6 +81,7 @@ fn of(count: usize, what: &str) -> String {
 fn validate(config: &Configuration) -> ExitCode {
     match load(config) {
         Ok((plan, warnings)) => {
+            log::mistakes(ENVIRONMENT).iter().for_each(|mistake| eprintln!("warning: {mistake}"));
             warnings.iter().for_each(|warning| eprintln!("{warning}"));
             if let Some(lines) = plan.advice() {
                 eprintln!(

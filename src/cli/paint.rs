@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use crate::exporter::text::escaped;
+use crate::text::escaped;
 
 /// Columns that every output of the program fits in.
 pub(super) const COLUMNS: usize = 100;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::files::Files;
-use super::log::{self, Level};
-use super::{Configuration as From, EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
+use super::{Configuration as From, ENVIRONMENT, EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
+use crate::log::Log;
 use crate::service::plan::Plan;
 use crate::service::start::{Address, Reloaded, Running, StartError, start};
 use crate::service::stop::Stopped;
@@ -30,7 +30,7 @@ pub(super) fn run(config: &From, options: &Run) -> ExitCode {
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    let level = log::start(plan.telemetry.log_level);
+    let log = Log::start(&plan.telemetry.logs, ENVIRONMENT);
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -40,7 +40,8 @@ pub(super) fn run(config: &From, options: &Run) -> ExitCode {
         }
     };
     let times = Times::of(options.shutdown_timeout);
-    let code = runtime.block_on(serve(plan, files, level, times));
+    let code = runtime.block_on(serve(plan, files, log.clone(), times));
+    log.end();
     // A name that is still being resolved, or a page that is written, must not hold up the end.
     runtime.shutdown_background();
     code
@@ -66,7 +67,7 @@ impl Times {
 struct Configuration {
     files: Files,
     hangup: Signal,
-    level: Level,
+    log: Log,
 }
 
 /// The signals that ask for the end.
@@ -95,12 +96,13 @@ enum End {
     Died(String),
 }
 
-async fn serve(plan: Plan, files: Files, level: Level, times: Times) -> ExitCode {
+async fn serve(plan: Plan, files: Files, log: Log, times: Times) -> ExitCode {
     let (Ok(mut signals), Ok(hangup)) = (Signals::new(), signal(SignalKind::hangup())) else {
         tracing::error!("dragoman does not start: the system lets it handle no signals");
         return ExitCode::from(EXIT_CONFIGURATION);
     };
-    let mut configuration = Configuration { files, hangup, level };
+    tokio::spawn(log.clone().turn());
+    let mut configuration = Configuration { files, hangup, log };
     let mut running = match start(plan, times.drain, Arc::new(|| Box::new(std::io::stdout()))).await {
         Ok(running) => running,
         Err(error) => return refuse(&error),
@@ -118,10 +120,12 @@ async fn serve(plan: Plan, files: Files, level: Level, times: Times) -> ExitCode
     }
     tokio::select! {
         stopped = running.stop(times.deliver) => {
+            configuration.log.end();
             say(stopped, times);
             ExitCode::from(code(&end, stopped))
         }
         name = signals.end() => {
+            configuration.log.end();
             tracing::error!("{name} again: leaving now; what was queued is lost");
             ExitCode::from(EXIT_LOST)
         }
@@ -138,6 +142,9 @@ async fn live(running: &mut Running, configuration: &mut Configuration, signals:
             _ = configuration.hangup.recv() => "SIGHUP",
             () = configuration.files.changed() => "a file of the configuration changed",
         };
+        if again == "SIGHUP" {
+            configuration.log.reopen();
+        }
         tracing::info!("{again}: reading the configuration again");
         let reload = async {
             if again == "SIGHUP" {
@@ -163,13 +170,13 @@ async fn take(running: &mut Running, configuration: &Configuration, times: Times
             return running.reload_was_invalid();
         }
     };
-    let level = plan.telemetry.log_level;
+    let logs = plan.telemetry.logs.clone();
     let before = running.addresses().to_vec();
     match running.reload(plan, times.deliver).await {
         Ok(Reloaded::Unchanged) => tracing::info!("the configuration says what it said before"),
         Ok(Reloaded::Applied) => {
             warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
-            configuration.level.set(level);
+            configuration.log.set(&logs);
             let new = running.addresses().iter().filter(|address| !before.contains(address)).cloned();
             announce(&new.collect::<Vec<_>>());
             tracing::info!("the configuration is in force");

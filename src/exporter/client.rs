@@ -22,11 +22,11 @@ use thiserror::Error;
 use super::proxy::{Proxies, Route};
 use super::retry::Failure;
 use super::settings::{Keepalive, Transport};
-use super::text::{chain, escaped};
 use super::tls::Connector;
 use crate::auth::Credentials;
 use crate::config::Secret;
 use crate::otlp::response::ExportResponse;
+use crate::text::{chain, escaped};
 
 /// How much of an answer is read, and more is a failure for good (OTLP 1.11, "Response size").
 const ANSWER_LIMIT: usize = 4 << 20;

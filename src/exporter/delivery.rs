@@ -27,7 +27,6 @@ use super::queue::durable::Opened;
 use super::queue::{Backlog, Durable, Entry, Memory, NoRoom};
 use super::retry::{Backoff, Failure};
 use super::settings::{self, Compression, Queue, Retry};
-use super::text;
 use crate::bounded::budget::Budget;
 use crate::defect;
 use crate::otlp::Signal;
@@ -35,6 +34,7 @@ use crate::otlp::answer::{Reason, Refusal};
 use crate::otlp::split::{Limits, Split};
 use crate::pipeline::account::Leg;
 use crate::pipeline::{Batch, Boxed, Permit, Receipt};
+use crate::text;
 use merge::{Gatherer, Group, Share};
 
 /// What a client must not send more than, before compression (OTLP 1.11).

@@ -118,7 +118,7 @@ async fn tunnel(stream: &mut TcpStream, uri: &Uri, proxy: &Proxy) -> Result<(), 
     match protocol.starts_with(b"HTTP/1.") && status.len() == 3 && status.starts_with(b"2") {
         true => Ok(()),
         false => {
-            let line = super::text::escaped(&String::from_utf8_lossy(line), 100);
+            let line = crate::text::escaped(&String::from_utf8_lossy(line), 100);
             Err(format!("it refused CONNECT {target}: {line:?}").into())
         }
     }

@@ -19,9 +19,9 @@ use super::compress::Message;
 use super::delivery::Call;
 use super::endpoint::Endpoint;
 use super::retry::Failure;
-use super::text::escaped;
 use crate::otlp::status;
 use crate::pipeline::Boxed;
+use crate::text::escaped;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");

@@ -14,9 +14,9 @@ use super::delivery::Call;
 use super::endpoint::Endpoint;
 use super::redirect::{MOST_REDIRECTS, same_origin, target};
 use super::retry::Failure;
-use super::text::escaped;
 use crate::otlp::status;
 use crate::pipeline::Boxed;
+use crate::text::escaped;
 
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";

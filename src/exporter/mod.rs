@@ -17,5 +17,4 @@ pub mod queue;
 mod redirect;
 mod retry;
 pub mod settings;
-pub(crate) mod text;
 mod tls;

@@ -11,7 +11,7 @@ use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderValue, StatusCode, Uri};
 
 use super::client::MESSAGE_LIMIT;
-use super::text::escaped;
+use crate::text::escaped;
 
 /// As many as Go follows.
 pub(crate) const MOST_REDIRECTS: usize = 10;

@@ -1,8 +1,7 @@
 //! The sections that belong to the program as a whole: `service.telemetry` and the extensions.
 
-use tracing::Level;
-
 use crate::config::{Field, Section};
+use crate::log::Logs;
 use crate::net::tls::ServerSettings;
 
 /// `service.telemetry`.
@@ -10,13 +9,13 @@ use crate::net::tls::ServerSettings;
 pub struct Telemetry {
     /// `metrics.address`, as `host:port`; the path is `/metrics`. `None` with `level: none`.
     pub metrics_address: Option<String>,
-    /// `logs.level`.
-    pub log_level: Level,
+    /// `logs`.
+    pub logs: Logs,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Telemetry { metrics_address: Some("127.0.0.1:8888".into()), log_level: Level::INFO }
+        Telemetry { metrics_address: Some("127.0.0.1:8888".into()), logs: Logs::default() }
     }
 }
 
@@ -37,9 +36,6 @@ impl Default for HealthCheck {
     }
 }
 
-const LOG_LEVELS: &[(&str, Level)] =
-    &[("debug", Level::DEBUG), ("info", Level::INFO), ("warn", Level::WARN), ("error", Level::ERROR)];
-
 /// Whether there are self-metrics. The Collector's steps between all and none differ in detail only.
 const METRIC_LEVELS: &[(&str, bool)] = &[("none", false), ("basic", true), ("normal", true), ("detailed", true)];
 
@@ -51,7 +47,7 @@ impl Telemetry {
             metrics_address: section
                 .section("metrics")
                 .map_or(default.metrics_address, |mut section| metrics_address(&mut section)),
-            log_level: section.section("logs").map_or(default.log_level, |mut section| log_level(&mut section)),
+            logs: section.section("logs").map_or(default.logs, |mut section| Logs::read(&mut section)),
         };
         section.without_effect(&[
             ("traces", "this program does not trace itself"),
@@ -88,22 +84,6 @@ fn pull_address(reader: &Field<'_>) -> Option<String> {
     let host = host.unwrap_or_else(|| "localhost".to_owned());
     let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
     Some(format!("{host}:{}", port.unwrap_or(8888)))
-}
-
-fn log_level(section: &mut Section<'_>) -> Level {
-    let level = section.choice("level", LOG_LEVELS).unwrap_or(Telemetry::default().log_level);
-    section.without_effect(&[
-        ("encoding", "logs are lines of text"),
-        ("development", "there is one form of logs"),
-        ("sampling", "every line is written"),
-        ("output_paths", "logs go to standard error"),
-        ("error_output_paths", "logs go to standard error"),
-        ("initial_fields", "lines carry their own fields only"),
-        ("disable_caller", "lines have no caller"),
-        ("disable_stacktrace", "lines have no stack trace"),
-        ("processors", "logs go to standard error"),
-    ]);
-    level
 }
 
 impl HealthCheck {

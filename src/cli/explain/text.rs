@@ -8,8 +8,8 @@ use serde_json::Value as Json;
 use super::report::{Report, SpanReport};
 use super::values::{is_list, list, one_line};
 use crate::cli::paint::{COLUMNS, Paint, count, pad, shortened, width};
-use crate::exporter::text::escaped;
 use crate::genai::explain::KeyExplanation;
+use crate::text::escaped;
 
 /// Columns before a key.
 const INDENT: usize = 5;

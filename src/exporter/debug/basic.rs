@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::exporter::text::{duration, push_escaped, size};
 use crate::otlp::Signal;
 use crate::pipeline::CallNote;
+use crate::text::{duration, push_escaped, size};
 
 /// Calls shown of one batch.
 const MOST_CALLS: usize = 100;

@@ -8,11 +8,11 @@
 use std::time::Duration;
 
 use super::text::Lines;
-use crate::exporter::text::{duration, timestamp};
 use crate::otlp::Signal;
 use crate::otlp::span::Kind;
 use crate::otlp::value::{Value, fields};
 use crate::otlp::wire::Payload;
+use crate::text::{duration, timestamp};
 
 /// Appends a whole request.
 pub(super) fn request(out: &mut String, signal: Signal, body: &[u8]) {

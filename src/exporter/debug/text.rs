@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::exporter::text::push_escaped;
 use crate::otlp::value::Value;
+use crate::text::push_escaped;
 
 /// Bytes of text for one request.
 const LARGEST_OUTPUT: usize = 256 * 1024;
