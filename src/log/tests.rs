@@ -118,6 +118,25 @@ fn what_is_off_costs_no_question() {
     });
 }
 
+/// Whether a line is written is decided at its place in the source, once for each configuration.
+#[test]
+fn a_place_is_asked_once_until_levels_change() {
+    use tracing::callsite::{Callsite, DefaultCallsite};
+
+    static PLACE: DefaultCallsite = DefaultCallsite::new(&METADATA);
+    static METADATA: Metadata<'static> = tracing::metadata! {
+        name: "here", target: "dragoman::exporter", level: Level::INFO, fields: &["message"],
+        callsite: &PLACE, kind: tracing::metadata::Kind::EVENT,
+    };
+    let case = Case::new("levels: { exporter: error },", "");
+    let lines = Lines(case.log.clone());
+    assert!(lines.register_callsite(PLACE.metadata()).is_never());
+    assert_eq!(lines.max_level_hint(), Some(LevelFilter::INFO));
+    case.log.set(&settings("level: debug,", &case.path));
+    assert!(lines.register_callsite(PLACE.metadata()).is_always());
+    assert_eq!(lines.max_level_hint(), Some(LevelFilter::DEBUG));
+}
+
 /// One place in the source that fails in the same way.
 fn fail(times: usize) {
     for _ in 0..times {
