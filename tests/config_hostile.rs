@@ -22,6 +22,7 @@ const WORDS: &[&str] = &[
     "debug",
     "genai",
     "drop",
+    "fold_chunks",
     "genai_metrics",
     "endpoint",
     "protocols",

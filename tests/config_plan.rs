@@ -380,7 +380,7 @@ fn later_sources_win() {
     let ProcessorSettings::Genai(genai) = &plan.pipelines[0].stages[1].settings else { panic!() };
     assert_eq!(genai.target, Target::Main);
     assert_eq!(plan.pipelines[0].exporters.len(), 1, "lists are replaced");
-    assert_eq!(plan.pipelines[0].stages.len(), 3, "what a later source does not say stays");
+    assert_eq!(plan.pipelines[0].stages.len(), 4, "what a later source does not say stays");
     let jaeger = plan.exporters.iter().find(|(id, _)| id.as_str() == "otlp/jaeger").unwrap();
     let ExporterSettings::Otlp(otlp) = &jaeger.1 else { panic!() };
     assert_eq!((otlp.timeout, otlp.endpoint.as_str()), (Duration::from_secs(2), "http://jaeger:4317"));

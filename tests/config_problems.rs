@@ -428,21 +428,41 @@ fn a_flood_of_mistakes_is_cut() {
 }
 
 #[test]
-fn an_expiration_that_nothing_here_has_is_warned_about() {
-    let yaml = "receivers: { otlp: { protocols: { grpc: } } }
-service: { pipelines: { metrics: { receivers: [otlp], exporters: [prometheus] } } }
+fn what_a_prometheus_exporter_cannot_do_is_said() {
+    let with = |keys: &str| {
+        format!(
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}
+service: {{ pipelines: {{ metrics: {{ receivers: [otlp], exporters: [prometheus] }} }} }}
 exporters:
   prometheus:
-    metric_expiration: 5m
-";
+    {keys}
+"
+        )
+    };
+    for (keys, problem) in [
+        ("metric_expiration: 5", "5:24: exporters.prometheus.metric_expiration: found 5"),
+        ("translation_strategy: Dots", "5:27: exporters.prometheus.translation_strategy: found \"Dots\""),
+        ("cardinality_limit: 0", "5:24: exporters.prometheus.cardinality_limit: found 0"),
+        (
+            "resource_constant_labels: { included: host.name }",
+            "5:43: exporters.prometheus.resource_constant_labels.included",
+        ),
+        (
+            "resource_constant_labels: { include: [host.name] }",
+            "5:33: exporters.prometheus.resource_constant_labels.include",
+        ),
+        ("const_labels: [a]", "5:19: exporters.prometheus.const_labels"),
+        ("auth: { authenticator: x }", "5:5: exporters.prometheus.auth: is not supported"),
+    ] {
+        let wrong = problems_of(&with(keys));
+        assert!(wrong.iter().any(|line| line.starts_with(problem)), "{problem}: {wrong:#?}");
+    }
     assert_eq!(
-        warnings_of(yaml),
+        warnings_of(&with("enable_open_metrics: true")),
         [
-            "5:5: warning: exporters.prometheus.metric_expiration: has no effect here: it is for metrics of applications, which this version does not expose; derived metrics go after the connector's metrics_expiration"
+            "5:5: warning: exporters.prometheus.enable_open_metrics: has no effect here: OpenMetrics, with exemplars, is given to every scraper that accepts it"
         ]
     );
-    let wrong = problems_of(&yaml.replace("5m", "5"));
-    assert!(wrong.iter().any(|problem| problem.contains("metric_expiration: found 5")), "{wrong:?}");
 }
 
 #[test]

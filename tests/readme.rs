@@ -1,4 +1,4 @@
-//! The README cannot rot: its configurations are valid, its keys and defaults are those of the
+//! The README cannot rot: its configurations, and those of `docs/backends.md`, are valid, its keys and defaults are those of the
 //! commented example, and its tables name what the program has.
 //!
 //! A block of its own program's configuration is fenced as `yaml`; other programs' are `yml`.
@@ -14,6 +14,7 @@ use dragoman::otlp::answer::Reason;
 use dragoman::service::plan::Plan;
 
 const README: &str = include_str!("../README.md");
+const BACKENDS: &str = include_str!("../docs/backends.md");
 const EXAMPLE: &str = include_str!("../config.example.yaml");
 
 fn validate(files: &[&Path]) -> (bool, String) {
@@ -26,10 +27,10 @@ fn validate(files: &[&Path]) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// The text of every block with this info string.
-fn blocks(language: &str) -> Vec<String> {
+/// The text of every block of a page with this info string.
+fn blocks(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}");
-    let mut lines = README.lines();
+    let mut lines = page.lines();
     let mut blocks = Vec::new();
     while lines.by_ref().any(|line| line == fence) {
         blocks.push(lines.by_ref().take_while(|line| *line != "```").collect::<Vec<_>>().join("\n"));
@@ -64,8 +65,9 @@ fn every_configuration_is_valid() {
     let folder = tempfile::tempdir().unwrap();
     let default = folder.path().join("dragoman.yaml");
     std::fs::write(&default, Plan::default_yaml()).unwrap();
-    let blocks = blocks("yaml");
+    let mut blocks = blocks(README, "yaml");
     assert!(blocks.len() >= 4, "{} blocks", blocks.len());
+    blocks.extend(self::blocks(BACKENDS, "yaml"));
     for (number, block) in blocks.iter().enumerate() {
         let file = folder.path().join(format!("block-{number}.yaml"));
         std::fs::write(&file, block).unwrap();

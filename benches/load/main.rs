@@ -198,13 +198,13 @@ fn configuration(
     format!(
         "receivers:\n  otlp: {{ protocols: {{ grpc: {{ endpoint: \"{grpc}\" }} }} }}\n\
          processors:\n  memory_limiter: {{ check_interval: 1s, limit_mib: 256 }}\n  \
-         genai: {{ target: \"1.41\", originals: replace }}\n  drop/sqlite: {{ preset: sqlite }}\n\
+         genai: {{ target: \"1.41\", originals: replace }}\n  drop/sqlite: {{ preset: sqlite }}\n  fold_chunks: {{}}\n\
          connectors:\n  genai_metrics: {{}}\n\
          exporters:\n  prometheus: {{ endpoint: \"{prometheus}\" }}\n  \
          otlp_grpc: {{ endpoint: \"{sink}\", tls: {{ insecure: true }}{storage} }}\n\
          extensions:\n  health_check: {{ endpoint: \"{health}\" }}\n{extension}\
          service:\n  extensions: [health_check{named}]\n  telemetry: {{ logs: {{ level: warn }}, metrics: {{ address: \"{own}\" }} }}\n  pipelines:\n    \
-         traces: {{ receivers: [otlp], processors: [memory_limiter, genai, drop/sqlite], exporters: [otlp_grpc, genai_metrics] }}\n    \
+         traces: {{ receivers: [otlp], processors: [memory_limiter, genai, fold_chunks, drop/sqlite], exporters: [otlp_grpc, genai_metrics] }}\n    \
          metrics: {{ receivers: [genai_metrics], exporters: [prometheus] }}\n"
     )
 }

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::exporter::settings;
-use crate::metrics::application::{Store, Why};
+use crate::metrics::application::{Store, Why, derived};
 use crate::metrics::exposition::{self, LeftOut, Scrape, Style};
 use crate::metrics::own::{Counters, Gauge, Registry, known};
 use crate::metrics::snapshot::Source;
@@ -25,10 +25,12 @@ pub struct Prometheus {
     id: Box<str>,
     style: Style,
     sources: Vec<Arc<dyn Source>>,
-    store: Store,
+    store: Arc<Store>,
     books: known::Exporter,
     not_exposed: Counters,
     left_out: [(LeftOut, Gauge); LeftOut::ALL.len()],
+    /// Series of applications that say what is derived, too.
+    derived: Gauge,
     series: Gauge,
     bytes: Gauge,
 }
@@ -46,7 +48,7 @@ impl Prometheus {
             id: id.into(),
             style: settings.style.clone(),
             sources: Vec::new(),
-            store: Store::new(settings.store.clone()),
+            store: Arc::new(Store::new(settings.store.clone())),
             books: known::Exporter::new(own, id),
             not_exposed: own.counters(
                 "dragoman_prometheus_not_exposed_total",
@@ -54,6 +56,7 @@ impl Prometheus {
                 &["exporter", "reason"],
             ),
             left_out: LeftOut::ALL.map(|reason| (reason, left_out.with(&[id, reason.label()]))),
+            derived: left_out.with(&[id, "derived"]),
             series: gauges("dragoman_prometheus_series", "Series of applications that the Prometheus exporter holds"),
             bytes: gauges("dragoman_prometheus_series_bytes", "Bytes that series of applications take, about"),
         };
@@ -71,15 +74,25 @@ impl Prometheus {
         self
     }
 
+    /// Keeps what applications send in this store, which another one kept before.
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<Store>) -> Self {
+        self.store = store;
+        self
+    }
+
     /// Answers a scrape with these `Accept` and `Accept-Encoding` headers. Writing a large page
     /// takes milliseconds: call it where that stops no one.
     pub fn respond(&self, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
         let mut families = Vec::new();
-        // Of two that have one name the first one on the page stays: what is derived is counted here.
+        // Of two that take one name the first stays: what is derived is counted by this program.
         for source in &self.sources {
             source.collect(&mut families);
         }
-        self.store.collect(&mut families);
+        let mut own = Vec::new();
+        self.store.collect(&mut own);
+        self.derived.set(derived::give_way(&families, &mut own) as u64);
+        families.extend(own);
         self.measure();
         let scrape = exposition::respond(families, &self.style, accept, accept_encoding);
         for (reason, gauge) in &self.left_out {

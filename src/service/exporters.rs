@@ -17,6 +17,7 @@ use crate::exporter::debug::DebugExporter;
 use crate::exporter::otlp::{Given, OtlpExporter};
 use crate::exporter::prometheus::Prometheus;
 use crate::exporter::queue::durable::Opened;
+use crate::metrics::application::Store;
 use crate::metrics::families::Families;
 use crate::metrics::own::{Registry, known};
 use crate::otlp::Signal;
@@ -33,6 +34,8 @@ pub(super) struct MadeOf {
     pub(super) stored: Option<storages::MadeOf>,
     /// Derived metrics that it shows by itself.
     pub(super) shows: Vec<Same<Families>>,
+    /// What it holds of the metrics of applications.
+    pub(super) keeps: Option<Same<Store>>,
 }
 
 /// An exporter that runs.
@@ -82,6 +85,9 @@ impl Exporter {
             }
             ExporterSettings::Prometheus(settings) => {
                 let mut exporter = Prometheus::new(id.as_str(), settings, own);
+                if let Some(Same(store)) = &of.keeps {
+                    exporter = exporter.with_store(Arc::clone(store));
+                }
                 for Same(families) in &of.shows {
                     exporter = exporter.with_source(Arc::clone(families) as _);
                 }

@@ -23,6 +23,7 @@ use super::start::StartError;
 use super::storages::{self, Storages};
 use crate::auth::{self, Authenticator, Credentials, Guard};
 use crate::genai::settings::{NativeMetrics, Target};
+use crate::metrics::application::{self, Store};
 use crate::metrics::families::Families;
 use crate::metrics::native::Derived;
 use crate::metrics::own::known;
@@ -48,6 +49,8 @@ pub(super) struct House {
     authenticators: Kept<Id, auth::settings::Settings, Authenticator>,
     pub(super) connectors: Kept<Id, connector::MadeOf, Connector>,
     pub(super) exporters: Kept<Id, exporters::MadeOf, Exporter>,
+    /// Of Prometheus exporters: they outlive what else is said of their exporter.
+    stores: Kept<Id, application::Settings, Store>,
     /// By id; `default` is for pipelines that name none.
     limiters: Kept<String, settings::MemoryLimiter, Limiter>,
     genai: Kept<Place, (settings::Genai, Option<Same<Room>>), Genai>,
@@ -95,8 +98,12 @@ impl House {
                 }
             }
         }
-        for (_, settings) in &plan.exporters {
+        for (id, settings) in &plan.exporters {
             house.credentials(settings)?;
+            if let ExporterSettings::Prometheus(settings) = settings {
+                let make = |settings: &application::Settings| Store::new(settings.clone());
+                house.stores.renew_always(&before.stores, id.clone(), settings.store.clone(), make);
+            }
         }
         for (id, ConnectorSettings::GenaiMetrics(settings)) in &plan.connectors {
             // How often it sends is no part of what it remembers.
@@ -139,7 +146,8 @@ impl House {
         // That it is there was seen when the house was founded.
         let credentials = self.credentials(settings).unwrap_or_default().map(Same);
         let stored = storages::MadeOf::of(plan, id, settings);
-        exporters::MadeOf { settings: settings.clone(), credentials, stored, shows }
+        let keeps = self.stores.get(id).map(|store| Same(Arc::clone(store)));
+        exporters::MadeOf { settings: settings.clone(), credentials, stored, shows, keeps }
     }
 
     /// Whether an exporter of this id runs and keeps its queue on disk.

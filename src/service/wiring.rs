@@ -122,6 +122,16 @@ impl<'c> Wiring<'c> {
         {
             field.warn("should be the first processor: what comes before it works on requests that it then refuses");
         }
+        let is_of = |text: &str, component: &str| Id::parse(text).is_some_and(|id| id.component() == component);
+        let last_genai = stages.iter().rposition(|(text, _)| is_of(text, "genai"));
+        let first_fold = stages.iter().position(|(text, _)| is_of(text, "fold_chunks"));
+        if let Some(position) = first_fold.filter(|position| last_genai.is_some_and(|genai| *position < genai))
+            && let Some((_, field)) = stages.get(position)
+        {
+            field.warn(
+                "should come after genai: a chunk's time is only needed where the emitter says none, and genai knows",
+            );
+        }
         let exporters: Vec<Output> =
             outputs.iter().filter_map(|(text, field)| self.output(signal, text, field)).collect();
         let stages = stages.iter().filter_map(|(text, field)| {

@@ -7,6 +7,7 @@
 mod support;
 
 mod arrival;
+mod config;
 mod corpus;
 mod memory;
 mod rig;

@@ -35,7 +35,7 @@ async fn the_messages_of_a_streamed_response_become_two_numbers_on_its_span() {
     let left: Vec<u64> = out.iter().map(|span| id(&span.span_id)).collect();
     assert_eq!(left, [3, 1], "the head with the status stays");
     assert_eq!(out[0], streamed()[1], "as it was");
-    assert_eq!(told(&out[1]), (Some(3), Some(1), Some(0.25)));
+    assert_eq!(told(&out[1]), (Some(3), None, Some(0.25)), "what came in was one piece");
     assert_eq!((rig.folded(Kind::AsgiSend), rig.folded(Kind::AsgiReceive)), (3, 2));
     assert_eq!(rig.untold(), [0; 3]);
     let dropped = rig.account.balances().dropped;
@@ -58,13 +58,13 @@ async fn messages_that_come_once_stay() {
         assert_eq!(rig.send(body.clone()).await, Some(body), "{message}");
     }
     for (message, counts) in [
-        ("websocket.send", (Some(1), None)),
-        ("websocket.receive", (None, Some(1))),
+        ("websocket.send", (Some(2), None)),
+        ("websocket.receive", (None, Some(2))),
         ("http.response.trailers", (None, None)),
         ("http.disconnect", (None, None)),
     ] {
         let rig = With::default().start();
-        let out = rig.spans(vec![asgi(2, 1, message, 1), server(1)]).await;
+        let out = rig.spans(vec![asgi(2, 1, message, 1), asgi(3, 1, message, 2), server(1)]).await;
         assert_eq!(out.len(), 1, "{message}");
         assert_eq!((told(&out[0]).0, told(&out[0]).1), counts, "{message}");
     }
@@ -96,7 +96,7 @@ async fn what_is_switched_off_stays_byte_for_byte() {
     for kind in Kind::ALL {
         let others: Vec<Kind> = Kind::ALL.into_iter().filter(|of| *of != kind).collect();
         let chunks = || match kind {
-            Kind::AsgiSend => vec![asgi(2, 1, "http.response.body", 1), server(1)],
+            Kind::AsgiSend => vec![asgi(2, 1, "http.response.body", 1), asgi(3, 1, "http.response.body", 2), server(1)],
             Kind::AsgiReceive => vec![asgi(2, 1, "http.request", 1), server(1)],
             Kind::Mastra => {
                 vec![
@@ -112,7 +112,8 @@ async fn what_is_switched_off_stays_byte_for_byte() {
         assert_eq!(With::kinds(&others).start().send(body.clone()).await, Some(body.clone()), "{}", kind.name());
         let rig = With::kinds(&[kind]).start();
         let out = rig.spans(chunks()).await;
-        assert!(out.iter().all(|span| count(span, CHUNKS).is_some() || kind == Kind::AsgiReceive), "{}", kind.name());
+        let is_one = matches!(kind, Kind::AsgiReceive | Kind::Mastra);
+        assert!(out.iter().all(|span| count(span, CHUNKS).is_some() != is_one), "{}", kind.name());
         assert!(rig.folded(kind) > 0, "{}", kind.name());
         let default = With::default().start().send(body.clone()).await;
         assert_eq!(default == Some(body), !kind.is_default(), "{}", kind.name());
@@ -128,6 +129,14 @@ async fn the_count_is_on_the_parent_of_a_mastra_chunk() {
     let out = With::kinds(&[Kind::Mastra]).start().spans(vec![chunk(2), chunk(3), span(1, 9, "step: 0", 0)]).await;
     assert_eq!(out.len(), 1);
     assert_eq!(told(&out[0]), (Some(2), None, Some(0.09)));
+}
+
+#[tokio::test]
+async fn a_body_in_one_piece_is_no_stream() {
+    let rig = With::default().start();
+    let out = rig.spans(vec![asgi(2, 1, "http.request", 1), asgi(3, 1, "http.response.body", 30), server(1)]).await;
+    assert_eq!(out, [server(1)]);
+    assert_eq!(rig.untold(), [0; 3]);
 }
 
 /// A call of a model that began at the beginning of time.
@@ -220,7 +229,8 @@ async fn what_the_emitter_said_stays() {
     assert_eq!((names(&out).len(), count(&out, CHUNKS), seconds(&out, FIRST)), (0, Some(99), Some(0.001)));
     let first = double("dragoman.response.time_to_first_chunk", 0.5);
     let server = Span { attributes: vec![first, int(CHUNKS, 7)], ..server(1) };
-    let out = With::default().start().spans(vec![asgi(2, 1, "http.response.body", 250), server]).await;
+    let chunks = [2, 3].map(|id| asgi(id, 1, "http.response.body", 250));
+    let out = With::default().start().spans(chunks.into_iter().chain([server]).collect()).await;
     assert_eq!(told(&out[0]), (Some(7), None, Some(0.5)));
     // An event before the span's start says nothing.
     let early = Span { start_time_unix_nano: at(90), ..with(vec![]) };

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use dragoman::otlp::Signal;
 use http::Request;
 use http_body_util::Full;
+use opentelemetry_proto::tonic::trace::v1::Span;
 
 use crate::backend::Backend;
 use crate::client::{Client, sample};
@@ -107,5 +108,40 @@ async fn the_codegemma_call_is_current_when_it_arrives() {
     assert_eq!(text(&call.attributes, "gen_ai.operation.name"), Some("chat"));
     assert_eq!(int(&call.attributes, "gen_ai.usage.input_tokens"), Some(19));
     assert_eq!(int(&call.attributes, "gen_ai.usage.output_tokens"), Some(9));
+    rig.stop().await;
+}
+
+/// Of 26 spans of a streamed answer 19 are messages of the server and of its clients, of which the one with
+/// the status code stays.
+#[tokio::test]
+async fn the_messages_of_a_streamed_answer_are_folded_and_in_the_books() {
+    let mut backend = Backend::start([]).await;
+    let endpoint = format!("http://{}", backend.address);
+    let rig = Rig::start(default_plan(&|name| (name == "OTEL_EXPORTER_OTLP_ENDPOINT").then(|| endpoint.clone()))).await;
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for request in requests(&corpus().join("llama-stack-0.7.3/chat_stream"), "traces.pb") {
+        before.extend(spans(&request));
+        rig.must_take(Way::Protobuf, Signal::Traces, request).await;
+        after.extend(spans(&backend.next().await.body));
+    }
+    let messages = |spans: &[Span]| {
+        spans.iter().filter_map(|span| text(&span.attributes, "asgi.event.type").map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let pieces = messages(&before).iter().filter(|message| *message == "http.response.body").count();
+    assert!(pieces > 10, "{pieces} pieces");
+    assert_eq!(messages(&after), ["http.response.start"]);
+    let server = after.iter().find(|span| span.name == "POST /v1/chat/completions").unwrap();
+    assert_eq!(int(&server.attributes, "dragoman.response.chunks"), Some(pieces as i64));
+
+    let books = rig.books().await;
+    let folded = messages(&before).len() as u64 - 1;
+    assert_eq!(books.sum("dragoman_folded_chunks_total", &["processor=\"fold_chunks\""]), folded);
+    assert_eq!(books.sum("dragoman_folded_chunks_total", &["kind=\"asgi_send\""]), pieces as u64);
+    assert_eq!(books.sum("dragoman_dropped_spans_total", &["processor=\"fold_chunks\"", "reason=\"chunk\""]), folded);
+    assert_eq!(books.sum("dragoman_pipeline_dropped_items_total", &["reason=\"chunk\""]), folded);
+    let dropped = books.sum("dragoman_pipeline_dropped_items_total", &["pipeline=\"traces\""]);
+    let outgoing = books.sum("dragoman_pipeline_outgoing_items_total", &["pipeline=\"traces\""]);
+    assert_eq!((outgoing, dropped + outgoing), (after.len() as u64, before.len() as u64));
+    assert_eq!(books.sum("dragoman_fold_untold_chunks_total", &[]), 0);
     rig.stop().await;
 }

@@ -115,8 +115,7 @@ async fn deferred_only_the_applications_are_there_whichever_came_first() {
     for metrics_first in [true, false] {
         let seen = run("defer", metrics_first).await;
         assert_eq!(seen.backend, [(NAME.to_owned(), TRUTH)]);
-        // The page shows derived metrics only.
-        assert_eq!(seen.page, [0, 0]);
+        assert_eq!(seen.page, [TRUTH as u64, 0]);
         assert_eq!((seen.discarded, seen.suppressed), (0, u64::from(metrics_first)));
     }
 }
@@ -125,11 +124,35 @@ async fn deferred_only_the_applications_are_there_whichever_came_first() {
 async fn with_both_each_is_there_once_under_its_own_name() {
     let seen = run("both", false).await;
     assert_eq!(seen.backend, [(format!("dragoman.{NAME}"), TRUTH), (NAME.to_owned(), TRUTH)]);
-    assert_eq!(seen.page, [0, TRUTH as u64]);
+    assert_eq!(seen.page, [TRUTH as u64, TRUTH as u64]);
     assert_eq!((seen.discarded, seen.suppressed), (0, 0));
 }
 
-/// Where the two never meet nothing is taken from either: a Prometheus page shows derived metrics only.
+/// What came before anything was derived for the service went on, but on the page it gives way.
+#[tokio::test]
+async fn on_the_page_each_token_is_there_once_whatever_came_first() {
+    let seen = run("replace", true).await;
+    assert_eq!(seen.page, [TRUTH as u64, 0]);
+}
+
+/// Without a rule both reach the page; what is derived stays.
+#[tokio::test]
+async fn on_the_page_each_token_is_there_once_without_a_rule() {
+    let backend = Backend::start([]).await;
+    let bare = yaml(&backend, "replace").replace("[otlp, genai_metrics], processors: [genai]", "[otlp, genai_metrics]");
+    let rig = Rig::start(plan(&bare)).await;
+    let (traces, metrics) = case();
+    for (signal, bodies) in [(Signal::Metrics, metrics), (Signal::Traces, traces)] {
+        for body in bodies {
+            rig.must_take(Way::Protobuf, signal, body).await;
+        }
+    }
+    assert_eq!(rig.page().await.sum("gen_ai_client_token_usage_sum", &[]), TRUTH as u64);
+    assert!(rig.books().await.sum("dragoman_prometheus_left_out_series", &["reason=\"derived\""]) > 0);
+    rig.stop().await;
+}
+
+/// Where the two never meet nothing is taken from either.
 #[tokio::test]
 async fn what_goes_elsewhere_than_the_derived_ones_is_let_be() {
     let mut backend = Backend::start([]).await;
@@ -152,7 +175,7 @@ async fn what_goes_elsewhere_than_the_derived_ones_is_let_be() {
 }
 
 #[tokio::test]
-async fn on_a_page_alone_nothing_gives_way() {
+async fn deferred_on_a_page_alone_the_applications_are_there() {
     let backend = Backend::start([]).await;
     let page = yaml(&backend, "defer").replace("exporters: [otlp_grpc/backend, prometheus]", "exporters: [prometheus]");
     let rig = Rig::start(plan(&page)).await;

@@ -32,8 +32,8 @@ def rates(name, labels, *matchers):
 
 
 def steps_of(name, labels):
-    """What was counted since the start; a nameless zero where nothing was."""
-    return [query(or_zero(total(labels, now(name))), legend(labels))]
+    """What was counted since the start, of each of `labels`."""
+    return [query(or_zero(total(labels, now(name)), labels), legend(labels))]
 
 
 PIPELINE, LEG = "instance, pipeline", "instance, pipeline, exporter"
@@ -66,7 +66,7 @@ BAD = steps((1, "red"))
 FILL = steps((0.7, "orange"), (0.9, "red"))
 
 OVERVIEW = [
-    stat("Version", "none", f"count by (service_version) ({now('target_info')})", text="service_version", graph=False,
+    stat("Version", "none", total("service_version", now("target_info", 'service_name="dragoman"')), text="service_version", graph=False,
          width=3),
     stat("Received", "short", total("", rate("dragoman_pipeline_received_items_total")),
          "Spans, data points and log records a second.", width=3, decimals=1),
@@ -96,7 +96,7 @@ FIRST = {PIPELINE: PIPELINE_PARTS[0][1], LEG: LEG_PARTS[0][1]}
 def account(title, labels, headings, parts, imbalance, description):
     columns = [(heading, "short", or_none(labels, name)) for heading, name in parts]
     columns.append(("Unaccounted for", "short", imbalance))
-    return table(title, columns, headings, description, height=7)
+    return table(title, columns, headings, description, height=6)
 
 
 BOOKS = [
@@ -129,20 +129,20 @@ RECEIVERS = [
 ]
 
 EXPORTERS = [
-    timeseries("Queue fill", "percentunit", [query(or_zero(QUEUE_FILL), "{{exporter}} {{data_type}}")],
+    timeseries("Queue fill", "percentunit", [query(or_zero(QUEUE_FILL, "exporter"), "{{exporter}} {{data_type}}")],
                "Bytes in the queue, requests under way included, of its capacity. Act at 70 %.", width=8, maximum=1),
     timeseries("Items that wait or are under way", "short", [
-        query(or_zero(total("exporter, data_type", now("dragoman_exporter_held_items"))), "{{exporter}} {{data_type}}"),
+        query(or_zero(total("exporter, data_type", now("dragoman_exporter_held_items")), "exporter, data_type"), "{{exporter}} {{data_type}}"),
     ], width=8),
     timeseries("Requests under way", "short", [
-        query(or_zero(total("exporter, data_type", now("otelcol_exporter_in_flight_requests"))),
+        query(or_zero(total("exporter, data_type", now("otelcol_exporter_in_flight_requests")), "exporter, data_type"),
               "{{exporter}} {{data_type}}")],
         "Those that wait between two attempts included: a line that stays up is a backend that does not answer.",
         width=8),
     timeseries("Given up by reason", "short", steps_of("dragoman_exporter_lost_items_total", "exporter, signal, reason"),
                "Items, since the start, after all attempts.", width=8),
     timeseries("Requests by cause of their size", "reqps", [
-        query(or_zero(total("exporter, cause", rate("dragoman_exporter_requests_total"))), "{{exporter}} {{cause}}")],
+        query(or_zero(total("exporter, cause", rate("dragoman_exporter_requests_total")), "exporter, cause"), "{{exporter}} {{cause}}")],
         "as_received: as they came. size, timeout: batched.", width=8),
     timeseries("Items of a request", "short", [
         query(or_zero(f"histogram_quantile({share}, sum by (le) ({rate('otelcol_exporter_queue_batch_send_size_bucket')}))"),
@@ -160,7 +160,7 @@ TRANSLATION = [
     timeseries("Keys by dialect", "cps", rates("dragoman_genai_keys_total", "dialect"), width=8),
     timeseries("Operations", "short", steps_of("dragoman_genai_operations_total", "operation"),
                "Spans that were taken for a GenAI operation, since the start.", width=8),
-    table("Unmapped keys", [("Seen", "short", or_zero(total("scope, key", now("dragoman_unmapped_keys_total"))))],
+    table("Unmapped keys", [("Seen", "short", or_zero(total("scope, key", now("dragoman_unmapped_keys_total")), "key, scope"))],
           [("scope", "Scope"), ("key", "Key")],
           "Under a prefix that is known, and read by no dialect. They stay on the span.", width=12),
     table("Keys that were not expressed", [
@@ -171,7 +171,7 @@ TRANSLATION = [
                steps_of("dragoman_genai_suppressed_total", "reason"),
                "Since the start: seen and not counted, because the call was counted already or says nothing.", width=8),
     timeseries("Applications' own metrics", "cps", [
-        query(or_zero(total("outcome, reason", rate("dragoman_genai_metrics_total"))), "{{outcome}} {{reason}}")],
+        query(or_zero(total("outcome, reason", rate("dragoman_genai_metrics_total")), "outcome, reason"), "{{outcome}} {{reason}}")],
         "Data points, by what became of them.", width=8),
     timeseries("Dropped spans and their children", "short", [
         query(or_zero(total("", now("dragoman_dropped_spans_total"))), "dropped"),
@@ -184,22 +184,25 @@ TRANSLATION = [
 
 PAGE = [
     timeseries("Series left out of the last scrape", "short", [
-        query(or_zero(total("exporter, reason", now("dragoman_prometheus_left_out_series"))), "{{reason}}")],
-        "Of the prometheus exporter's page, by reason."),
+        query(or_zero(total("exporter, reason", now("dragoman_prometheus_left_out_series")), "reason, exporter"), "{{reason}}")],
+        "Of the prometheus exporter's page, by reason.", width=8),
     timeseries("Items that are not on the page", "short",
-               steps_of("dragoman_prometheus_not_exposed_total", "reason"), "Since the start, by reason."),
+               steps_of("dragoman_prometheus_not_exposed_total", "reason"), "Since the start, by reason.", width=8),
+    timeseries("Series of applications", "short", [
+        query(or_zero(total("exporter", now("dragoman_prometheus_series")), "exporter"), "{{exporter}}")],
+        "What the page holds of applications, besides what is derived.", width=8),
 ]
 
 PROCESS = [
     timeseries("Memory", "bytes", [
-        query(f"max by (instance) ({now('dragoman_memory_limit_bytes')})", "limit of requests"),
+        query(f"min by (instance) ({now('dragoman_memory_limit_bytes')})", "limit of requests"),
         query(f"max by (instance) ({now('dragoman_memory_claimed_bytes')})", "claimed by requests"),
-        query(f"max by (instance) ({now('process_resident_memory_bytes')})", "resident"),
+        query(f"max by (instance) ({now('otelcol_process_memory_rss_bytes')})", "resident"),
     ], width=8),
     timeseries("Processor", "percentunit", [
-        query(f"sum by (instance) ({rate('process_cpu_seconds_total')})", "{{instance}}")], "Of one core.", width=8),
+        query(f"sum by (instance) ({rate('otelcol_process_cpu_seconds_total')})", "{{instance}}")], "Of one core.", width=8),
     timeseries("Reloads", "short", steps_of("dragoman_config_reloads_total", "outcome"), "Since the start.", width=8),
-    stat("Running for", "s", f"min(time() - {now('process_start_time_seconds')})", "The youngest.", width=6,
+    stat("Running for", "s", f"min({now('otelcol_process_uptime_seconds_total')})", "The youngest.", width=6,
          thresholds=steps(), graph=False),
     stat("Last good configuration", "s",
          f"time() - max({now('dragoman_config_last_reload_success_timestamp_seconds')})", "Ago.", width=6, graph=False),
@@ -214,8 +217,8 @@ def build():
     anything = "dragoman_pipeline_received_items_total"
     variables = [
         datasource_variable(),
-        label_variable("job", "Job", anything, "job"),
-        label_variable("instance", "Instance", anything + '{job=~"$job"}', "instance"),
+        label_variable("job", "Job", anything, "job", everything=False),
+        label_variable("instance", "Instance", anything + '{job=~"$job"}', "instance", everything=False),
     ]
     return dashboard(
         "dragoman-itself", "Dragoman",

@@ -73,8 +73,8 @@ REQUESTS = [
     timeseries("Requests by model", "reqps", by(MODEL, calls())),
     timeseries("Requests by operation", "reqps", by("gen_ai_operation_name", calls())),
     timeseries("Errors by type", "reqps",
-               [query(or_zero(total("error_type", calls(FAILED))), "{{error_type}}")],
-               "error.type of failed calls. Zero without a name: there were none."),
+               [query(or_zero(total("error_type", calls(FAILED)), "error_type"), "{{error_type}}")],
+               "error.type of failed calls."),
     timeseries("Share of failed requests by service", "percentunit",
                [query(f"({total(SERVICE, calls(FAILED))} or 0 * {total(SERVICE, calls())})"
                       f" / {total(SERVICE, calls())}", "{{%s}}" % SERVICE)], maximum=1),

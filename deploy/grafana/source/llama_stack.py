@@ -38,7 +38,7 @@ def own_quantiles(name, *matchers):
 
 
 def own_by(label, name, *matchers):
-    return [query(or_zero(total(label, own(name, *matchers))), " ".join("{{%s}}" % part for part in label.split(", ")))]
+    return [query(or_zero(total(label, own(name, *matchers)), label), " ".join("{{%s}}" % part for part in label.split(", ")))]
 
 
 def tokens(direction):
@@ -126,12 +126,12 @@ INFERENCE = [
 ACTIVITY = 'operation=~"guardrail|execute_tool|retrieval|invoke_agent"'
 TOOLS = [
     timeseries("Shields, tools and retrieval, as traced", "short", [
-        query(or_zero(f"sum by (operation) (dragoman_genai_operations_total{{{ACTIVITY}}})"), "{{operation}}")],
+        query(or_zero(f"sum by (operation) (dragoman_genai_operations_total{{{ACTIVITY}}})", "operation"), "{{operation}}")],
         "Spans since the start, of any service, from Dragoman's own page: servers before 0.8 have no metric for it."
         " guardrail is a shield."),
     timeseries("Tool invocations", "reqps", own_by("tool_name", "tool_runtime_invocations_total"), "Since OGX 0.8."),
     timeseries("Tool latency p95", "s", [
-        query(or_zero(quantile("0.95", "tool_name", own("tool_runtime_duration_seconds_bucket"))), "{{tool_name}}")],
+        query(or_zero(quantile("0.95", "tool_name", own("tool_runtime_duration_seconds_bucket")), "tool_name"), "{{tool_name}}")],
         "Since OGX 0.8."),
     timeseries("Tool errors by provider", "reqps",
                own_by("provider", "tool_runtime_invocations_total", 'status="error"'), "Since OGX 0.8."),

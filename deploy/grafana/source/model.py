@@ -137,15 +137,19 @@ def datasource_variable():
             "skipUrlSync": False}
 
 
-def label_variable(name, label, selector, of):
-    """The values of the label `of` in `selector`; none, one or several may be chosen."""
+def label_variable(name, label, selector, of, *, everything=True):
+    """The values of the label `of` in `selector`; all, one or several may be chosen.
+
+    All is `.*`, also for what has no such label; or, if not `everything`, each value that was found.
+    """
     definition = f"label_values({selector}, {of})"
-    return {
+    variable = {
         "type": "query", "name": name, "label": label, "datasource": DATASOURCE,
         "query": {"qryType": 1, "query": definition, "refId": "PrometheusVariableQueryEditor-VariableQuery"},
-        "refresh": 2, "regex": "", "sort": 1, "hide": 0, "multi": True, "includeAll": True, "allValue": ".*",
+        "refresh": 2, "regex": "", "sort": 1, "hide": 0, "multi": True, "includeAll": True,
         "current": {"selected": True, "text": ["All"], "value": ["$__all"]}, "options": [], "skipUrlSync": False,
     }
+    return variable | ({"allValue": ".*"} if everything else {})
 
 
 def choice_variable(name, label, choices, default):

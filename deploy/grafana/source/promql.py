@@ -33,6 +33,7 @@ def quantile(share, labels, expression):
     return f"histogram_quantile({share}, {total(', '.join(filter(None, [labels, 'le'])), expression)})"
 
 
-def or_zero(expression):
-    """For what is not there before it happens: a zero without labels, where nothing is."""
-    return f"{expression} or on() vector(0)"
+def or_zero(expression, labels=""):
+    """For what is not there before it happens: a zero where nothing is, with "none" for its first label."""
+    zero = f'label_replace(vector(0), "{labels.split(", ")[0]}", "none", "", "")' if labels else "vector(0)"
+    return f"{expression} or on() {zero}"

@@ -57,7 +57,8 @@ impl Exponential {
 
     /// Brings both to one zero threshold and one scale, at which their buckets together are not too many.
     fn meet(&mut self, other: &mut Exponential) {
-        if self.zero_threshold != other.zero_threshold {
+        // One that has something below its own threshold says it in two ways; here it has one.
+        if self.zero_threshold > 0.0 || other.zero_threshold > 0.0 {
             let mut threshold = self.zero_threshold.max(other.zero_threshold);
             loop {
                 let wider = self.widen(threshold).max(other.widen(threshold));

@@ -21,6 +21,10 @@ use crate::metrics::snapshot::{self, Kind, Label, LabelValue};
 /// Writers of one series at most that are told apart; more are as many as cannot be shown.
 const MAX_WRITERS: usize = 256;
 
+/// Streams that are told apart in an overflow series, as a multiple of the series that are shown. A
+/// stream there costs a fifth of a series.
+const HIDDEN: usize = 4;
+
 /// How often a full metric looks for idle series to make room, in milliseconds.
 pub(super) const MAKE_ROOM_EVERY: u64 = 1000;
 
@@ -84,7 +88,11 @@ impl Family {
     ) -> Result<(), Why> {
         let by = Hand { writer: who.writer(), now: now.millis, most: MAX_WRITERS, room };
         // To the overflow series every stream is a writer.
-        let hidden = Hand { writer: who.hash ^ who.writer().rotate_left(32), most: room.per_metric, ..by };
+        let hidden = Hand {
+            writer: who.hash ^ who.writer().rotate_left(32),
+            most: room.per_metric.saturating_mul(HIDDEN),
+            ..by
+        };
         {
             let live = self.read();
             if let Some(series) = live.find(who) {

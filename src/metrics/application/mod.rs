@@ -6,6 +6,7 @@
 //! is kept is bounded: series by [`Settings`], their labels in `labels`, what one of them has in
 //! `point`. What one sender does wrong harms its own series only and is counted by [`Why`].
 
+pub mod derived;
 mod explicit;
 mod exponential;
 mod family;

@@ -33,7 +33,7 @@ pub enum Why {
     OutOfOrder,
     /// What it says is counted.
     Repeated,
-    /// Its metric has as many series as it may, and the one for the rest as many members.
+    /// Its metric has as many series as it may, and the one for the rest four times as many members.
     CardinalityLimit,
     /// There are as many series as there may be in all.
     SeriesLimit,

@@ -70,6 +70,9 @@ impl Stream {
 
     /// Takes a point in. What it added to what was there is returned if that `is_wanted`.
     pub(super) fn take(&mut self, mode: Mode, point: Measured, is_wanted: bool) -> Result<Option<Value>, Why> {
+        if !self.value.is_like(&point.value) {
+            return Err(Why::TypeConflict);
+        }
         if mode == self.mode {
             return match mode {
                 Mode::Gauge => self.take_latest(point).map(|()| None),
@@ -141,7 +144,8 @@ impl Stream {
         } else if point.time > 0 {
             self.fill(start, point.time)?;
         }
-        if !self.value.add(&point.value) || self.bounds_changed(&point.value) {
+        self.value.add(&point.value);
+        if self.bounds_changed(&point.value) {
             // What cannot be added up is a beginning, which Prometheus takes for the reset that it is.
             self.start = start;
             self.value = point.value.clone();

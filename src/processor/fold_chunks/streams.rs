@@ -121,17 +121,24 @@ impl Streams {
         for (index, stream) in told {
             let start = spans.records().get(index).map_or(0, |record| record.start_time_unix_nano);
             let mut count = |key, chunks: u64| {
-                if let Some(chunks) = i64::try_from(chunks).ok().filter(|chunks| *chunks > 0) {
+                if let Some(chunks) = i64::try_from(chunks).ok().filter(|_| is_streamed(chunks)) {
                     spans.set_if_absent(index, key, chunks);
                 }
             };
             count(RESPONSE_CHUNKS, stream.response);
             count(REQUEST_CHUNKS, stream.request);
-            if let Some(seconds) = stream.first.and_then(|first| seconds_between(start, first)) {
+            if is_streamed(stream.response)
+                && let Some(seconds) = stream.first.and_then(|first| seconds_between(start, first))
+            {
                 spans.set_if_absent(index, TIME_TO_FIRST_CHUNK, seconds);
             }
         }
     }
+}
+
+/// What came in one piece is no stream, and its span says nothing of chunks: most requests and responses.
+fn is_streamed(chunks: u64) -> bool {
+    chunks > 1
 }
 
 fn untold_of(stream: Stream) -> u64 {

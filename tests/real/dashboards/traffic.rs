@@ -87,7 +87,9 @@ fn grow(request: &mut ExportMetricsServiceRequest, round: u64) {
                     match point.value.as_mut().unwrap() {
                         Number::AsInt(value) if sum.is_monotonic => *value *= round.cast_signed(),
                         Number::AsDouble(value) if sum.is_monotonic => *value *= factor,
-                        Number::AsInt(_) | Number::AsDouble(_) => {}
+                        // What is under way, which is nothing when a server has come to its end.
+                        Number::AsInt(value) => *value = round.cast_signed(),
+                        Number::AsDouble(value) => *value = factor,
                     }
                 }
             }
