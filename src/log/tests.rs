@@ -220,3 +220,18 @@ fn mistakes_in_the_section_are_named() {
     let outputs = Logs::read(&mut config.root()).outputs;
     assert_eq!(outputs, [To::Stdout, To::File("/var/log/a".into()), To::File("b/c".into())]);
 }
+
+#[test]
+fn a_line_has_an_end_whatever_was_said() {
+    let case = Case::new("", "");
+    let hostile = "a\nERROR b\x1b[2J\u{202e}";
+    case.during(|| {
+        tracing::warn!(target: "dragoman::cli", error = %"é".repeat(1 << 20), n = 5, "{}", "x".repeat(1 << 20));
+        tracing::warn!(target: "dragoman::cli", wait = 5u128, text = "said", error = %hostile, "said {hostile}");
+    });
+    let lines = case.lines();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].ends_with("… n=5") && lines[0].chars().count() < 3 * record::LONGEST, "{:.100}", lines[0]);
+    let said = "a\\nERROR b\\u{1b}[2J\\u{202e}";
+    assert_eq!(lines[1], format!("WARN cli: said {said} wait=5 text=said error={said}"));
+}
