@@ -49,7 +49,8 @@ impl Levels {
             let read = match word.split_once('=') {
                 None => level(word).map(|level| levels.general = Some(level)),
                 Some((name, word)) => {
-                    part(name.trim()).and_then(|part| Ok(levels.parts.push((part, level(word.trim())?))))
+                    let read = part(name.trim()).and_then(|part| Ok((part, level(word.trim())?)));
+                    read.map(|part| levels.parts.push(part))
                 }
             };
             if let Err(mistake) = read {
