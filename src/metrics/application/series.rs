@@ -34,6 +34,8 @@ pub(super) struct Series {
     pub(super) labels: Labels,
     /// The hash of its identity.
     pub(super) hash: u64,
+    /// Bytes that it takes whatever its value is.
+    bytes: usize,
     /// Milliseconds since the store's epoch.
     touched: AtomicU64,
     state: Mutex<State>,
@@ -90,7 +92,8 @@ impl Series {
     pub(super) fn begin(hash: u64, labels: Labels, stream: Stream, exemplars: Vec<Exemplar>, by: Hand<'_>) -> Series {
         let mut state = State { shows: Shows::One(by.writer, stream), exemplars: Vec::new(), charged: 0 };
         state.witness(exemplars);
-        let series = Series { hash, touched: AtomicU64::new(by.now), state: Mutex::new(state), labels };
+        let bytes = SERIES_BYTES + labels.iter().map(label_bytes).sum::<usize>();
+        let series = Series { hash, bytes, touched: AtomicU64::new(by.now), state: Mutex::new(state), labels };
         series.charge(&mut series.lock(), by.room);
         series
     }
@@ -117,7 +120,7 @@ impl Series {
 
     /// Keeps the store's room informed of what it takes.
     fn charge(&self, state: &mut State, room: &Room) {
-        let takes = state.bytes() + SERIES_BYTES + self.labels.iter().map(label_bytes).sum::<usize>();
+        let takes = self.bytes + state.bytes();
         room.changed(state.charged, takes);
         state.charged = takes;
     }
