@@ -152,9 +152,10 @@ fn who_translates_or_has_no_spans_is_told_nothing() {
         "traces: { receivers: [otlp], processors: [genai], exporters: [debug] }",
         "logs: { receivers: [otlp], processors: [genai], exporters: [debug] }, traces: { receivers: [otlp], exporters: [debug] }",
         "metrics: { receivers: [otlp], exporters: [debug] }",
+        "traces: { receivers: [otlp], processors: [drop], exporters: [debug] }",
     ] {
         let yaml = format!(
-            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}\nprocessors: {{ genai: }}\nexporters: {{ debug: }}\n\
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}\nprocessors: {{ genai: , drop: {{ preset: sqlite }} }}\nexporters: {{ debug: }}\n\
              service: {{ pipelines: {{ {pipelines} }} }}\n"
         );
         let (plan, warnings) = load(&[&yaml]);
