@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use serde_json::Value;
 
+use crate::jaeger::hex;
 use crate::process::{Dragoman, file, get, http};
 use crate::support::{corpus, requests, spans};
 
@@ -228,10 +229,6 @@ pub(crate) fn dragoman(way: Way, endpoint: SocketAddr, header: (&str, &str)) -> 
     );
     // Its file goes with this function.
     Dragoman::start_with(&file(&folder, "dragoman.yaml", &config), &["--no-config-watch"])
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compares the table of a backend in `docs/backends.md` with what it showed; writes it there if
