@@ -392,7 +392,8 @@ fn promtool_takes_the_rules_and_every_alert_fires_and_does_not() {
     assert!(names.len() > 15, "{names:?}");
     for name in names {
         let firing = format!("ALERTS{{alertname=\"{name}\", alertstate=\"firing\"");
-        let questions = tests.split(&format!("expr: {firing}}}")).skip(1);
+        let question = format!("expr: {firing}}}");
+        let questions = tests.split(question.as_str()).skip(1);
         let silent = questions.filter(|rest| rest.lines().nth(2).is_some_and(|line| line.contains("exp_samples: []")));
         assert!(silent.count() > 0, "no test in which {name} does not fire");
         let fires = tests.contains(&format!("labels: {firing}, ")) || tests.contains(&format!("alertname: {name}\n"));
