@@ -205,7 +205,7 @@ mod tests {
             drop(exporter.reserve(signal, usize::MAX).unwrap().send(batch));
         }
         let shown = exporter.respond(None, None);
-        assert_eq!(body(&shown), "# HELP queue_size \n# TYPE queue_size gauge\nqueue_size 4\n");
+        assert_eq!(body(&shown), "# TYPE queue_size gauge\nqueue_size 4\n");
         let text = text(&own);
         for line in [
             "not_exposed_total{exporter=\"prometheus\",reason=\"temporality_unspecified\"} 2\n",

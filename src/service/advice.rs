@@ -41,6 +41,7 @@ pub(super) fn overlay(plan: &Plan) -> Option<String> {
     let mut lines = vec![
         "processors:".to_owned(),
         "  genai: {}                          # translates".to_owned(),
+        "  fold_chunks: {}                    # the pieces of a streamed answer become their number".to_owned(),
         "  drop/sqlite: { preset: sqlite }    # takes sqlite spans out, without orphans".to_owned(),
         "connectors:".to_owned(),
         "  genai_metrics: {}                  # counts tokens and durations, each call once".to_owned(),
@@ -66,7 +67,7 @@ fn lists(pipeline: &PipelinePlan, takes_derived: bool) -> String {
         let limits = move |stage: &&StagePlan| matches!(stage.settings, ProcessorSettings::MemoryLimiter(_)) == limit;
         pipeline.stages.iter().filter(limits).map(|stage| stage.id.as_str())
     };
-    let acting: &[&str] = if is_traces { &["genai", "drop/sqlite"] } else { &["genai"] };
+    let acting: &[&str] = if is_traces { &["genai", "fold_chunks", "drop/sqlite"] } else { &["genai"] };
     let mut lists = Vec::new();
     if takes_derived {
         let own = pipeline.receivers.iter().map(|input| match input {
