@@ -11,6 +11,7 @@ mod support;
 #[path = "../support/process.rs"]
 mod process;
 
+mod application_metrics;
 mod dashboards;
 mod isolated;
 mod jaeger;

@@ -39,12 +39,23 @@ impl Escaping {
         }
     }
 
-    /// A name as the scheme has it. No name of Prometheus' own (`le`, `quantile`, `trace_id`,
-    /// `span_id`) is passed through here.
-    pub(super) fn apply(self, name: String) -> String {
+    /// A metric's name as the scheme has it.
+    pub(super) fn metric(self, name: String) -> String {
+        self.apply(name, true)
+    }
+
+    /// A label's name as the scheme has it: a colon is for metrics only. No name of Prometheus' own
+    /// (`le`, `quantile`) is passed through here.
+    pub(super) fn label(self, name: String) -> String {
+        self.apply(name, false)
+    }
+
+    fn apply(self, name: String, colon: bool) -> String {
         let escape: fn(&mut String, char) = match self {
             Escaping::Utf8 => return name,
-            Escaping::Underscores | Escaping::Values if is_classic(&name) => return name,
+            Escaping::Underscores | Escaping::Values if is_classic(&name) && (colon || !name.contains(':')) => {
+                return name;
+            }
             Escaping::Underscores => |out, _| out.push('_'),
             Escaping::Dots => |out, c| {
                 out.push_str(match c {
@@ -67,7 +78,7 @@ impl Escaping {
         for (at, c) in name.char_indices() {
             let digit = c.is_ascii_digit() && at == 0;
             let special = c == '_' && self != Escaping::Underscores;
-            if is_classic_char(c) && !digit && !special {
+            if is_classic_char(c) && (colon || c != ':') && !digit && !special {
                 out.push(c);
             } else {
                 escape(&mut out, c);
@@ -98,13 +109,26 @@ mod tests {
             ("a_b.c", "a_b_c", "a__b_dot_c", "U__a__b_2E_c"),
             ("9lives.é", "_lives__", "_lives_dot__", "U___39_lives_2E__E9_"),
         ] {
-            assert_eq!(Escaping::Utf8.apply(name.into()), name);
-            assert_eq!(Escaping::Underscores.apply(name.into()), underscores);
-            assert_eq!(Escaping::Dots.apply(name.into()), dots);
-            assert_eq!(Escaping::Values.apply(name.into()), values);
+            assert_eq!(Escaping::Utf8.metric(name.into()), name);
+            assert_eq!(Escaping::Underscores.metric(name.into()), underscores);
+            assert_eq!(Escaping::Dots.metric(name.into()), dots);
+            assert_eq!(Escaping::Values.metric(name.into()), values);
             for escaped in [underscores, dots, values] {
                 assert!(is_classic(escaped), "{escaped}");
             }
+        }
+    }
+
+    #[test]
+    fn a_label_has_no_colon() {
+        for (scheme, expected) in [
+            (Escaping::Utf8, "a:b"),
+            (Escaping::Underscores, "a_b"),
+            (Escaping::Dots, "a_b"),
+            (Escaping::Values, "U__a_3A_b"),
+        ] {
+            assert_eq!(scheme.label("a:b".into()), expected);
+            assert_eq!(scheme.metric("a:b".into()), "a:b");
         }
     }
 }

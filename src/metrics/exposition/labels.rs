@@ -55,7 +55,7 @@ impl Names {
         if let Some(name) = self.labels.get(key) {
             return Arc::clone(name);
         }
-        let mut name = self.escaping.apply(name::label(self.translation, key));
+        let mut name = self.escaping.label(name::label(self.translation, key));
         if name.starts_with("__") {
             // An escaped underscore is two; what begins with two is Prometheus' own.
             name.insert_str(0, "key");
@@ -191,8 +191,10 @@ impl LabelSet {
         high << 64 | low
     }
 
-    /// Reads an exemplar's labels: the ids first, an attribute only while there is room.
-    pub(super) fn read_exemplar(&mut self, names: &mut Names, exemplar: &Exemplar) {
+    /// Reads an exemplar's labels: the ids first, an attribute only while there is room. Their names are
+    /// underscored in every strategy: OpenMetrics has no others there, and the reference parser
+    /// stumbles over quotes.
+    pub(super) fn read_exemplar(&mut self, exemplar: &Exemplar) {
         self.clear();
         let mut room = EXEMPLAR_CHARACTERS;
         if let Some(id) = exemplar.trace_id {
@@ -206,7 +208,7 @@ impl LabelSet {
         };
         room = room.saturating_sub(characters(self, 0));
         for attribute in &exemplar.attributes {
-            let name = names.label(&attribute.key);
+            let name: Arc<str> = name::label(Translation::default(), &attribute.key).into();
             let before = (self.entries.len(), self.text.len());
             if self.entries.iter().any(|entry| entry.name == name) {
                 continue;

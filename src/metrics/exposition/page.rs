@@ -80,7 +80,7 @@ pub(super) struct Section {
 
 impl Section {
     fn new(name: MetricName, family: Family, escaping: Escaping) -> Self {
-        let full = escaping.apply(name.base + name.suffix);
+        let full = escaping.metric(name.base + name.suffix);
         let name_in_openmetrics = full.strip_suffix(name.suffix).unwrap_or(&full).to_owned();
         let ends = |unit: &String| {
             is_classic(unit) && name_in_openmetrics.strip_suffix(unit.as_str()).is_some_and(|rest| rest.ends_with('_'))
@@ -142,7 +142,7 @@ pub(super) trait Writer {
     fn begin(&mut self, out: &mut Vec<u8>, section: &Section);
 
     /// A series. Its value was checked.
-    fn series(&mut self, out: &mut Vec<u8>, names: &mut Names, section: &Section, labels: &LabelSet, series: &Series);
+    fn series(&mut self, out: &mut Vec<u8>, section: &Section, labels: &LabelSet, series: &Series);
 
     /// What stands behind a family's last series.
     fn end(&mut self, out: &mut Vec<u8>);
@@ -185,7 +185,7 @@ pub(super) fn write(families: Vec<Family>, style: &Style, choice: &Choice, out: 
                     writer.begin(&mut out.buffer, &section);
                     begun = true;
                 }
-                writer.series(&mut out.buffer, &mut names, &section, &labels, &series);
+                writer.series(&mut out.buffer, &section, &labels, &series);
                 if writer.settles_series() {
                     out.settle();
                 }

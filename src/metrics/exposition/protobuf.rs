@@ -7,7 +7,7 @@ use prost::encoding::encode_varint;
 
 use crate::metrics::snapshot::{Distribution, Exemplar, Kind, NativeDistribution, Quantiles, Series, Value};
 
-use super::labels::{LabelSet, Names};
+use super::labels::LabelSet;
 use super::native;
 use super::page::{Section, Writer};
 use super::text::sorted_quantiles;
@@ -169,11 +169,11 @@ impl Protobuf {
         Protobuf { timestamps, start: 0, exemplar: LabelSet::default(), quantiles: Vec::new() }
     }
 
-    fn exemplar(&mut self, names: &mut Names, exemplar: &Exemplar) -> Option<ExemplarMessage> {
+    fn exemplar(&mut self, exemplar: &Exemplar) -> Option<ExemplarMessage> {
         if !exemplar.value.is_finite() {
             return None;
         }
-        self.exemplar.read_exemplar(names, exemplar);
+        self.exemplar.read_exemplar(exemplar);
         (!self.exemplar.is_empty()).then(|| ExemplarMessage {
             label: pairs(&self.exemplar),
             value: Some(exemplar.value),
@@ -181,7 +181,7 @@ impl Protobuf {
         })
     }
 
-    fn histogram(&mut self, names: &mut Names, distribution: &Distribution) -> Histogram {
+    fn histogram(&mut self, distribution: &Distribution) -> Histogram {
         let Distribution { bounds, counts, sum, exemplars } = distribution;
         let mut cumulative = 0_u64;
         let mut bucket = Vec::with_capacity(counts.len());
@@ -194,13 +194,13 @@ impl Protobuf {
             bucket.push(Bucket {
                 cumulative_count: Some(cumulative),
                 upper_bound: Some(bound),
-                exemplar: exemplar.and_then(|exemplar| self.exemplar(names, exemplar)),
+                exemplar: exemplar.and_then(|exemplar| self.exemplar(exemplar)),
             });
         }
         Histogram { sample_count: Some(cumulative), sample_sum: Some(number(*sum)), bucket, ..Histogram::default() }
     }
 
-    fn native(&mut self, names: &mut Names, distribution: &NativeDistribution) -> Histogram {
+    fn native(&mut self, distribution: &NativeDistribution) -> Histogram {
         let NativeDistribution { scale, positive, negative, zero_count, count, sum, exemplars, .. } = distribution;
         let (positive, negative) = (native::sparse(positive, *scale), native::sparse(negative, *scale));
         let spans = |spans: Vec<(i32, u32)>| -> Vec<BucketSpan> {
@@ -219,7 +219,7 @@ impl Protobuf {
             negative_delta: negative.deltas,
             positive_span: spans(positive.spans),
             positive_delta: positive.deltas,
-            exemplars: exemplars.filter_map(|exemplar| self.exemplar(names, exemplar)).collect(),
+            exemplars: exemplars.filter_map(|exemplar| self.exemplar(exemplar)).collect(),
             ..Histogram::default()
         }
     }
@@ -256,27 +256,26 @@ impl Writer for Protobuf {
         head.encode_raw(out);
     }
 
-    fn series(&mut self, out: &mut Vec<u8>, names: &mut Names, section: &Section, labels: &LabelSet, series: &Series) {
+    fn series(&mut self, out: &mut Vec<u8>, section: &Section, labels: &LabelSet, series: &Series) {
         let mut metric = Metric { label: pairs(labels), ..Metric::default() };
         let created = timestamp(series.start_time_unix_nano);
         match (&series.value, section.kind) {
             (Value::Histogram(distribution), _) => {
-                metric.histogram =
-                    Some(Histogram { created_timestamp: created, ..self.histogram(names, distribution) });
+                metric.histogram = Some(Histogram { created_timestamp: created, ..self.histogram(distribution) });
             }
             (Value::Native(distribution), _) => {
-                metric.histogram = Some(Histogram { created_timestamp: created, ..self.native(names, distribution) });
+                metric.histogram = Some(Histogram { created_timestamp: created, ..self.native(distribution) });
             }
             (Value::Summary(summary), _) => {
                 metric.summary = Some(Summary { created_timestamp: created, ..self.summary(summary) });
             }
             (Value::Integer(..), Kind::Info) => metric.gauge = Some(Gauge { value: Some(1.0) }),
             (Value::Integer(value, exemplar), Kind::Counter) => {
-                let exemplar = exemplar.as_ref().and_then(|exemplar| self.exemplar(names, exemplar));
+                let exemplar = exemplar.as_ref().and_then(|exemplar| self.exemplar(exemplar));
                 metric.counter = Some(Counter { value: Some(*value as f64), exemplar, created_timestamp: created });
             }
             (Value::Double(value, exemplar), Kind::Counter) => {
-                let exemplar = exemplar.as_ref().and_then(|exemplar| self.exemplar(names, exemplar));
+                let exemplar = exemplar.as_ref().and_then(|exemplar| self.exemplar(exemplar));
                 metric.counter = Some(Counter { value: Some(*value), exemplar, created_timestamp: created });
             }
             (Value::Integer(value, _), _) => metric.gauge = Some(Gauge { value: Some(*value as f64) }),
@@ -346,6 +345,9 @@ pub(super) fn count(mut page: &[u8]) -> usize {
 mod tests {
     use prost_types::field_descriptor_proto::{Label, Type};
 
+    /// Its name, number and type, and whether there may be many.
+    type Field = (&'static str, i32, Type, bool);
+
     /// Every field that is written, with its number and type in the vendored file.
     #[test]
     fn the_messages_are_those_of_the_proto_file() {
@@ -353,7 +355,7 @@ mod tests {
         let file = protox_parse::parse("prometheus_client_model.proto", source).unwrap();
         // No syntax is said of the second version.
         assert_eq!((file.syntax(), file.package()), ("", "io.prometheus.client"));
-        let written: &[(&str, &[(&str, i32, Type, bool)])] = &[
+        let written: &[(&str, &[Field])] = &[
             (
                 "MetricFamily",
                 &[

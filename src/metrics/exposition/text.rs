@@ -4,7 +4,7 @@
 use crate::metrics::snapshot::{Distribution, Exemplar, Kind, NativeDistribution, Quantiles, Series, Value};
 
 use super::escaping::is_classic;
-use super::labels::{LabelSet, Names};
+use super::labels::LabelSet;
 use super::native::Classic;
 use super::number;
 use super::page::{Section, Writer};
@@ -97,9 +97,9 @@ impl Text {
     }
 
     /// An exemplar, if this format has them and it has something to say.
-    fn exemplar(&mut self, out: &mut Vec<u8>, names: &mut Names, exemplar: Option<&Exemplar>) {
+    fn exemplar(&mut self, out: &mut Vec<u8>, exemplar: Option<&Exemplar>) {
         let Some(exemplar) = exemplar.filter(|exemplar| self.openmetrics && exemplar.value.is_finite()) else { return };
-        self.exemplar.read_exemplar(names, exemplar);
+        self.exemplar.read_exemplar(exemplar);
         if self.exemplar.is_empty() {
             return;
         }
@@ -113,7 +113,7 @@ impl Text {
         }
     }
 
-    fn number(&mut self, out: &mut Vec<u8>, names: &mut Names, section: &Section, series: &Series) {
+    fn number(&mut self, out: &mut Vec<u8>, section: &Section, series: &Series) {
         let mut last = None;
         self.sample(out, section, section.suffix, None, |out| match &series.value {
             Value::Integer(..) if section.kind == Kind::Info => out.push(b'1'),
@@ -131,19 +131,12 @@ impl Text {
         self.end_line(out, series);
         // OpenMetrics has no exemplars on what it cannot call a counter.
         if section.kind == Kind::Counter && !section.suffix.is_empty() {
-            self.exemplar(out, names, last);
+            self.exemplar(out, last);
         }
         out.push(b'\n');
     }
 
-    fn histogram(
-        &mut self,
-        out: &mut Vec<u8>,
-        names: &mut Names,
-        section: &Section,
-        series: &Series,
-        distribution: &Distribution,
-    ) {
+    fn histogram(&mut self, out: &mut Vec<u8>, section: &Section, series: &Series, distribution: &Distribution) {
         let Distribution { bounds, counts, sum, exemplars } = distribution;
         let mut count = 0_u64;
         for (at, more) in counts.iter().enumerate() {
@@ -152,7 +145,7 @@ impl Text {
             let below = at.checked_sub(1).and_then(|at| bounds.get(at)).copied().unwrap_or(f64::NEG_INFINITY);
             let exemplar = exemplars.iter().find(|(bucket, _)| *bucket == at).map(|(_, exemplar)| exemplar);
             let exemplar = exemplar.filter(|exemplar| below < exemplar.value && exemplar.value <= bound);
-            self.bucket(out, names, section, series, (bound, count), exemplar);
+            self.bucket(out, section, series, (bound, count), exemplar);
         }
         let negative = bounds.first().is_some_and(|bound| *bound < 0.0);
         self.sum_and_count(out, section, series, *sum, count, negative);
@@ -161,7 +154,6 @@ impl Text {
     fn bucket(
         &mut self,
         out: &mut Vec<u8>,
-        names: &mut Names,
         section: &Section,
         series: &Series,
         (bound, count): (f64, u64),
@@ -169,7 +161,7 @@ impl Text {
     ) {
         self.sample(out, section, "_bucket", Some(("le", bound)), |out| number::put(out, format_args!("{count}")));
         self.end_line(out, series);
-        self.exemplar(out, names, exemplar);
+        self.exemplar(out, exemplar);
         out.push(b'\n');
     }
 
@@ -193,14 +185,7 @@ impl Text {
         }
     }
 
-    fn native(
-        &mut self,
-        out: &mut Vec<u8>,
-        names: &mut Names,
-        section: &Section,
-        series: &Series,
-        native: &NativeDistribution,
-    ) {
+    fn native(&mut self, out: &mut Vec<u8>, section: &Section, series: &Series, native: &NativeDistribution) {
         let mut buckets = std::mem::take(&mut self.buckets);
         buckets.read(native);
         let mut below = f64::NEG_INFINITY;
@@ -208,7 +193,7 @@ impl Text {
         for (bound, count) in all.chain([(f64::INFINITY, native.count)]) {
             let within = |exemplar: &&Exemplar| below < exemplar.value && exemplar.value <= bound;
             let exemplar = native.exemplars.iter().rev().find(within);
-            self.bucket(out, names, section, series, (bound, count), exemplar);
+            self.bucket(out, section, series, (bound, count), exemplar);
             below = bound;
         }
         let negative = buckets.bounds.first().is_some_and(|bound| *bound < 0.0);
@@ -268,13 +253,13 @@ impl Writer for Text {
         }
     }
 
-    fn series(&mut self, out: &mut Vec<u8>, names: &mut Names, section: &Section, labels: &LabelSet, series: &Series) {
+    fn series(&mut self, out: &mut Vec<u8>, section: &Section, labels: &LabelSet, series: &Series) {
         self.labels.clear();
         label_text(&mut self.labels, labels);
         match &series.value {
-            Value::Integer(..) | Value::Signed(_) | Value::Double(..) => self.number(out, names, section, series),
-            Value::Histogram(distribution) => self.histogram(out, names, section, series, distribution),
-            Value::Native(native) => self.native(out, names, section, series, native),
+            Value::Integer(..) | Value::Signed(_) | Value::Double(..) => self.number(out, section, series),
+            Value::Histogram(distribution) => self.histogram(out, section, series, distribution),
+            Value::Native(native) => self.native(out, section, series, native),
             Value::Summary(summary) => self.summary(out, section, series, summary),
         }
     }
