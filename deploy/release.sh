@@ -9,7 +9,7 @@
 #     docs      shell completions and the manual page, as the binary prints them
 #     sbom      every crate in the binary, CycloneDX as JSON
 #     archive   all of it with licence and unit: target/release-files/dragoman-VERSION-TARGET.tar.gz, .sha256
-#     rootfs    the image's files: target/dist-image
+#     rootfs    the image's files: target/dist-image/root, and what belongs to its user: target/dist-image/data
 #     image     the image, from them: target/release-files/dragoman-VERSION-TARGET.image.tar, or in Docker's store
 #
 # TARGET is the host's, or $DRAGOMAN_TARGET. A -gnu target is linked statically by a compiler flag, a -musl one
@@ -30,7 +30,8 @@ binary=$build/$target/dist/dragoman
 files=target/release-files
 name=dragoman-$version-$target
 stage=$files/$name
-rootfs=target/dist-image
+rootfs=target/dist-image/root
+data=target/dist-image/data
 
 # The same sources give the same archive: no path of this machine is in the binary, no time but the commit's.
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
@@ -63,14 +64,20 @@ docs() {
     say "$stage/completions, $stage/man"
 }
 
-# The crates that are linked for this target: not those of tests, benchmarks and other systems.
+# The crates of this target's binary. Those that only tests and benchmarks ask for would come in with their
+# features, so the manifest is read without them, in a folder of its own.
 sbom() {
     cargo cyclonedx --version >/dev/null 2>&1 || die 'there is no cargo-cyclonedx; tests/deploy/install.sh installs it'
     mkdir -p "$stage"
-    # It writes beside Cargo.toml and nowhere else.
-    local own=dragoman-sbom-$$
-    cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename "$own"
-    mv "$own.json" "$stage/dragoman.cdx.json"
+    local work
+    work=$(mktemp -d)
+    awk '/^\[/ { left_out = /^\[dev-dependencies\]|^\[\[(test|bench)\]\]/ } !left_out' Cargo.toml >"$work/Cargo.toml"
+    cp Cargo.lock rust-toolchain.toml README.md "$work"
+    ln -s "$PWD/src" "$work/src"
+    (cd "$work" && cargo cyclonedx --quiet --format json --spec-version 1.5 --target "$target" --override-filename sbom)
+    # It says where the manifest lay.
+    sed "s#path+file://$work#path+file:///dragoman#g" "$work/sbom.json" >"$stage/dragoman.cdx.json"
+    rm -rf "$work"
     say "$stage/dragoman.cdx.json"
 }
 
@@ -89,19 +96,20 @@ archive() {
     say "$files/$name.tar.gz, $(stat -c %s "$files/$name.tar.gz") bytes"
 }
 
-# The folder for queues on disk is given to the image's user by the Dockerfile; a new volume inherits that.
+# The folder for queues on disk is given to the image's user by the Dockerfile, and a new volume inherits that. Only
+# what lies in a folder that is copied changes its owner, so it lies apart.
 rootfs() {
     need_binary
     local authorities=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
     [ -s "$authorities" ] || die "there are no certificate authorities at $authorities; install ca-certificates, or set SSL_CERT_FILE"
-    rm -rf "$rootfs"
+    rm -rf "$rootfs" "$data"
     install -d -m 0755 "$rootfs/etc/dragoman" "$rootfs/etc/ssl/certs" "$rootfs/var/lib"
     install -m 0755 "$binary" "$rootfs/dragoman"
     install -m 0644 deploy/docker/config.yaml "$rootfs/etc/dragoman/config.yaml"
     install -m 0644 deploy/docker/passwd "$rootfs/etc/passwd"
     install -m 0644 deploy/docker/nsswitch.conf "$rootfs/etc/nsswitch.conf"
     install -m 0644 "$authorities" "$rootfs/etc/ssl/certs/ca-certificates.crt"
-    install -d -m 0750 "$rootfs/var/lib/dragoman"
+    install -d -m 0750 "$data/dragoman"
     local size
     size=$(du -sb "$rootfs" | cut -f1)
     [ "$size" -le "$MAX_SIZE" ] || die "$rootfs has $size bytes; expected $MAX_SIZE at most"

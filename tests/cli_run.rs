@@ -137,7 +137,7 @@ fn validate_and_run_say_the_same_of_a_broken_configuration() {
     for (line, of) in [
         (4, "processors.memory_limiter.limit_mib: "),
         (6, "processors.drop/sqlite.preset: "),
-        (20, "service.pipelines.metrics.exporters[2]: "),
+        (21, "service.pipelines.metrics.exporters[2]: "),
     ] {
         let problem =
             problems.lines().find(|problem| problem.contains(of)).unwrap_or_else(|| panic!("{of}: {problems}"));

@@ -68,10 +68,15 @@ fn with_advice(yaml: &str) -> (String, Plan) {
 fn the_collector_of_llama_stack_needs_these_lines() {
     let (_, plan) = with_advice(COLLECTOR);
     let expected = [
-        ("traces", "otlp > genai,drop/sqlite,batch > otlp/jaeger,otlphttp/mlflow,debug,genai_metrics"),
+        ("traces", "otlp > genai,fold_chunks,drop/sqlite,batch > otlp/jaeger,otlphttp/mlflow,debug,genai_metrics"),
         ("metrics", "otlp,genai_metrics > genai,batch > prometheus,debug"),
     ];
     assert_eq!(pipelines(&plan), expected.map(|(id, words)| (id.to_owned(), words.to_owned())));
+    // The page about it shows what is printed.
+    let is_mlflow = |line: &&str| line.trim_start().starts_with("otlphttp/mlflow");
+    let without = COLLECTOR.lines().filter(|line| !is_mlflow(line)).collect::<Vec<_>>().join("\n");
+    let (advice, _) = with_advice(&without.replace("otlphttp/mlflow, ", ""));
+    assert!(include_str!("../docs/from-the-collector.md").contains(&advice), "{advice}");
 }
 
 #[test]
@@ -111,8 +116,8 @@ service:
         ("logs", "otlp > memory_limiter,genai > otlp/a"),
         ("metrics/own", "otlp > genai > otlp/a"),
         ("metrics/page", "otlp,genai_metrics > genai > prometheus"),
-        ("traces", "otlp > memory_limiter,genai,drop/sqlite,batch > otlp/a,genai_metrics"),
-        ("traces/b", "otlp > genai,drop/sqlite > debug,genai_metrics"),
+        ("traces", "otlp > memory_limiter,genai,fold_chunks,drop/sqlite,batch > otlp/a,genai_metrics"),
+        ("traces/b", "otlp > genai,fold_chunks,drop/sqlite > debug,genai_metrics"),
     ];
     assert_eq!(pipelines(&plan), expected.map(|(id, words)| (id.to_owned(), words.to_owned())));
 }
@@ -147,9 +152,10 @@ fn who_translates_or_has_no_spans_is_told_nothing() {
         "traces: { receivers: [otlp], processors: [genai], exporters: [debug] }",
         "logs: { receivers: [otlp], processors: [genai], exporters: [debug] }, traces: { receivers: [otlp], exporters: [debug] }",
         "metrics: { receivers: [otlp], exporters: [debug] }",
+        "traces: { receivers: [otlp], processors: [drop], exporters: [debug] }",
     ] {
         let yaml = format!(
-            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}\nprocessors: {{ genai: }}\nexporters: {{ debug: }}\n\
+            "receivers: {{ otlp: {{ protocols: {{ grpc: }} }} }}\nprocessors: {{ genai: , drop: {{ preset: sqlite }} }}\nexporters: {{ debug: }}\n\
              service: {{ pipelines: {{ {pipelines} }} }}\n"
         );
         let (plan, warnings) = load(&[&yaml]);

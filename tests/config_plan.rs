@@ -176,7 +176,8 @@ exporters: { debug: , prometheus: }
 service: { pipelines: { traces: { receivers: [otlp], exporters: [debug] } } }
 "]);
     assert_eq!((ids(&plan.receivers), ids(&plan.exporters)), (vec!["otlp"], vec!["debug"]));
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    let unused = warnings.iter().filter(|warning| warning.to_string().ends_with("does not run")).count();
+    assert_eq!(unused, 2, "{warnings:?}");
 }
 
 #[test]
@@ -296,7 +297,9 @@ service:
     assert_eq!(batch("otlp/shared"), [traces, metrics, logs]);
     assert_eq!(batch("otlp/own"), [set(milliseconds(200), items(7), Limits::NONE); 3], "its own word is the last");
     assert_eq!(batch("otlp_http/unqueued"), [None; 3]);
-    let told: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    let told = warnings.iter().map(ToString::to_string);
+    // It is a configuration in which nothing is translated, and it is told so; not here.
+    let told: Vec<_> = told.filter(|told| !told.contains("no pipeline names the genai processor")).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].contains("traces/two.processors[0]") && told[0].contains("the smaller of the two"), "{told:?}");
     assert!(told[1].contains("metrics/two.processors[0]") && told[1].contains("has no effect"), "{told:?}");

@@ -33,7 +33,9 @@ fn problems_of(yaml: &str) -> Vec<String> {
 
 fn warnings_of(yaml: &str) -> Vec<String> {
     let (_, warnings) = Plan::load(&[Source::Yaml(yaml.to_owned())], &environment).unwrap();
-    warnings.iter().map(|warning| warning.to_string().replacen("yaml::", "", 1)).collect()
+    let warnings = warnings.iter().map(|warning| warning.to_string().replacen("yaml::", "", 1));
+    // What every configuration is told that only forwards is tested in `config_advice.rs`.
+    warnings.filter(|warning| !warning.contains("names the genai processor")).collect()
 }
 
 #[test]

@@ -244,4 +244,16 @@ mod found {
         let span = is_settled(&case.structured_event("gen_ai.developer.message", event), &Genai::default());
         assert_eq!(value_of(&span, "gen_ai.provider.name"), None);
     }
+
+    /// LiveKit's stages have messages and no operation. A key that stays for want of a home made another
+    /// reader, to whom nothing says LiveKit any more, guess one.
+    #[test]
+    fn a_key_without_a_home_is_no_reason_to_guess_an_operation() {
+        let messages = r#"[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#;
+        let case = Case::new("text_completion ").kind(SpanKind::Client);
+        let case = case.text("gen_ai.memory.store.id", "together").text("lk.user_input", messages);
+        let span = is_settled(&case, &Genai::default());
+        assert_eq!(value_of(&span, "gen_ai.operation.name"), None);
+        assert_eq!(value_of(&span, "gen_ai.input.messages"), Some(messages.into()));
+    }
 }

@@ -1,5 +1,5 @@
-//! The README cannot rot: its configurations, and those of `docs/backends.md`, are valid, its keys and defaults are those of the
-//! commented example, and its tables name what the program has.
+//! The README cannot rot: its configurations are valid, and those of `docs/backends.md`; its keys and
+//! defaults are those of the commented example, and its tables name what the program has.
 //!
 //! A block of its own program's configuration is fenced as `yaml`; other programs' are `yml`.
 

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     pub(super) command: Option<Command>,
 
     #[command(flatten)]
-    pub(super) configuration: Configuration,
+    pub(super) configuration: ConfigOptions,
 
     #[command(flatten)]
     pub(super) run: Run,
@@ -37,7 +37,7 @@ pub(super) struct Arguments {
 
 /// Where the configuration comes from, for every command alike.
 #[derive(Debug, clap::Args)]
-pub(super) struct Configuration {
+pub(super) struct ConfigOptions {
     /// A configuration; may be given several times, later ones win. A path, file:PATH, env:NAME or
     /// yaml:TEXT
     #[arg(long, value_name = "FILE", global = true)]

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::arguments::{Configuration, Healthcheck};
+use super::arguments::{ConfigOptions, Healthcheck};
 use super::{ENVIRONMENT, EXIT_CONFIGURATION, print, sources};
 use crate::service::plan::Plan;
 use crate::text::{duration, escaped};
@@ -24,7 +24,7 @@ const LONGEST_ANSWER: usize = 64 << 10;
 /// The most of it that is shown, in characters.
 const MOST_SHOWN: usize = 200;
 
-pub(super) fn run(options: &Healthcheck, config: &Configuration) -> ExitCode {
+pub(super) fn run(options: &Healthcheck, config: &ConfigOptions) -> ExitCode {
     let asked = match &options.endpoint {
         Some(endpoint) => page_at(endpoint),
         None => configured(config),
@@ -63,7 +63,7 @@ const NO_TLS: &str = "healthcheck asks in plain text only; let the platform's pr
      program a second health_check/plain on loopback without tls and name that one";
 
 /// The page of the configuration's `health_check`.
-fn configured(config: &Configuration) -> Result<Uri, String> {
+fn configured(config: &ConfigOptions) -> Result<Uri, String> {
     let pages = sources(config)
         .and_then(|sources| Plan::health_checks(&sources, ENVIRONMENT).map_err(|problems| problems.to_string()))
         .map_err(|problems| format!("{problems}\nno page is known to ask; name it with --endpoint"))?;

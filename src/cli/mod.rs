@@ -34,7 +34,7 @@ use crate::config::{Environment, Source, Warning};
 use crate::log;
 use crate::service::plan::Plan;
 
-use arguments::{Arguments, Command, Configuration, Explain, Format, Mode, Run};
+use arguments::{Arguments, Command, ConfigOptions, Explain, Format, Mode, Run};
 
 /// The configuration or the input is wrong, or the program cannot start with it.
 const EXIT_CONFIGURATION: u8 = 1;
@@ -78,7 +78,7 @@ fn of(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn validate(config: &Configuration) -> ExitCode {
+fn validate(config: &ConfigOptions) -> ExitCode {
     match load(config) {
         Ok((plan, warnings)) => {
             log::mistakes(ENVIRONMENT).iter().for_each(|mistake| eprintln!("warning: {mistake}"));
@@ -98,7 +98,7 @@ fn validate(config: &Configuration) -> ExitCode {
     }
 }
 
-fn print_config(mode: Mode, config: &Configuration) -> ExitCode {
+fn print_config(mode: Mode, config: &ConfigOptions) -> ExitCode {
     let printed = sources(config)
         .and_then(|sources| Plan::print(&sources, ENVIRONMENT, mode.into()).map_err(|problems| problems.to_string()));
     match printed {
@@ -111,12 +111,12 @@ fn print_config(mode: Mode, config: &Configuration) -> ExitCode {
 }
 
 /// The plan that `--config` and `--set` name, or everything that is wrong with it, in sentences.
-fn load(config: &Configuration) -> Result<(Plan, Vec<Warning>), String> {
+fn load(config: &ConfigOptions) -> Result<(Plan, Vec<Warning>), String> {
     plan(&sources(config)?)
 }
 
 /// What `--config` names, and what `--set` puts over it.
-fn sources(config: &Configuration) -> Result<Vec<Source>, String> {
+fn sources(config: &ConfigOptions) -> Result<Vec<Source>, String> {
     let configurations = config.config.iter().map(|text| Source::parse(text));
     configurations.chain(config.set.iter().map(|text| Source::parse_set(text))).collect()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::files::Files;
-use super::{Configuration as From, ENVIRONMENT, EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
+use super::{ConfigOptions, ENVIRONMENT, EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
 use crate::log::Log;
 use crate::service::plan::Plan;
 use crate::service::start::{Address, Reloaded, Running, StartError, start};
@@ -17,7 +17,7 @@ use crate::service::stop::Stopped;
 /// What is said of a configuration that is read again and is no good.
 const NOT_TAKEN: &str = "this configuration is not taken; the one before it stays in force";
 
-pub(super) fn run(config: &From, options: &Run) -> ExitCode {
+pub(super) fn run(config: &ConfigOptions, options: &Run) -> ExitCode {
     let loaded = sources(config).and_then(|sources| {
         let files = Files::new(sources, !options.no_config_watch);
         plan(files.taken()).map(|(plan, warnings)| (files, plan, warnings))

@@ -368,7 +368,8 @@ impl<'t, 's> Job<'t, 's> {
                         Outcome::Kept(Reason::Conflict)
                     }
                 };
-                self.foreign |= !current;
+                // What the target has no word for stays as it is: there is nothing to be put into words, now or later.
+                self.foreign |= !current && self.has_home(field);
                 if current {
                     self.operation.mark_current(field);
                 }
@@ -376,6 +377,12 @@ impl<'t, 's> Job<'t, 's> {
             }
         };
         self.claim(&work, about, outcome, rule);
+    }
+
+    /// Whether the target has a word for a field, if only beside some operation.
+    fn has_home(&self, field: Field) -> bool {
+        self.convention.name(field).is_some()
+            || self.convention.refined.iter().any(|(_, name)| name.field == field && name.attribute.is_some())
     }
 
     /// Whether a text may be Python's: under its own key, or once it stands under the current name.

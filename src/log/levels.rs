@@ -48,9 +48,9 @@ impl Levels {
             }
             let read = match word.split_once('=') {
                 None => level(word).map(|level| levels.general = Some(level)),
-                Some((name, word)) => {
-                    part(name.trim()).and_then(|part| Ok(levels.parts.push((part, level(word.trim())?))))
-                }
+                Some((name, word)) => part(name.trim())
+                    .and_then(|part| Ok((part, level(word.trim())?)))
+                    .map(|part| levels.parts.push(part)),
             };
             if let Err(mistake) = read {
                 mistakes.push(format!("{VARIABLE}: {mistake}; the rest of it counts"));

@@ -84,8 +84,7 @@ impl Output {
         Output { to, is_colored, file: None, failed: None, is_torn: false }
     }
 
-    /// Opens the file, if it is one. What was open stays open if that fails: lines go to the file that
-    /// was moved away rather than nowhere.
+    /// Opens the file, if it is one, and lets go of the one that was open.
     fn open(&mut self, form: &Form) {
         let To::File(path) = &self.to else { return };
         match OpenOptions::new().append(true).create(true).open(path) {
@@ -100,7 +99,10 @@ impl Output {
                     );
                 }
             }
-            Err(error) => self.fail(form, &error),
+            Err(error) => {
+                self.file = None;
+                self.fail(form, &error);
+            }
         }
     }
 
@@ -189,10 +191,10 @@ mod tests {
         sink.reopen();
         say(&mut sink, "c");
         assert_eq!((lines(&moved), lines(&path)), (vec!["before".into(), "a".into(), "b".into()], vec!["c".into()]));
-        // It cannot be opened anew: the one that is open goes on being one.
+        // It cannot be opened anew: what nobody would find is not written to, either.
         fs::remove_dir_all(folder.path()).unwrap();
         sink.reopen();
-        assert!(sink.outputs[0].file.is_some() && sink.outputs[0].failed.is_some());
+        assert!(sink.outputs[0].file.is_none() && sink.outputs[0].failed.is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! `service.telemetry.logs`: the Collector's keys, as far as they mean something here, and `levels`.
 
+use tracing::level_filters::LevelFilter;
+
 use super::form::{Encoding, KEYS};
 use super::levels::{LEVELS, Levels};
 use super::output::To;
@@ -25,7 +27,7 @@ pub struct Logs {
 impl Default for Logs {
     fn default() -> Self {
         Logs {
-            levels: Levels::default(),
+            levels: Levels { general: Some(LevelFilter::INFO), parts: Vec::new() },
             encoding: Encoding::default(),
             outputs: vec![To::Stderr],
             sampling: Sampling::default(),
@@ -43,7 +45,7 @@ impl Logs {
     /// Reads the section.
     pub fn read(section: &mut Section<'_>) -> Logs {
         let default = Logs::default();
-        let general = section.choice("level", LEVELS);
+        let general = section.choice("level", LEVELS).or(default.levels.general);
         let parts = section.section("levels").map(|mut section| parts(&mut section)).unwrap_or_default();
         let logs = Logs {
             levels: Levels { general, parts },
@@ -67,7 +69,7 @@ impl Logs {
     }
 }
 
-fn parts(section: &mut Section<'_>) -> Vec<(usize, tracing::level_filters::LevelFilter)> {
+fn parts(section: &mut Section<'_>) -> Vec<(usize, LevelFilter)> {
     let mut parts = Vec::new();
     for (name, field) in section.entries() {
         match targets::named(name) {

@@ -84,6 +84,14 @@ mod tests {
         assert_eq!(TARGETS[LIBRARIES].name, "libraries");
     }
 
+    #[test]
+    fn the_documentation_names_every_part() {
+        let documentation = include_str!("../../docs/logging.md");
+        for name in names() {
+            assert!(documentation.contains(&format!("\n| `{name}` | ")), "{name}");
+        }
+    }
+
     /// Whoever adds a module says here whose it is.
     #[test]
     fn every_module_of_the_program_is_in_a_part() {

@@ -118,6 +118,25 @@ fn what_is_off_costs_no_question() {
     });
 }
 
+/// Whether a line is written is decided at its place in the source, once for each configuration.
+#[test]
+fn a_place_is_asked_once_until_levels_change() {
+    use tracing::callsite::{Callsite, DefaultCallsite};
+
+    static PLACE: DefaultCallsite = DefaultCallsite::new(&METADATA);
+    static METADATA: Metadata<'static> = tracing::metadata! {
+        name: "here", target: "dragoman::exporter", level: Level::INFO, fields: &["message"],
+        callsite: &PLACE, kind: tracing::metadata::Kind::EVENT,
+    };
+    let case = Case::new("levels: { exporter: error },", "");
+    let lines = Lines(case.log.clone());
+    assert!(lines.register_callsite(PLACE.metadata()).is_never());
+    assert_eq!(lines.max_level_hint(), Some(LevelFilter::INFO));
+    case.log.set(&settings("level: debug,", &case.path));
+    assert!(lines.register_callsite(PLACE.metadata()).is_always());
+    assert_eq!(lines.max_level_hint(), Some(LevelFilter::DEBUG));
+}
+
 /// One place in the source that fails in the same way.
 fn fail(times: usize) {
     for _ in 0..times {
@@ -200,4 +219,19 @@ fn mistakes_in_the_section_are_named() {
     let config = Config::load(&[Source::Yaml("output_paths: [stdout, 'file:///var/log/a', b/c]".into())], &|_| None);
     let outputs = Logs::read(&mut config.root()).outputs;
     assert_eq!(outputs, [To::Stdout, To::File("/var/log/a".into()), To::File("b/c".into())]);
+}
+
+#[test]
+fn a_line_has_an_end_whatever_was_said() {
+    let case = Case::new("", "");
+    let hostile = "a\nERROR b\x1b[2J\u{202e}";
+    case.during(|| {
+        tracing::warn!(target: "dragoman::cli", error = %"é".repeat(1 << 20), n = 5, "{}", "x".repeat(1 << 20));
+        tracing::warn!(target: "dragoman::cli", wait = 5u128, text = "said", error = %hostile, "said {hostile}");
+    });
+    let lines = case.lines();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].ends_with("… n=5") && lines[0].chars().count() < 3 * record::LONGEST, "{:.100}", lines[0]);
+    let said = "a\\nERROR b\\u{1b}[2J\\u{202e}";
+    assert_eq!(lines[1], format!("WARN cli: said {said} wait=5 text=said error={said}"));
 }

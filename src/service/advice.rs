@@ -28,12 +28,13 @@ pub(super) fn check(plan: &Plan, pipelines: &Field<'_>) {
     }
 }
 
-/// What to lay over a configuration of which no pipeline translates: YAML for a second `--config`.
-/// `None` if one does, or if there are no spans.
+/// What to lay over a configuration that has nothing which a Collector has not: YAML for a second `--config`.
+/// `None` for every other one, and if there are no spans.
 pub(super) fn overlay(plan: &Plan) -> Option<String> {
     let of = |signal| plan.pipelines.iter().filter(move |pipeline| pipeline.signal == signal);
     of(Signal::Traces).next()?;
-    if plan.pipelines.iter().any(translates) {
+    // Who names anything of this program's own knows what it does.
+    if !plan.connectors.is_empty() || plan.pipelines.iter().any(|pipeline| pipeline.stages.iter().any(is_ours)) {
         return None;
     }
     let on_a_page = of(Signal::Metrics).find(|pipeline| shows_a_page(plan, pipeline));
@@ -41,6 +42,7 @@ pub(super) fn overlay(plan: &Plan) -> Option<String> {
     let mut lines = vec![
         "processors:".to_owned(),
         "  genai: {}                          # translates".to_owned(),
+        "  fold_chunks: {}                    # the pieces of a streamed answer become their number".to_owned(),
         "  drop/sqlite: { preset: sqlite }    # takes sqlite spans out, without orphans".to_owned(),
         "connectors:".to_owned(),
         "  genai_metrics: {}                  # counts tokens and durations, each call once".to_owned(),
@@ -66,7 +68,7 @@ fn lists(pipeline: &PipelinePlan, takes_derived: bool) -> String {
         let limits = move |stage: &&StagePlan| matches!(stage.settings, ProcessorSettings::MemoryLimiter(_)) == limit;
         pipeline.stages.iter().filter(limits).map(|stage| stage.id.as_str())
     };
-    let acting: &[&str] = if is_traces { &["genai", "drop/sqlite"] } else { &["genai"] };
+    let acting: &[&str] = if is_traces { &["genai", "fold_chunks", "drop/sqlite"] } else { &["genai"] };
     let mut lists = Vec::new();
     if takes_derived {
         let own = pipeline.receivers.iter().map(|input| match input {
@@ -92,6 +94,14 @@ fn list<'i>(key: &str, ids: impl Iterator<Item = &'i str>) -> String {
 fn quoted(id: &str) -> String {
     let is_word = id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'));
     if is_word { id.to_owned() } else { format!("'{}'", id.replace('\'', "''")) }
+}
+
+/// Whether no Collector has it.
+fn is_ours(stage: &StagePlan) -> bool {
+    match &stage.settings {
+        ProcessorSettings::Genai(_) | ProcessorSettings::Drop(_) | ProcessorSettings::FoldChunks(_) => true,
+        ProcessorSettings::MemoryLimiter(_) | ProcessorSettings::Batch(_) => false,
+    }
 }
 
 fn translates(pipeline: &PipelinePlan) -> bool {

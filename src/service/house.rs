@@ -289,7 +289,7 @@ impl House {
 
     /// The share of a stage in what its pipeline remembers of dropped spans: as much as all of them ask for.
     fn share(&mut self, before: &House, plan: &PipelinePlan, stage: &StagePlan) -> Share {
-        let sharing = plan.stages.iter().filter_map(|stage| match &stage.settings {
+        let mut sharing = plan.stages.iter().filter_map(|stage| match &stage.settings {
             ProcessorSettings::Drop(settings) => Some((&stage.id, &settings.memory)),
             ProcessorSettings::FoldChunks(settings) => Some((&stage.id, &settings.memory)),
             _ => None,
@@ -299,7 +299,7 @@ impl House {
             max_spans: all.max_spans.saturating_add(one.max_spans),
             ttl: all.ttl.max(one.ttl),
         });
-        let is_last = sharing.last().is_some_and(|(id, _)| *id == stage.id);
+        let is_last = sharing.next_back().is_some_and(|(id, _)| *id == stage.id);
         Share { memory: self.memories.renew_always(&before.memories, plan.id.clone(), memory, Memory::new), is_last }
     }
 

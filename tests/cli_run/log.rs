@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
-use super::process::{Dragoman, Running, file};
+use super::process::{Dragoman, Running, file, get};
 use super::{default_on_free_ports, folder, post, text};
 
 /// The embedded default on free ports, with a `logs` section.
@@ -85,6 +85,10 @@ fn a_file_holds_an_object_a_line_and_follows_logrotate_and_reloads() {
     process.wait_for("the new file", |_| log.exists().then_some(()));
     process.wait_for("the reload", |_| said(&log).contains("SIGHUP: reading").then_some(()));
     assert_eq!(objects(&moved).len(), before.len(), "nothing more goes to the file that was moved");
+    let own = before.iter().find_map(|line| line["message"].as_str()?.strip_prefix("self-metrics on ")).unwrap();
+    let own = own.split(' ').next().unwrap().parse().unwrap();
+    let applied = "dragoman_config_reloads_total{outcome=\"applied\"} 1";
+    process.wait_for("the new level", |_| get(own, "/metrics").unwrap().text().contains(applied).then_some(()));
     // What the new level leaves out: the end, and that the configuration is in force.
     assert_eq!(process.terminate(), Some(0));
     assert!(!said(&log).contains("stopped") && !said(&log).contains("SIGTERM"), "{}", said(&log));

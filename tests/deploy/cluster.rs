@@ -184,6 +184,10 @@ fn assert_joined(what: &str, objects: &[Value]) {
         mounted.extend(items(at(container, "volumeMounts")).map(|mount| text(mount, "name")));
         assert_restricted(&format!("{what}: {name}"), pod, container);
         assert!(at(container, "resources.limits.memory").is_string(), "{what}: {name} may take all memory");
+        if !at(workload, "spec.volumeClaimTemplates").is_null() {
+            let group = at(container, "securityContext.runAsGroup").as_u64();
+            assert_eq!(at(pod, "securityContext.fsGroup").as_u64(), group, "{what}: whose the volumes are");
+        }
         if name == "dragoman" {
             assert_runs(what, pod, container, configuration);
         }

@@ -103,6 +103,8 @@ fn the_traffic_is_counted_as_it_was_sent() {
     assert_eq!(counted("gen_ai_client_token_usage_sum", "\"input\""), sent["input_tokens"].as_f64().unwrap());
     assert_eq!(counted("gen_ai_client_token_usage_sum", "\"output\""), sent["output_tokens"].as_f64().unwrap());
     assert_eq!(counted("gen_ai_client_operation_duration_seconds_count", ""), 120.0);
+    // The applications' own.
+    assert_eq!(counted("http_server_request_duration_seconds_count", ""), 120.0);
     let failed = counted("gen_ai_client_operation_duration_seconds_count", "error_type=\"");
     assert_eq!(failed, sent["failed"].as_f64().unwrap());
     let log = dragoman.process.log();

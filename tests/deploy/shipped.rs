@@ -14,7 +14,7 @@ const PORTS: [u64; 5] = [4317, 4318, 8888, 9464, 13133];
 
 #[test]
 fn every_configuration_is_valid() {
-    let files: Vec<_> = ["deploy/docker/config.yaml", "deploy/compose/dragoman.yaml"]
+    let files: Vec<_> = ["deploy/docker/config.yaml", "deploy/compose/dragoman.yaml", "deploy/llama-stack/config.yaml"]
         .into_iter()
         .map(Into::into)
         .chain(files_named("deploy/kubernetes", "config.yaml"))

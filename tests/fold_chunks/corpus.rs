@@ -94,7 +94,8 @@ fn rest(span: &Span) -> Span {
 }
 
 async fn measure(emitter: &str) -> Measured {
-    let (plain, fold) = (rig(false), rig(true));
+    let (plain, fold, again) = (rig(false), rig(true), rig(true));
+    let mut wrong = Vec::new();
     let (mut before, mut after) = (Size::default(), Size::default());
     let (mut all, mut left) = (Vec::new(), Vec::new());
     for request in replay::cases(emitter).into_iter().flat_map(|case| case.requests) {
@@ -102,10 +103,12 @@ async fn measure(emitter: &str) -> Measured {
             if let Some(body) = rig.send(request.clone()).await {
                 size.add(&body);
                 spans.extend(support::spans(&body));
+                if std::ptr::eq(rig, &fold) && again.send(body.clone()).await != Some(body) {
+                    wrong.push(format!("{emitter}: a second pass changes something"));
+                }
             }
         }
     }
-    let mut wrong = Vec::new();
     // Tokens, messages and all else of what stays.
     let kept: Vec<Span> = all.iter().filter(|span| !is_chunk_span(span)).map(rest).collect();
     if kept != left.iter().map(rest).collect::<Vec<_>>() {

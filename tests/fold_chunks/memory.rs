@@ -30,7 +30,9 @@ async fn a_request_that_is_sent_once_more_says_the_same() {
     let chunks = || vec![asgi(2, 1, "http.response.body", 250), asgi(2, 1, "http.response.body", 250)];
     let parent = || vec![asgi(3, 1, "http.response.body", 300), server(1)];
     for _ in 0..2 {
-        assert!(rig.spans(chunks()).await.is_empty());
+        for _ in 0..2 {
+            assert!(rig.spans(chunks()).await.is_empty());
+        }
         let first = rig.spans(parent()).await;
         assert_eq!(told(&first[0]), (Some(2), None, Some(0.25)));
         assert_eq!(first, rig.spans(parent()).await);

@@ -14,6 +14,9 @@ use prost::Message;
 /// Of one name on the page: how many series it has, and their sum.
 pub(crate) type Sums = BTreeMap<String, (usize, f64)>;
 
+/// What was said of intervals, from start to time.
+type Intervals = BTreeMap<(u64, u64), f64>;
+
 /// One thing that a writer says.
 #[derive(Debug, Clone)]
 struct Point {
@@ -32,9 +35,9 @@ struct Point {
 
 /// What the page must say after these requests.
 pub(crate) fn sums(bodies: &[Bytes]) -> Sums {
-    let points: Vec<Point> = bodies.iter().flat_map(|body| points(body)).collect();
+    let points: Vec<Point> = bodies.iter().flat_map(points).collect();
     let mut latest: BTreeMap<(&str, &str, &str), &Point> = BTreeMap::new();
-    let mut deltas: BTreeMap<(&str, &str, &str), BTreeMap<(u64, u64), f64>> = BTreeMap::new();
+    let mut deltas: BTreeMap<(&str, &str, &str), Intervals> = BTreeMap::new();
     for point in &points {
         // Of a gauge the latest one counts, whoever says it.
         let writer = if point.is_gauge { "" } else { &*point.writer };
@@ -63,7 +66,7 @@ pub(crate) fn sums(bodies: &[Bytes]) -> Sums {
 /// How many data points there are.
 pub(crate) fn count(bodies: &[Bytes]) -> usize {
     let is_one = |point: &Point| point.is_gauge || !point.name.ends_with("_count");
-    bodies.iter().flat_map(|body| points(body)).filter(is_one).count()
+    bodies.iter().flat_map(points).filter(is_one).count()
 }
 
 fn points(body: &Bytes) -> Vec<Point> {

@@ -380,10 +380,26 @@ fn promtool_takes_the_rules_and_every_alert_fires_and_does_not() {
     };
     run(&["check", "config", "prometheus.yml"]);
     run(&["check", "rules", "rules.yml", "alerts.yml"]);
-    let tests: Vec<String> = std::fs::read_dir(deployed("prometheus/tests"))
-        .unwrap()
-        .map(|entry| format!("tests/{}", entry.unwrap().file_name().to_str().unwrap()))
-        .collect();
-    assert!(!tests.is_empty());
-    run(&[&["test", "rules"][..], &tests.iter().map(String::as_str).collect::<Vec<_>>()].concat());
+    let files = std::fs::read_dir(deployed("prometheus/tests")).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<String> = files.map(|path| path.to_str().unwrap().to_owned()).collect();
+    run(&[&["test", "rules"][..], &files.iter().map(String::as_str).collect::<Vec<_>>()].concat());
+
+    let read = |path: PathBuf| std::fs::read_to_string(path).unwrap();
+    let tests: String = files.iter().map(|path| read(path.into())).collect();
+    let runbook = read(deployed("../docs/alerts.md"));
+    let rules = read(deployed("prometheus/alerts.yml"));
+    let names: Vec<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    assert!(names.len() > 15, "{names:?}");
+    for name in names {
+        let firing = format!("ALERTS{{alertname=\"{name}\", alertstate=\"firing\"");
+        let question = format!("expr: {firing}}}");
+        let questions = tests.split(question.as_str()).skip(1);
+        let silent = questions.filter(|rest| rest.lines().nth(2).is_some_and(|line| line.contains("exp_samples: []")));
+        assert!(silent.count() > 0, "no test in which {name} does not fire");
+        let fires = tests.contains(&format!("labels: {firing}, ")) || tests.contains(&format!("alertname: {name}\n"));
+        assert!(fires, "no test in which {name} fires");
+        assert!(runbook.contains(&format!("\n## {name}\n")), "docs/alerts.md has no section {name}");
+        let address = format!("runbook: docs/alerts.md#{}\n", name.to_lowercase());
+        assert!(rules.contains(&address), "{name} does not name its section");
+    }
 }

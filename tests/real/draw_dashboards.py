@@ -151,11 +151,11 @@ def heat(panel, width, height):
              for labels, points in over_time(panel["targets"][0])]
     found.sort(key=lambda one: one[0])
     # Bounds of several kinds, of applications beside derived ones, do not add up; what does is drawn.
-    counts, before = [], {}
+    hidden, counts, before = panel["options"]["filterValues"]["le"], [], {}
     for bound, points in found:
         counts.append((bound, {at: value - before.get(at, 0) for at, value in points.items()}))
         before = points
-    while counts and not any(value > 0 for value in counts[-1][1].values()):
+    while counts and not any(value > hidden for value in counts[-1][1].values()):
         counts.pop()
     largest = max((value for _, points in counts for value in points.values() if math.isfinite(value)), default=0) or 1
     plot, shapes = height - 44, []
@@ -164,7 +164,7 @@ def heat(panel, width, height):
         top = plot - (place + 1) * each
         shapes.append(element("text", f"{bound:g}", x=LEFT - 6, y=top + each / 2 + 4, text_anchor="end"))
         for at, value in points.items():
-            if value > 0:
+            if value > hidden:
                 shapes.append(element("rect", x=LEFT + at / SECONDS * (width - LEFT - 12), y=top + 1, height=max(each - 2, 1),
                                       width=(width - LEFT - 12) / SECONDS + 0.5, fill="#ff780a",
                                       fill_opacity=0.15 + 0.85 * (value / largest) ** 0.5))

@@ -99,7 +99,7 @@ fn shows_tokens_and_messages() {
         for (way, experiment) in [(Way::Direct, direct), (Way::Translated, translated)] {
             shown.extend(recorded::shown(&recordings, way, &ask(address, &experiment)));
         }
-        println!("{shown:#?}");
+        println!("{}", recorded::table(&recordings, &shown));
         for recording in &recordings {
             let name = recording.name;
             let [direct, translated] = [Way::Direct, Way::Translated].map(|way| &shown[&(name, way)]);

@@ -47,7 +47,8 @@ fn every_translated_value_is_of_the_published_shape() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     let (refused, read) = said.trim_end().rsplit_once('\n').unwrap_or(("", said.trim_end()));
-    assert!(refused.is_empty(), "{refused}");
+    let first: Vec<&str> = refused.lines().take(20).collect();
+    assert!(first.is_empty(), "{} refused, such as\n{}", refused.lines().count(), first.join("\n"));
     let read: Value = serde_json::from_str(read).unwrap();
     assert_eq!(read, Value::Object(expected), "every one was read");
     assert!(KEYS.iter().all(|key| read[key].as_u64() > Some(0)), "the corpus has each kind: {read}");

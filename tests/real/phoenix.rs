@@ -113,7 +113,7 @@ fn shows_tokens_and_messages() {
             }
             shown.extend(recorded::shown(&recordings, way, &answer(&spans)));
         }
-        println!("{shown:#?}");
+        println!("{}", recorded::table(&recordings, &shown));
         for (prefix, tokens) in BLANK {
             let blank: Vec<_> = recordings.iter().filter(|recording| recording.name.starts_with(prefix)).collect();
             assert!(!blank.is_empty(), "{prefix}");

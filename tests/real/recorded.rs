@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 use serde_json::Value;
 
+use crate::jaeger::hex;
 use crate::process::{Dragoman, file, get, http};
 use crate::support::{corpus, requests, spans};
 
@@ -226,11 +227,8 @@ pub(crate) fn dragoman(way: Way, endpoint: SocketAddr, header: (&str, &str)) -> 
          service:\n  extensions: [health_check]\n  telemetry: {{ metrics: {{ address: 127.0.0.1:0 }} }}\n  pipelines:\n    \
          traces: {{ receivers: [otlp], processors: [genai], exporters: [otlp_http] }}\n"
     );
-    Dragoman::start(&file(&folder, "dragoman.yaml", &config))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    // Its file goes with this function.
+    Dragoman::start_with(&file(&folder, "dragoman.yaml", &config), &["--no-config-watch"])
 }
 
 /// Compares the table of a backend in `docs/backends.md` with what it showed; writes it there if
@@ -245,17 +243,19 @@ pub(crate) fn check_page(backend: &str, recordings: &[Recording], shown: &Table)
     if std::env::var_os("UPDATE_EXPECTED").is_some() {
         return std::fs::write(&path, [before, &begin, &table, &end, after].concat()).unwrap();
     }
-    let (is_not, should): (BTreeSet<_>, BTreeSet<_>) = (is.lines().collect(), table.lines().collect());
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+    let (says, shows) = (lines(is), lines(&table));
     assert!(
         is == table,
         "docs/backends.md is not what {backend} shows, and what\n  \
-         UPDATE_EXPECTED=1 cargo test --features real --test real -- {backend}\nwrites.\nit says: {:#?}\nbut it is: {:#?}",
-        is_not.difference(&should),
-        should.difference(&is_not)
+         UPDATE_EXPECTED=1 cargo test --features real --test real -- {backend}\nwrites.\nit says {:#?}\nbut it is {:#?}",
+        says.difference(&shows).collect::<Vec<_>>(),
+        shows.difference(&says).collect::<Vec<_>>()
     );
 }
 
-fn table(recordings: &[Recording], shown: &Table) -> String {
+/// What a backend showed, as `docs/backends.md` has it.
+pub(crate) fn table(recordings: &[Recording], shown: &Table) -> String {
     let mut table = "| recorded | billed | tokens, directly | and translated | content, directly | and translated \
                      | list, directly | and translated |\n|---|--:|--:|--:|--:|--:|--:|--:|\n"
         .to_owned();

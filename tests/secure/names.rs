@@ -137,7 +137,12 @@ async fn extensions_that_cannot_work_end_the_start() {
 
 fn problems(yaml: &str) -> String {
     match Plan::load(&[Source::Yaml(yaml.to_owned())], &|_| None) {
-        Ok((_, warnings)) => warnings.iter().map(|warning| format!("warning {warning}\n")).collect(),
+        // That a configuration only forwards is of no interest here.
+        Ok((_, warnings)) => warnings
+            .iter()
+            .map(|warning| format!("warning {warning}\n"))
+            .filter(|warning| !warning.contains("names the genai processor"))
+            .collect(),
         Err(problems) => problems.to_string(),
     }
 }

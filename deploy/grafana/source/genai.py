@@ -20,10 +20,19 @@ def buckets(names):
     return either("rate", [f"{name}_bucket" for name in names], *OF)
 
 
-def tokens(direction, part="sum", window="$__rate_interval", function="rate"):
+def tokens(direction, part="sum", *more, window="$__rate_interval", function="rate"):
     names = [(f"gen_ai_client_token_usage_{part}", f'gen_ai_token_type="{direction}"'),
              f"gen_ai_client_inference_operation_{direction}_tokens_{part}"]
-    return either(function, names, *OF, window=window)
+    return either(function, names, *OF, *more, window=window)
+
+
+# Applications whose own histograms have an SDK's default bounds would blur the bands: their buckets stay
+# out, and so does +Inf, in which they are too.
+CONVENTION = 'le!~"(0|5|10|25|50|75|100|250|500|750|1000|2500|5000|7500|10000)([.]0)?|[+]Inf"'
+
+
+def sizes(direction):
+    return total("le", tokens(direction, "bucket", CONVENTION, function="increase"))
 
 
 def share_of(direction, part):
@@ -96,10 +105,10 @@ TOKENS = [
     timeseries("Input tokens a second by service", "short", by(SERVICE, tokens("input")), stack=True),
     timeseries("Output tokens a second by service", "short", by(SERVICE, tokens("output")), stack=True),
     heatmap("Input tokens per request", "short",
-            total("le", tokens("input", "bucket", function="increase")),
+            sizes("input"),
             "How many requests there were of each size. A second, brighter band is another kind of prompt."),
     heatmap("Output tokens per request", "short",
-            total("le", tokens("output", "bucket", function="increase"))),
+            sizes("output")),
 ]
 
 PARTS = " The parts have metrics under target main only; under 1.41 all is in the rest."

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::paint::Paint;
-use super::{Configuration, EXIT_CONFIGURATION, Explain, Format, load};
+use super::{ConfigOptions, EXIT_CONFIGURATION, Explain, Format, load};
 use crate::genai::settings::Genai as Settings;
 use crate::genai::translate::Translator;
 use crate::otlp::Signal;
@@ -27,7 +27,7 @@ dragoman explain reads recorded OTLP from a file or from standard input, which i
   dragoman explain traces.jsonl
   curl -s https://example.com/trace.json | dragoman explain -";
 
-pub(super) fn run(explain: &Explain, config: &Configuration) -> ExitCode {
+pub(super) fn run(explain: &Explain, config: &ConfigOptions) -> ExitCode {
     let settings = match settings(explain, config) {
         Ok(settings) => settings,
         Err(problems) => return refuse(&problems),
@@ -65,7 +65,7 @@ fn refuse(problem: &str) -> ExitCode {
 }
 
 /// Those of the first `genai` stage of the configuration, if one is given; `--target` wins.
-fn settings(explain: &Explain, config: &Configuration) -> Result<Settings, String> {
+fn settings(explain: &Explain, config: &ConfigOptions) -> Result<Settings, String> {
     let mut settings = Settings::default();
     if !config.config.is_empty() || !config.set.is_empty() {
         let (plan, _) = load(config)?;

@@ -346,6 +346,7 @@ mod tests {
             ("*", "", true),
             ("service.*", "service.name", true),
             ("service.*", "service", false),
+            ("service.*", "service.", true),
             ("k8s.*.name", "k8s.pod.name", true),
             ("k8s.*.name", "k8s.pod.name.x", false),
             ("a?c", "abc", true),

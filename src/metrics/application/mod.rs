@@ -234,7 +234,8 @@ impl Taking<'_> {
         let is_monotonic = metric.is_monotonic();
         let mode = Mode::of(kind, metric.temporality(), is_monotonic)?;
         let shown = kind_of(kind, is_monotonic);
-        let mut family = self.store.family(metric.name(), metric.unit(), shown)?;
+        let unit = unit_of(metric.unit(), kind);
+        let mut family = self.store.family(metric.name(), unit, shown)?;
         if let Some(family) = &family {
             family.describe(metric.description());
         }
@@ -251,7 +252,7 @@ impl Taking<'_> {
                 let family = match &family {
                     Some(family) => family,
                     None => {
-                        let new = self.store.family_or_new(metric.name(), metric.unit(), shown, self.now)?;
+                        let new = self.store.family_or_new(metric.name(), unit, shown, self.now)?;
                         new.describe(metric.description());
                         family.insert(new)
                     }
@@ -270,6 +271,12 @@ impl Visitor for Taking<'_> {
             self.report.lose(why, metric.point_count());
         }
     }
+}
+
+/// The unit by which a metric is named. Of a gauge `1` is a ratio; of a sum it counts things, and the
+/// Collector's exporter says nothing of it (`llama_stack.concurrent_requests` has such a unit).
+fn unit_of(unit: &str, kind: metrics::Kind) -> &str {
+    if kind == metrics::Kind::Sum && unit.trim() == "1" { "" } else { unit }
 }
 
 /// What a metric is for Prometheus.

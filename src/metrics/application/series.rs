@@ -24,9 +24,12 @@ const MAX_EXEMPLARS: usize = 32;
 
 /// Bytes that a series takes beside its labels and values, an entry for a writer, and an exemplar;
 /// rounded up.
-const SERIES_BYTES: usize = 320;
+const SERIES_BYTES: usize = 480;
 const WRITER_BYTES: usize = 160;
 const EXEMPLAR_BYTES: usize = 192;
+
+/// What a text costs beside its bytes.
+const ALLOCATED: usize = 16;
 
 /// One series.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub(super) struct Series {
     pub(super) labels: Labels,
     /// The hash of its identity.
     pub(super) hash: u64,
+    /// Bytes that it takes whatever its value is.
+    bytes: usize,
     /// Milliseconds since the store's epoch.
     touched: AtomicU64,
     state: Mutex<State>,
@@ -90,7 +95,8 @@ impl Series {
     pub(super) fn begin(hash: u64, labels: Labels, stream: Stream, exemplars: Vec<Exemplar>, by: Hand<'_>) -> Series {
         let mut state = State { shows: Shows::One(by.writer, stream), exemplars: Vec::new(), charged: 0 };
         state.witness(exemplars);
-        let series = Series { hash, touched: AtomicU64::new(by.now), state: Mutex::new(state), labels };
+        let bytes = SERIES_BYTES + labels.iter().map(label_bytes).sum::<usize>();
+        let series = Series { hash, bytes, touched: AtomicU64::new(by.now), state: Mutex::new(state), labels };
         series.charge(&mut series.lock(), by.room);
         series
     }
@@ -117,7 +123,7 @@ impl Series {
 
     /// Keeps the store's room informed of what it takes.
     fn charge(&self, state: &mut State, room: &Room) {
-        let takes = state.bytes() + SERIES_BYTES + self.labels.iter().map(label_bytes).sum::<usize>();
+        let takes = self.bytes + state.bytes();
         room.changed(state.charged, takes);
         state.charged = takes;
     }
@@ -172,10 +178,10 @@ impl Series {
 
 fn label_bytes(label: &Label) -> usize {
     let text = match &label.value {
-        LabelValue::Text(text) => text.len(),
+        LabelValue::Text(text) => text.len() + ALLOCATED,
         LabelValue::Integer(_) | LabelValue::Bool(_) => 0,
     };
-    let key = if matches!(label.key, Cow::Owned(_)) { label.key.len() } else { 0 };
+    let key = if matches!(label.key, Cow::Owned(_)) { label.key.len() + ALLOCATED } else { 0 };
     size_of::<Label>() + key + text
 }
 

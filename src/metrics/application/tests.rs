@@ -237,6 +237,18 @@ fn resource_attributes_become_labels_where_that_is_asked_for_and_scopes_can_be_l
     assert_eq!(numbers(&store), rows(&[("host.name=h,job=shop", 6.0)]), "two scopes that share their labels add up");
 }
 
+/// The page calls a gauge of unit `1` a ratio; what is under way is none.
+#[test]
+fn a_sum_that_counts_things_has_no_unit() {
+    let store = store();
+    let counts = |data| Said { unit: "1".to_owned(), ..metric("concurrent_requests", data) };
+    store.take(&from(SHOP, "", vec![counts(sum(TOTAL, false, vec![number(&[], 1, 2, 3)]))]));
+    store.take(&from(SHOP, "", vec![Said { name: "fill".to_owned(), ..counts(gauge(vec![double(2, 0.5)])) }]));
+    let units = families(&store).into_iter().filter(|family| family.kind == Kind::Gauge);
+    let units: Vec<(String, String)> = units.map(|family| (family.name.to_string(), family.unit.to_string())).collect();
+    assert_eq!(units, [("concurrent_requests", ""), ("fill", "1")].map(|(name, unit)| (name.into(), unit.into())));
+}
+
 #[test]
 fn the_order_of_attributes_makes_no_other_series() {
     let store = store();

@@ -345,6 +345,9 @@ pub(super) fn count(mut page: &[u8]) -> usize {
 mod tests {
     use prost_types::field_descriptor_proto::{Label, Type};
 
+    /// Its name, number and type, and whether there may be many.
+    type Field = (&'static str, i32, Type, bool);
+
     /// Every field that is written, with its number and type in the vendored file.
     #[test]
     fn the_messages_are_those_of_the_proto_file() {
@@ -352,7 +355,7 @@ mod tests {
         let file = protox_parse::parse("prometheus_client_model.proto", source).unwrap();
         // No syntax is said of the second version.
         assert_eq!((file.syntax(), file.package()), ("", "io.prometheus.client"));
-        let written: &[(&str, &[(&str, i32, Type, bool)])] = &[
+        let written: &[(&str, &[Field])] = &[
             (
                 "MetricFamily",
                 &[

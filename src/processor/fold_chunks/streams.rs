@@ -111,7 +111,9 @@ impl Streams {
 
     fn tell_parents(&mut self, spans: &mut Spans) {
         let mut told: Vec<(usize, Stream)> = Vec::new();
-        for (index, record) in spans.records().iter().enumerate().filter(|(_, record)| !record.dropped) {
+        // What is held back comes by once more.
+        let goes_out = spans.records().iter().enumerate().filter(|(_, record)| !record.dropped && !record.held);
+        for (index, record) in goes_out {
             let (Some(trace), Some(span)) = (record.trace_id, record.span_id) else { continue };
             if let Some(stream) = self.0.get_mut(&(trace, span)) {
                 stream.told = true;
