@@ -209,14 +209,14 @@ pub(crate) fn families(runner: &mut TestRunner) -> Vec<Family> {
 fn style(translation: Translation, number: usize) -> Style {
     Style {
         namespace: ["", "ns", "my.app", "9 \"lives\""][number % 4].into(),
-        const_labels: if number % 3 == 0 {
+        const_labels: if number.is_multiple_of(3) {
             vec![("const".into(), "a\"b\\".into()), ("a".into(), "c\nd".into())]
         } else {
             Vec::new()
         },
         translation,
-        send_timestamps: number % 5 == 0,
-        scope_labels: number % 2 == 0,
+        send_timestamps: number.is_multiple_of(5),
+        scope_labels: number.is_multiple_of(2),
     }
 }
 

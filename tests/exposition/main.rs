@@ -4,6 +4,7 @@
 //! `--features real`.
 //!
 //! Here are the pages of known content; `generated` makes others, `protobuf` reads the binary ones.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail")]
 
 mod generated;
 mod protobuf;

@@ -24,9 +24,12 @@ const MAX_EXEMPLARS: usize = 32;
 
 /// Bytes that a series takes beside its labels and values, an entry for a writer, and an exemplar;
 /// rounded up.
-const SERIES_BYTES: usize = 320;
+const SERIES_BYTES: usize = 480;
 const WRITER_BYTES: usize = 160;
 const EXEMPLAR_BYTES: usize = 192;
+
+/// What a text costs beside its bytes.
+const ALLOCATED: usize = 16;
 
 /// One series.
 #[derive(Debug)]
@@ -175,10 +178,10 @@ impl Series {
 
 fn label_bytes(label: &Label) -> usize {
     let text = match &label.value {
-        LabelValue::Text(text) => text.len(),
+        LabelValue::Text(text) => text.len() + ALLOCATED,
         LabelValue::Integer(_) | LabelValue::Bool(_) => 0,
     };
-    let key = if matches!(label.key, Cow::Owned(_)) { label.key.len() } else { 0 };
+    let key = if matches!(label.key, Cow::Owned(_)) { label.key.len() + ALLOCATED } else { 0 };
     size_of::<Label>() + key + text
 }
 
