@@ -1,6 +1,6 @@
-//! The program's own log: which lines are written ([`levels`], by the parts of the program in
-//! [`targets`]), how they look ([`form`]), where they go ([`output`]), and how a failure that repeats
-//! stays one line ([`repeats`]).
+//! The program's own log: which lines are written (`levels`, by the parts of the program in
+//! `targets`), how they look (`form`), where they go (`output`), and how a failure that repeats
+//! stays one line (`repeats`).
 //!
 //! Whoever writes a line uses `tracing`'s macros and escapes the foreign text in it; that a line stays
 //! one line, has an end, and speaks to no terminal does not depend on everybody's having done so.

@@ -2,7 +2,7 @@
 //! were and when the first one came.
 //!
 //! Which spans and events are chunks is in [`kind`]; what is known of streams until their parents come
-//! by, in [`streams`]; how children are given another parent, in [`super::mend`]. Of events all is known
+//! by, in `streams`; how children are given another parent, in [`super::mend`]. Of events all is known
 //! at once, for they stand on their span.
 
 pub mod kind;

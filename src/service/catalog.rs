@@ -1,4 +1,4 @@
-//! What [`super::components`] lists, for people: every type of component with its other names, the
+//! What `components` lists, for people: every type of component with its other names, the
 //! signals that it takes or gives, and how far it may be relied upon.
 
 use super::components::{CONNECTORS, Component, EXPORTERS, EXTENSIONS, Kind, PROCESSORS, RECEIVERS};
