@@ -38,6 +38,27 @@ fn warnings_of(yaml: &str) -> Vec<String> {
     warnings.filter(|warning| !warning.contains("names the genai processor")).collect()
 }
 
+/// MLflow's pages, and others', give their users the whole URL.
+#[test]
+fn a_whole_url_where_the_base_should_be() {
+    let warnings = |endpoint: &str| {
+        warnings_of(&format!(
+            "receivers:\n  otlp: {{ protocols: {{ grpc: }} }}\n\
+             service:\n  pipelines:\n    traces: {{ receivers: [otlp], exporters: [otlp_http] }}\n\
+             exporters:\n  otlp_http:\n    endpoint: {endpoint}\n"
+        ))
+    };
+    assert_eq!(
+        warnings("http://mlflow:5000/v1/traces"),
+        ["8:5: warning: exporters.otlp_http.endpoint: is the base, so that requests go to ...\
+             /v1/traces/v1/traces; leave /v1/traces out, or name the whole URL in traces_endpoint"]
+    );
+    assert_eq!(warnings("http://mlflow:5000/v1/metrics/").len(), 1);
+    for base in ["http://mlflow:5000", "http://prometheus:9090/api/v1/otlp", "http://a/v1/tracesmore"] {
+        assert_eq!(warnings(base), [""; 0], "{base}");
+    }
+}
+
 #[test]
 fn an_exporters_keys() {
     // Line 9 is the first of the case.

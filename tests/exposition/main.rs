@@ -4,7 +4,7 @@
 //! `--features real`.
 //!
 //! Here are the pages of known content; `generated` makes others, `protobuf` reads the binary ones.
-
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
 mod generated;

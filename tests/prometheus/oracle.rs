@@ -111,11 +111,10 @@ fn points(body: &Bytes) -> Vec<Point> {
                     }
                     Some(Data::Sum(sum)) => {
                         let suffix = if sum.is_monotonic { "_total" } else { "" };
-                        let unit = if metric.unit == "1" && !sum.is_monotonic { "ratio" } else { &metric.unit };
                         for point in &sum.data_points {
                             put(
                                 suffix,
-                                unit,
+                                &metric.unit,
                                 false,
                                 sum.aggregation_temporality,
                                 &point.attributes,

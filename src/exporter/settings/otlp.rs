@@ -10,6 +10,7 @@ use super::{Batch, Compression, Keepalive, Otlp, Queue, Retry, Tls, Transport, b
 use crate::auth;
 use crate::config::{Field, Secret, Section};
 use crate::exporter::proxy::Proxies;
+use crate::otlp::Signal;
 
 /// A queue below this cannot hold one usual request, and a number below it is probably meant in
 /// requests, as the Collector counts (1000 by default).
@@ -20,6 +21,9 @@ const LIKELY_QUEUE: usize = 1 << 20;
 
 /// A request below this has hardly room for one span in its resource and scope.
 const LEAST_REQUEST: usize = 1 << 10;
+
+/// The keys for whole URLs, in the order of [`Signal::ALL`].
+const SIGNAL_ENDPOINTS: [&str; 3] = ["traces_endpoint", "metrics_endpoint", "logs_endpoint"];
 
 /// What OTLP lets a client send at most.
 const LARGEST_REQUEST: usize = 64 << 20;
@@ -103,21 +107,36 @@ fn grpc_endpoint(field: &Field<'_>, expected: &str) -> Option<String> {
     Some(text.trim_end_matches('/').to_owned())
 }
 
+/// The key for a whole URL and the signal's path, if that stands where its base should: what backends
+/// tell their users is the whole one.
+fn whole_url_key(url: &str) -> Option<(&'static str, &'static str)> {
+    let paths = Signal::ALL.map(Signal::http_path);
+    SIGNAL_ENDPOINTS.into_iter().zip(paths).find(|(_, path)| url.trim_end_matches('/').ends_with(path))
+}
+
 /// Reads `otlp_http`.
 pub fn read_http(section: &mut Section<'_>) -> Otlp {
     const BASE: &str = "a URL such as http://jaeger:4318; /v1/traces and so on are added";
     const WHOLE: &str = "a whole URL such as http://jaeger:4318/v1/traces";
     let mut otlp = read_common(section, Transport::Http);
     let url = |field: Field<'_>, expected| field.url(expected).and_then(|_| field.text());
-    otlp.signal_endpoints = ["traces_endpoint", "metrics_endpoint", "logs_endpoint"]
+    otlp.signal_endpoints = SIGNAL_ENDPOINTS
         .map(|key| section.field(key).filter(|field| !field.is_null()).and_then(|field| url(field, WHOLE)));
-    let has_own = section.has_any(&["traces_endpoint", "metrics_endpoint", "logs_endpoint"]);
+    let has_own = section.has_any(&SIGNAL_ENDPOINTS);
     let base = if has_own {
         section.field("endpoint").filter(|field| !field.is_null())
     } else {
         section.required("endpoint", BASE)
     };
-    otlp.endpoint = base.and_then(|field| url(field, BASE)).unwrap_or_default();
+    if let Some(field) = base {
+        let base = field.url(BASE).and_then(|_| field.text());
+        if let Some((key, path)) = base.as_deref().and_then(whole_url_key) {
+            field.warn(format!(
+                "is the base, so that requests go to ...{path}{path}; leave {path} out, or name the whole URL in {key}"
+            ));
+        }
+        otlp.endpoint = base.unwrap_or_default();
+    }
     if let Some(time) = section.duration("http2_read_idle_timeout").filter(|time| !time.is_zero()) {
         let keepalive = Keepalive { time, timeout: HTTP2_PING_TIMEOUT, permit_without_stream: true };
         otlp.keepalive = Some(keepalive);
