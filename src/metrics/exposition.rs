@@ -44,8 +44,7 @@ pub struct Scrape {
 }
 
 /// Answers a scrape with `Accept` and `Accept-Encoding` headers as they came. A page of 10,000
-/// histogram series takes a good part of a second (docs/performance.md): not for a thread that has
-/// requests to serve. What it holds meanwhile is the families, the page itself (compressed, if it is to
+/// series takes some 40 ms (docs/performance.md): not for a thread that has requests to serve. What it holds meanwhile is the families, the page itself (compressed, if it is to
 /// be) and what one series needs; with protobuf, what one family needs.
 pub fn respond(families: Vec<Family>, style: &Style, accept: Option<&str>, accept_encoding: Option<&str>) -> Scrape {
     let choice = choose(accept, style.translation);
