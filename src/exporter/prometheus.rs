@@ -156,6 +156,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::metrics::call::Call;
     use crate::metrics::families::Families;
     use crate::metrics::ledger::{Direction, Recorder};
     use crate::metrics::snapshot::{Family, Kind, Label, Series, Value};
@@ -228,27 +229,7 @@ mod tests {
         };
         let exporter = Prometheus::new("prometheus", &settings, &own).with_source(families.clone());
         assert_eq!(body(&exporter.respond(None, None)), "");
-        let call = crate::metrics::call::Call {
-            trace_id: None,
-            span_id: None,
-            parent_span_id: None,
-            kind: crate::otlp::span::Kind::Client,
-            service: "shop".into(),
-            operation: "chat".into(),
-            provider: "openai".into(),
-            request_model: "gpt-4o".into(),
-            response_model: String::new(),
-            response_id: String::new(),
-            server_address: String::new(),
-            server_port: None,
-            error_type: None,
-            usage: Default::default(),
-            start_time_unix_nano: 0,
-            end_time_unix_nano: 0,
-            time_to_first_chunk: None,
-            content: 0,
-        };
-        families.tokens(&call, Direction::Output, 42);
+        families.tokens(&Call::sample(), Direction::Output, 42);
         let scrape = exporter.respond(Some("application/openmetrics-text"), None);
         assert_eq!(scrape.content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
         let expected = format!(

@@ -370,22 +370,13 @@ mod tests {
         Call {
             trace_id: Some(TraceId([0x11; 16])),
             span_id: Some(SpanId([0x22; 8])),
-            parent_span_id: None,
-            kind: SpanKind::Client,
-            service: "shop".into(),
-            operation: "chat".into(),
-            provider: "openai".into(),
-            request_model: "gpt-4o".into(),
             response_model: "gpt-4o-2024-08-06".into(),
             response_id: "r1".into(),
             server_address: "api.openai.com".into(),
             server_port: Some(443),
-            error_type: None,
-            usage: Usage::default(),
             start_time_unix_nano: 1_000_000_000,
             end_time_unix_nano: 2_500_000_000,
-            time_to_first_chunk: None,
-            content: 0,
+            ..Call::sample()
         }
     }
 

@@ -13,19 +13,15 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
-dir=${DRAGOMAN_REAL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/dragoman-real}
-mkdir -p "$dir/bin"
-
-say() { printf 'install: %s\n' "$*" >&2; }
+. "$here/../support/install.bash"
 
 # Jaeger v2.13.0 (tag v1.76.0 of the same repository). Its go.mod holds a replace directive,
 # so `go install` refuses it; a main module of our own with the release's go.mod and go.sum
 # builds the same thing with checksum verification on.
 jaeger() {
     [ -x "$dir/bin/jaeger" ] && return 0
-    command -v go >/dev/null || { say "jaeger: no Go toolchain on this machine"; return 1; }
+    need_go jaeger || return 1
     say "jaeger: building from source, about ten minutes of processor time"
-    export GOTOOLCHAIN=local
     go mod download github.com/jaegertracing/jaeger@v1.76.0
     local src work
     src=$(go env GOMODCACHE)/github.com/jaegertracing/jaeger@v1.76.0
@@ -42,36 +38,11 @@ jaeger() {
     mv "$dir/bin/jaeger.new" "$dir/bin/jaeger"
 }
 
-# Installs a Debian package: debian NAME.
-debian() {
-    command -v apt-get >/dev/null || { say "$1: install it by hand, this machine has no apt-get"; return 1; }
-    local sudo=
-    [ "$(id -u)" = 0 ] || sudo=sudo
-    say "$1: installing the Debian package"
-    $sudo apt-get update -qq
-    $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
-        apt-get install -qq --no-install-recommends "$1" >/dev/null
-}
-
 # Prometheus and promtool. The package's service is not started: the tests start their own on
 # free ports.
 prometheus() {
     if [ -x "$(type -P prometheus)" ] && [ -x "$(type -P promtool)" ]; then return 0; fi
     debian prometheus
-}
-
-# A Python environment of its own: environment NAME REQUIREMENTS WHAT.
-environment() {
-    local ready
-    ready=$dir/$1/.ready-$(cksum <"$here/$2" | cut -d' ' -f1)
-    [ -e "$ready" ] && return 0
-    say "$1: $3"
-    rm -rf "${dir:?}/$1"
-    # Debian has the installer of packages apart from the interpreter.
-    python3 -c 'import ensurepip' 2>/dev/null || debian python3-venv
-    python3 -m venv "$dir/$1"
-    "$dir/$1/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir -r "$here/$2"
-    touch "$ready"
 }
 
 # The official Python SDK with its two OTLP exporters, and the reference OpenMetrics parser.
@@ -99,14 +70,4 @@ node() {
     touch "$dir/node/.ready-$(cksum <"$here/package.json" | cut -d' ' -f1)"
 }
 
-[ $# -gt 0 ] || set -- prometheus python node phoenix mlflow jaeger
-for tool in "$@"; do
-    case $tool in
-    jaeger | prometheus | python | node | phoenix | mlflow) "$tool" ;;
-    *)
-        say "unknown tool '$tool'; expected jaeger, prometheus, python, node, phoenix or mlflow"
-        exit 2
-        ;;
-    esac
-done
-echo "$dir"
+install_tools "prometheus python node phoenix mlflow jaeger" "$@"
