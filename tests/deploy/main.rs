@@ -42,6 +42,7 @@ fn parsed(path: impl AsRef<Path>) -> Value {
 }
 
 /// The documents of a stream that hold anything.
+#[cfg(feature = "real")]
 fn documents(stream: &str) -> Vec<Value> {
     use serde::Deserialize;
 
