@@ -19,7 +19,7 @@ language: the current OpenTelemetry GenAI semantic conventions.";
 
 const AFTER: &str = "\
 Without a command dragoman runs. Without --config it runs the embedded default (`dragoman config`
-prints it): OTLP on 127.0.0.1:4317 and :4318, the derived metrics on http://127.0.0.1:9464/metrics.
+prints it): OTLP on 127.0.0.1:4317 and :4318, metrics to scrape on http://127.0.0.1:9464/metrics.
 With OTEL_EXPORTER_OTLP_ENDPOINT set, the default exports there, too.";
 
 #[derive(Debug, Parser)]
@@ -43,7 +43,7 @@ pub(super) struct ConfigOptions {
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) config: Vec<String>,
     /// One value of it, such as exporters.debug.verbosity=detailed; may be given several times, and wins
-    /// over every --config. A dot inside of a key is \.
+    /// over every --config. Write \. for a dot inside of a key
     #[arg(long, value_name = "KEY=VALUE", global = true)]
     pub(super) set: Vec<String>,
 }
