@@ -31,6 +31,8 @@ pub struct Prometheus {
     left_out: [(LeftOut, Gauge); LeftOut::ALL.len()],
     /// Series of applications that say what is derived, too.
     derived: Gauge,
+    disputed_help: Gauge,
+    disputed_unit: Gauge,
     series: Gauge,
     bytes: Gauge,
 }
@@ -43,6 +45,11 @@ impl Prometheus {
             "dragoman_prometheus_left_out_series",
             "Series that were left out of the last scrape, by reason",
             &["exporter", "reason"],
+        );
+        let disputed = own.gauges(
+            "dragoman_prometheus_disputed_metrics",
+            "Metrics on the page that are described in several ways, by what differs; one or none is shown",
+            &["exporter", "what"],
         );
         let exporter = Prometheus {
             id: id.into(),
@@ -57,6 +64,8 @@ impl Prometheus {
             ),
             left_out: LeftOut::ALL.map(|reason| (reason, left_out.with(&[id, reason.label()]))),
             derived: left_out.with(&[id, "derived"]),
+            disputed_help: disputed.with(&[id, "help"]),
+            disputed_unit: disputed.with(&[id, "unit"]),
             series: gauges("dragoman_prometheus_series", "Series of applications that the Prometheus exporter holds"),
             bytes: gauges("dragoman_prometheus_series_bytes", "Bytes that series of applications take, about"),
         };
@@ -99,6 +108,8 @@ impl Prometheus {
             let count = scrape.left_out.iter().filter(|left_out| *left_out == reason).count();
             gauge.set(u64::try_from(count).unwrap_or(u64::MAX));
         }
+        self.disputed_help.set((scrape.disputed.help + self.store.disputed()) as u64);
+        self.disputed_unit.set(scrape.disputed.unit as u64);
         scrape
     }
 
@@ -239,6 +250,47 @@ mod tests {
             env!("CARGO_PKG_VERSION")
         );
         assert!(body(&scrape).contains(&expected), "{}", body(&scrape));
+    }
+
+    /// Help and unit are comments: who disagrees about them loses nothing, and is counted.
+    #[test]
+    fn metrics_that_are_described_in_several_ways_are_all_there_and_counted() {
+        struct Disputed;
+        impl Source for Disputed {
+            fn collect(&self, families: &mut Vec<Family>) {
+                for (name, help, unit, label) in [
+                    ("a_seconds", "A", "", "1"),
+                    ("a", "another", "s", "2"),
+                    ("b", "", "", "3"),
+                    ("b", "B", "", "4"),
+                    ("c_ms_seconds", "C", "s", "5"),
+                ] {
+                    families.push(Family {
+                        name: name.into(),
+                        help: help.into(),
+                        unit: unit.into(),
+                        kind: Kind::Gauge,
+                        scope: None,
+                        namespace: None,
+                        series: vec![Series {
+                            labels: Arc::from([Label::text("k", label)]),
+                            start_time_unix_nano: 0,
+                            time_unix_nano: 0,
+                            value: Value::Integer(1, None),
+                        }],
+                    });
+                }
+            }
+        }
+        let own = Registry::new();
+        let exporter = Prometheus::new("p", &settings::Prometheus::default(), &own).with_source(Arc::new(Disputed));
+        let scrape = exporter.respond(None, None);
+        for series in ["a_seconds{k=\"1\"} 1\n", "a_seconds{k=\"2\"} 1\n", "b{k=\"3\"} 1\n", "b{k=\"4\"} 1\n"] {
+            assert!(body(&scrape).contains(series), "{}", body(&scrape));
+        }
+        assert_eq!(body(&scrape).matches("# HELP a_seconds ").count(), 1);
+        assert!(text(&own).contains("disputed_metrics{exporter=\"p\",what=\"help\"} 1\n"), "{}", text(&own));
+        assert!(text(&own).contains("disputed_metrics{exporter=\"p\",what=\"unit\"} 0\n"), "{}", text(&own));
     }
 
     #[test]

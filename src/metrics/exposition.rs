@@ -26,7 +26,7 @@ use bytes::Bytes;
 
 use self::accept::{accepts_gzip, choose};
 use self::output::Output;
-pub use self::page::LeftOut;
+pub use self::page::{Disputed, LeftOut};
 pub use self::style::{Style, Translation};
 use super::snapshot::Family;
 
@@ -41,6 +41,8 @@ pub struct Scrape {
     pub body: Bytes,
     /// Why series are missing on it, an entry for each of them.
     pub left_out: Vec<LeftOut>,
+    /// Metrics that are described in several ways, of which none is missing.
+    pub disputed: Disputed,
 }
 
 /// Answers a scrape with `Accept` and `Accept-Encoding` headers as they came. A page of 10,000
@@ -50,7 +52,7 @@ pub fn respond(families: Vec<Family>, style: &Style, accept: Option<&str>, accep
     let choice = choose(accept, style.translation);
     let compressed = accepts_gzip(accept_encoding);
     let mut output = Output::new(compressed);
-    let left_out = page::write(families, style, &choice, &mut output);
+    let (left_out, disputed) = page::write(families, style, &choice, &mut output);
     let body = output.finish().unwrap_or_else(|error| {
         tracing::error!(%error, "a page could not be compressed, and an empty one is sent");
         Vec::new()
@@ -60,6 +62,7 @@ pub fn respond(families: Vec<Family>, style: &Style, accept: Option<&str>, accep
         content_encoding: compressed.then_some("gzip"),
         body: body.into(),
         left_out,
+        disputed,
     }
 }
 
@@ -68,6 +71,7 @@ pub fn respond(families: Vec<Family>, style: &Style, accept: Option<&str>, accep
 pub(crate) fn render(families: Vec<Family>, style: &Style, format: accept::Format) -> (String, Vec<LeftOut>) {
     let (escaping, content_type) = (accept::Escaping::Underscores, Cow::Borrowed(""));
     let mut output = Output::new(false);
-    let left_out = page::write(families, style, &accept::Choice { format, escaping, content_type }, &mut output);
+    let choice = accept::Choice { format, escaping, content_type };
+    let (left_out, _) = page::write(families, style, &choice, &mut output);
     (String::from_utf8(output.finish().unwrap()).unwrap(), left_out)
 }

@@ -5,6 +5,7 @@
 //! series under the first and each series under the second, one after another. So neither waits for
 //! more than a single series of the other's.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hashbrown::HashTable;
@@ -39,6 +40,8 @@ pub(super) struct Family {
     pub(super) kind: Kind,
     /// The first description that said something.
     help: OnceLock<Box<str>>,
+    /// Whether another one said something else.
+    is_disputed: AtomicBool,
     live: RwLock<Live>,
 }
 
@@ -61,7 +64,14 @@ pub(super) struct Now {
 
 impl Family {
     pub(super) fn new(name: &str, unit: &str, kind: Kind) -> Family {
-        Family { name: name.into(), unit: unit.into(), kind, help: OnceLock::new(), live: RwLock::default() }
+        Family {
+            name: name.into(),
+            unit: unit.into(),
+            kind,
+            help: OnceLock::new(),
+            is_disputed: AtomicBool::new(false),
+            live: RwLock::default(),
+        }
     }
 
     pub(super) fn is(&self, name: &str, unit: &str) -> bool {
@@ -70,11 +80,18 @@ impl Family {
 
     /// Says what it is, if nobody did.
     pub(super) fn describe(&self, help: &str) {
-        if !help.is_empty() && self.help.get().is_none() {
-            let end = help.floor_char_boundary(MAX_HELP);
-            // Another one may have said it at the same time.
-            self.help.get_or_init(|| help.get(..end).unwrap_or_default().into());
+        if help.is_empty() {
+            return;
         }
+        let help = help.get(..help.floor_char_boundary(MAX_HELP)).unwrap_or_default();
+        if **self.help.get_or_init(|| help.into()) != *help {
+            self.is_disputed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is described in several ways.
+    pub(super) fn is_disputed(&self) -> bool {
+        self.is_disputed.load(Ordering::Relaxed)
     }
 
     /// Takes a point into its series, or into the overflow series if there are too many.

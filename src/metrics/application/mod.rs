@@ -120,6 +120,11 @@ impl Store {
         self.room.series()
     }
 
+    /// How many metrics are described in several ways; the first one is shown.
+    pub fn disputed(&self) -> usize {
+        self.all().iter().filter(|family| family.is_disputed()).count()
+    }
+
     /// How many bytes they take, about.
     pub fn bytes(&self) -> usize {
         self.room.bytes()

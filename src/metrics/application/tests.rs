@@ -350,6 +350,20 @@ fn a_name_has_one_type_and_the_first_description() {
 }
 
 #[test]
+fn who_describes_a_metric_in_another_way_loses_nothing_and_is_counted() {
+    let said = |name: &str, description: &str| {
+        let data = gauge(vec![number(&[("by", description)], 1, 10, 5)]);
+        Said { description: description.into(), ..metric(name, data) }
+    };
+    let store = store();
+    for (name, description) in [("a", ""), ("a", "first"), ("a", "second"), ("a", "third"), ("b", "B"), ("b", "")] {
+        assert_eq!(store.take(&from(&[], "", vec![said(name, description)])).taken, 1);
+    }
+    assert_eq!(store.disputed(), 1);
+    assert_eq!(store.series(), 6);
+}
+
+#[test]
 fn explicit_and_exponential_histograms_live_in_one_family_but_not_in_one_series() {
     let store = store();
     let exponential = |labels: &[(&str, &str)]| {

@@ -61,6 +61,16 @@ impl LeftOut {
     }
 }
 
+/// How many metrics of a page are described in several ways. One description is shown, or none, and
+/// the series are all there: help and unit are comments to Prometheus.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Disputed {
+    /// Of these the first help is shown.
+    pub help: usize,
+    /// Of these no unit is shown.
+    pub unit: usize,
+}
+
 /// One family of the page: what its descriptors say.
 #[derive(Debug)]
 pub(super) struct Section {
@@ -75,6 +85,7 @@ pub(super) struct Section {
     pub(super) kind: Kind,
     /// The families that it is made of.
     members: Vec<Family>,
+    help_conflict: bool,
     unit_conflict: bool,
 }
 
@@ -91,6 +102,7 @@ impl Section {
             help: one_line(&family.help),
             kind: family.kind,
             members: vec![family],
+            help_conflict: false,
             unit_conflict: false,
             name: name_in_openmetrics,
         }
@@ -101,7 +113,8 @@ impl Section {
     fn add(&mut self, mut other: Section) {
         if self.help.is_empty() {
             self.help = std::mem::take(&mut other.help);
-        } else if self.help != other.help {
+        } else if !other.help.is_empty() && self.help != other.help {
+            self.help_conflict = true;
             tracing::debug!(
                 metric = self.name,
                 shown = self.help,
@@ -154,10 +167,19 @@ pub(super) trait Writer {
     fn finish(&mut self, out: &mut Vec<u8>);
 }
 
-/// Writes a page. Returns why series are not on it, an entry for each.
-pub(super) fn write(families: Vec<Family>, style: &Style, choice: &Choice, out: &mut Output) -> Vec<LeftOut> {
+/// Writes a page. Returns why series are not on it, an entry for each, and what is disputed.
+pub(super) fn write(
+    families: Vec<Family>,
+    style: &Style,
+    choice: &Choice,
+    out: &mut Output,
+) -> (Vec<LeftOut>, Disputed) {
     let mut left_out = Vec::new();
     let sections = sections(families, style, choice.escaping, &mut left_out);
+    let disputed = Disputed {
+        help: sections.iter().filter(|section| section.help_conflict).count(),
+        unit: sections.iter().filter(|section| section.unit_conflict).count(),
+    };
     let timestamps = style.send_timestamps;
     let mut writer: Box<dyn Writer> = match choice.format {
         Format::OpenMetrics => Box::new(Text::openmetrics(timestamps)),
@@ -197,7 +219,7 @@ pub(super) fn write(families: Vec<Family>, style: &Style, choice: &Choice, out: 
         }
     }
     writer.finish(&mut out.buffer);
-    left_out
+    (left_out, disputed)
 }
 
 /// The families that can be on one page, those of one name together.
