@@ -1,16 +1,19 @@
 //! The program's metrics of itself: a registry of counters and gauges with bounded label sets.
 //!
-//! A metric is declared once, with its name, help and label names; a handle for one label set is
-//! an `Arc` around an atomic, so counting never takes a lock (a histogram's own aside). Which metrics there are is written
-//! down in [`known`]; what the process uses, in [`process`].
+//! A metric is declared once, with its name, help and label names; a handle for one label set is an
+//! instrument of prometheus-client, so counting never takes a lock (a histogram's own aside). Its
+//! families are without bounds and its page is OpenMetrics only: the table and the page are ours. Which
+//! metrics there are is written down in [`known`]; what the process uses, in [`process`].
 
 pub mod known;
 pub mod process;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use prometheus_client::metrics::{counter, gauge};
 
 use super::histogram::{Accumulator, Histogram};
 use super::snapshot::{Family, Kind, Label, LabelValue, Series, Source, Value};
@@ -131,13 +134,16 @@ impl Counters {
     /// The counter with these label values, one for each label name. Shown from now on, at zero at
     /// first, so that a rate over it sees its first increase.
     pub fn with(&self, values: &[&str]) -> Counter {
-        Counter(self.0.cell(values))
+        match self.0.cell(values, || Cell::Counted(counter::Counter::default())) {
+            Cell::Counted(counter) => Counter(counter),
+            Cell::Held(_) | Cell::Read(_) | Cell::Spread(_) => Counter::default(),
+        }
     }
 }
 
 /// One counter. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Counter(Arc<AtomicU64>);
+pub struct Counter(counter::Counter);
 
 impl Counter {
     /// Adds one.
@@ -147,7 +153,7 @@ impl Counter {
 
     /// Adds `amount`.
     pub fn add(&self, amount: u64) {
-        self.0.fetch_add(amount, Ordering::Relaxed);
+        self.0.inc_by(amount);
     }
 
     /// Adds a length.
@@ -157,7 +163,7 @@ impl Counter {
 
     /// What was counted so far.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.get()
     }
 }
 
@@ -168,7 +174,11 @@ pub struct Gauges(Arc<Table>);
 impl Gauges {
     /// The gauge with these label values, one for each label name.
     pub fn with(&self, values: &[&str]) -> Gauge {
-        Gauge(self.0.cell(values))
+        match self.0.cell(values, || Cell::Held(Held::default())) {
+            Cell::Held(gauge) => Gauge(gauge),
+            // The gauge says its value itself; what is set here is not shown.
+            Cell::Read(_) | Cell::Counted(_) | Cell::Spread(_) => Gauge::default(),
+        }
     }
 
     /// Lets `read` say the gauge's value whenever it is looked at. `read` must not wait.
@@ -177,19 +187,22 @@ impl Gauges {
     }
 }
 
+/// A gauge that holds a number of whole things.
+type Held = gauge::Gauge<u64, AtomicU64>;
+
 /// One gauge of whole things. Clones are the same gauge.
 #[derive(Debug, Clone, Default)]
-pub struct Gauge(Arc<AtomicU64>);
+pub struct Gauge(Held);
 
 impl Gauge {
     /// Sets the value.
     pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
+        self.0.set(value);
     }
 
     /// The value.
     pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.get()
     }
 }
 
@@ -203,7 +216,9 @@ impl Histograms {
         let new = || Cell::Spread(Arc::new(Mutex::new(Histogram::new(self.1))));
         match self.0.put(values, new) {
             Cell::Spread(histogram) => Distribution(histogram),
-            Cell::Held(_) | Cell::Read(_) => Distribution(Arc::new(Mutex::new(Histogram::new(self.1)))),
+            Cell::Counted(_) | Cell::Held(_) | Cell::Read(_) => {
+                Distribution(Arc::new(Mutex::new(Histogram::new(self.1))))
+            }
         }
     }
 }
@@ -237,7 +252,8 @@ struct Row {
 
 #[derive(Clone)]
 enum Cell {
-    Held(Arc<AtomicU64>),
+    Counted(counter::Counter),
+    Held(Held),
     Read(Arc<dyn Fn() -> f64 + Send + Sync>),
     Spread(Arc<Mutex<Histogram>>),
 }
@@ -253,20 +269,16 @@ impl Table {
         Table { name, help, kind, labels, rows: RwLock::new(Vec::new()) }
     }
 
-    fn cell(&self, values: &[&str]) -> Arc<AtomicU64> {
+    fn cell(&self, values: &[&str], new: impl FnOnce() -> Cell) -> Cell {
         {
             let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
             if let Ok(at) = find(&rows, values)
-                && let Some(Row { cell: Cell::Held(value), .. }) = rows.get(at)
+                && let Some(row) = rows.get(at)
             {
-                return Arc::clone(value);
+                return row.cell.clone();
             }
         }
-        match self.put(values, || Cell::Held(Arc::default())) {
-            Cell::Held(value) => value,
-            // The gauge says its value itself; what is set here is not shown.
-            Cell::Read(_) | Cell::Spread(_) => Arc::default(),
-        }
+        self.put(values, new)
     }
 
     fn observe(&self, values: &[&str], read: Arc<dyn Fn() -> f64 + Send + Sync>) {
@@ -301,7 +313,8 @@ impl Table {
             start_time_unix_nano: 0,
             time_unix_nano: 0,
             value: match cell {
-                Cell::Held(value) => Value::Integer(value.load(Ordering::Relaxed), None),
+                Cell::Counted(counter) => Value::Integer(counter.get(), None),
+                Cell::Held(gauge) => Value::Integer(gauge.get(), None),
                 Cell::Read(read) => Value::Double(read(), None),
                 Cell::Spread(histogram) => histogram.lock().unwrap_or_else(PoisonError::into_inner).read(),
             },
@@ -328,6 +341,8 @@ fn find(rows: &[Row], values: &[&str]) -> Result<usize, usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
 
     fn shown(registry: &Registry) -> Vec<String> {
