@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use prometheus_client::metrics::{counter, gauge};
 
 use super::histogram::{Accumulator, Histogram};
-use super::snapshot::{Family, Kind, Label, LabelValue, Series, Source, Value};
+use super::snapshot::{Family, Kind, Label, LabelValue, Labels, Series, Source, Value};
 
 /// Label sets a metric has at most. All are bounded by configuration or by tables in the code; the
 /// bound is for the one that turns out not to be.
@@ -303,31 +303,22 @@ impl Table {
 
     fn family(&self) -> Family {
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let series = rows.into_iter().map(|Row { values, cell }| Series {
-            labels: self
+        let series = rows.into_iter().map(|Row { values, cell }| {
+            let labels: Labels = self
                 .labels
                 .iter()
                 .zip(values)
                 .map(|(key, value)| Label { key: Cow::Borrowed(*key), value: LabelValue::Text(value) })
-                .collect(),
-            start_time_unix_nano: 0,
-            time_unix_nano: 0,
-            value: match cell {
+                .collect();
+            let value = match cell {
                 Cell::Counted(counter) => Value::Integer(counter.get(), None),
                 Cell::Held(gauge) => Value::Integer(gauge.get(), None),
                 Cell::Read(read) => Value::Double(read(), None),
                 Cell::Spread(histogram) => histogram.lock().unwrap_or_else(PoisonError::into_inner).read(),
-            },
+            };
+            Series::timeless(labels, value)
         });
-        Family {
-            name: self.name.into(),
-            help: self.help.into(),
-            unit: "".into(),
-            kind: self.kind,
-            scope: None,
-            namespace: None,
-            series: series.collect(),
-        }
+        Family::own(self.name, self.help, self.kind, series.collect())
     }
 }
 

@@ -61,6 +61,18 @@ pub struct Family {
     pub series: Vec<Series>,
 }
 
+impl Family {
+    /// A family of this program's own: without a unit beside its name, a scope, or a namespace.
+    pub fn own(
+        name: impl Into<Cow<'static, str>>,
+        help: impl Into<Cow<'static, str>>,
+        kind: Kind,
+        series: Vec<Series>,
+    ) -> Family {
+        Family { name: name.into(), help: help.into(), unit: "".into(), kind, scope: None, namespace: None, series }
+    }
+}
+
 /// One series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
@@ -74,8 +86,18 @@ pub struct Series {
     pub value: Value,
 }
 
+impl Series {
+    /// A series of which no times are known.
+    pub fn timeless(labels: impl Into<Labels>, value: Value) -> Series {
+        Series { labels: labels.into(), start_time_unix_nano: 0, time_unix_nano: 0, value }
+    }
+}
+
 /// A series' labels, shared between its store and its snapshots.
 pub type Labels = Arc<[Label]>;
+
+/// Bytes of a label's text that a page shows. What is kept is not longer, or it would be cut twice.
+pub const LONGEST_TEXT: usize = 1024;
 
 /// One label, or attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -184,17 +184,9 @@ fn labels<const N: usize>(labels: [(&'static str, &str); N]) -> Vec<Label> {
 }
 
 pub(super) fn family(name: &'static str, help: &'static str, series: Vec<Series>) -> Family {
-    Family {
-        name: name.into(),
-        help: help.into(),
-        unit: "".into(),
-        kind: Kind::Counter,
-        scope: None,
-        namespace: None,
-        series,
-    }
+    Family::own(name, help, Kind::Counter, series)
 }
 
 pub(super) fn counter(labels: Vec<Label>, count: u64) -> Series {
-    Series { labels: labels.into(), start_time_unix_nano: 0, time_unix_nano: 0, value: Value::Integer(count, None) }
+    Series::timeless(labels, Value::Integer(count, None))
 }

@@ -193,16 +193,7 @@ impl Source for DiskBooks {
             let of_left = of_left.map(|left| series(&left.exporter, &left.signal, left.items));
             let series: Vec<Series> = of_disks.chain(of_left).collect();
             if !series.is_empty() {
-                let (name, help) = ((*name).into(), (*help).into());
-                families.push(Family {
-                    name,
-                    help,
-                    unit: "".into(),
-                    kind: *kind,
-                    scope: None,
-                    namespace: None,
-                    series,
-                });
+                families.push(Family::own(*name, *help, *kind, series));
             }
         }
     }
@@ -211,5 +202,5 @@ impl Source for DiskBooks {
 fn series(exporter: &str, signal: &str, value: u64) -> Series {
     let short = |text: &str| text.chars().take(256).collect::<String>();
     let labels = vec![Label::text("exporter", short(exporter)), Label::text("data_type", short(signal))];
-    Series { labels: labels.into(), start_time_unix_nano: 0, time_unix_nano: 0, value: Value::Integer(value, None) }
+    Series::timeless(labels, Value::Integer(value, None))
 }

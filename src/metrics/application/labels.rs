@@ -10,12 +10,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
 use super::reason::Why;
-use crate::metrics::snapshot::{Label, LabelValue, Labels};
+use crate::metrics::snapshot::{LONGEST_TEXT, Label, LabelValue, Labels};
 use crate::otlp::metrics::{Attributes, Origin};
 use crate::otlp::value::{KeyValue, Value};
 
 /// Bytes of a label's value that are kept.
-const MAX_VALUE: usize = 1024;
+const MAX_VALUE: usize = LONGEST_TEXT;
 
 /// Bytes of a label's name that are kept.
 const MAX_KEY: usize = 256;

@@ -63,25 +63,10 @@ impl Targets {
             let mut known = self.lock();
             known.retain(|_, target| target.heard >= now.idle_before);
             let with_labels = known.values().filter(|target| !target.labels.is_empty());
-            with_labels
-                .map(|target| Series {
-                    labels: Labels::clone(&target.labels),
-                    start_time_unix_nano: 0,
-                    time_unix_nano: 0,
-                    value: Value::Integer(1, None),
-                })
-                .collect()
+            with_labels.map(|target| Series::timeless(Labels::clone(&target.labels), Value::Integer(1, None))).collect()
         };
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
-        (!series.is_empty()).then_some(Family {
-            name: "target".into(),
-            help: "Target metadata".into(),
-            unit: "".into(),
-            kind: Kind::Info,
-            scope: None,
-            namespace: None,
-            series,
-        })
+        (!series.is_empty()).then(|| Family::own("target", "Target metadata", Kind::Info, series))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[String; 2], Target>> {

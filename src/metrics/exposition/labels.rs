@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
-use crate::metrics::snapshot::{Exemplar, Label, LabelValue, Scope};
+use crate::metrics::snapshot::{Exemplar, LONGEST_TEXT, Label, LabelValue, Scope};
 
 use super::escaping::Escaping;
 use super::name;
@@ -21,7 +21,7 @@ const EXEMPLAR_CHARACTERS: usize = 128;
 
 /// Bytes of a label's value that are shown. A histogram repeats them on every line; a longer value
 /// is cut, and a checksum behind the cut keeps it apart from others.
-const LONGEST_VALUE: usize = 1024;
+const LONGEST_VALUE: usize = LONGEST_TEXT;
 
 /// How a page's names are made, and the ones that were made before.
 pub(super) struct Names {

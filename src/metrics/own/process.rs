@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-use crate::metrics::snapshot::{Family, Kind, Label, Labels, Series, Source, Value};
+use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
 
 /// Linux reports processor time to programs in hundredths of a second on every architecture that
 /// Rust supports (`USER_HZ`, see proc(5)).
@@ -34,24 +34,9 @@ impl Default for Process {
 
 impl Source for Process {
     fn collect(&self, families: &mut Vec<Family>) {
-        let nothing = || Labels::from([]);
-        families.push(Family {
-            name: "target".into(),
-            help: "Who is scraped here".into(),
-            unit: "".into(),
-            kind: Kind::Info,
-            scope: None,
-            namespace: None,
-            series: vec![Series {
-                labels: Labels::from([
-                    Label::text("service.name", "dragoman"),
-                    Label::text("service.version", env!("CARGO_PKG_VERSION")),
-                ]),
-                start_time_unix_nano: 0,
-                time_unix_nano: 0,
-                value: Value::Integer(1, None),
-            }],
-        });
+        let this = [Label::text("service.name", "dragoman"), Label::text("service.version", env!("CARGO_PKG_VERSION"))];
+        let this = Series::timeless(this, Value::Integer(1, None));
+        families.push(Family::own("target", "Who is scraped here", Kind::Info, vec![this]));
         let started = self.started.duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
         let cpu = fs::read_to_string("/proc/self/stat").ok().and_then(|stat| cpu_seconds(&stat));
         // VmRSS instead of /proc/self/statm: statm counts pages, whose size a program cannot learn
@@ -75,20 +60,8 @@ impl Source for Process {
             ),
         ] {
             let Some(value) = value else { continue };
-            families.push(Family {
-                name: name.into(),
-                help: help.into(),
-                unit: "".into(),
-                kind,
-                scope: None,
-                namespace: None,
-                series: vec![Series {
-                    labels: nothing(),
-                    start_time_unix_nano: 0,
-                    time_unix_nano: 0,
-                    value: Value::Double(value, None),
-                }],
-            });
+            let series = Series::timeless([], Value::Double(value, None));
+            families.push(Family::own(name, help, kind, vec![series]));
         }
     }
 }
