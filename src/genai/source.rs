@@ -2,6 +2,7 @@
 //!
 //! What the keys say is [`super::read`]'s.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::index::Index;
@@ -50,11 +51,12 @@ impl<'a> Source<'a> {
                 index: number,
                 name: event.name,
                 time_unix_nano: event.time_unix_nano,
-                attributes: event.attributes().map(|entry| (entry.key(), entry.parse_value())).collect(),
+                attributes: event.attributes().map(|entry| (entry.key(), text(entry.parse_value()))).collect(),
                 lent: 0..0,
             })
             .collect();
-        let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().collect();
+        let mut attributes: Vec<(&str, Value<'_>)> =
+            read.source_attributes().map(|(key, value)| (key, text(value))).collect();
         let contradicted = keep_first(&mut attributes);
         let start_time_unix_nano = read.start_time_unix_nano();
         let mut source = Source { attributes, contradicted, events, own: 0, marks: 0, start_time_unix_nano };
@@ -100,6 +102,18 @@ impl<'a> Source<'a> {
     /// Whether an attribute is the span's own.
     pub(super) fn is_own(&self, attribute: usize) -> bool {
         attribute < self.own
+    }
+}
+
+/// Text that was sent as bytes (LangSmith before 0.14 encodes the JSON of what a run took and gave) says what
+/// the text says. Other bytes stay bytes.
+fn text(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Bytes(Cow::Borrowed(bytes)) => match std::str::from_utf8(bytes) {
+            Ok(text) => Value::Str(Cow::Borrowed(text)),
+            Err(_) => Value::Bytes(Cow::Borrowed(bytes)),
+        },
+        other => other,
     }
 }
 

@@ -77,6 +77,7 @@ pub mod logfire;
 pub mod mastra;
 pub mod mcp;
 pub mod mlflow;
+mod named;
 pub mod openinference;
 pub mod openlit;
 pub mod openllmetry;

@@ -300,8 +300,13 @@ const ANSWER: &[Rule] = &[
 ];
 
 /// What an agent was told. A framework's record of the agent itself is none of it.
-const TASK: &[Rule] =
-    &[Rule::new("", Action::Input), Rule::new("messages", Action::Input), Rule::new("input", Action::Input)];
+const TASK: &[Rule] = &[
+    Rule::new("", Action::Input),
+    Rule::new("messages", Action::Input),
+    Rule::new("input", Action::Input),
+    // smolagents.
+    Rule::new("task", Action::Input),
+];
 
 /// What an agent answered.
 const RESULT: &[Rule] = &[
