@@ -17,6 +17,8 @@ pub(super) struct Source<'a> {
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
     /// Keys that stand there twice with different values, in order.
     pub(super) contradicted: Vec<&'a str>,
+    /// Keys whose text was sent as bytes.
+    recoded: Vec<&'a str>,
     /// Only events that some dialect knows.
     pub(super) events: Vec<SourceEvent<'a>>,
     /// How many of the attributes are the span's own. The others stand on events that say what could
@@ -55,11 +57,19 @@ impl<'a> Source<'a> {
                 lent: 0..0,
             })
             .collect();
-        let mut attributes: Vec<(&str, Value<'_>)> =
-            read.source_attributes().map(|(key, value)| (key, text(value))).collect();
+        let mut recoded = Vec::new();
+        let recode = |(key, value): (&'a str, Value<'a>)| {
+            let is_bytes = matches!(value, Value::Bytes(_));
+            let value = text(value);
+            if is_bytes && matches!(value, Value::Str(_)) {
+                recoded.push(key);
+            }
+            (key, value)
+        };
+        let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().map(recode).collect();
         let contradicted = keep_first(&mut attributes);
         let start_time_unix_nano = read.start_time_unix_nano();
-        let mut source = Source { attributes, contradicted, events, own: 0, marks: 0, start_time_unix_nano };
+        let mut source = Source { attributes, contradicted, recoded, events, own: 0, marks: 0, start_time_unix_nano };
         source.own = source.attributes.len();
         for event in &mut source.events {
             let start = source.attributes.len();
@@ -89,6 +99,11 @@ impl<'a> Source<'a> {
     /// The attributes of the span itself.
     pub(super) fn own_attributes(&self) -> &[(&'a str, Value<'a>)] {
         self.attributes.get(..self.own).unwrap_or_default()
+    }
+
+    /// Whether the value of `key` is text that was sent as bytes.
+    pub(super) fn is_recoded(&self, key: &str) -> bool {
+        self.recoded.contains(&key)
     }
 
     /// The name of the event that an attribute stands on; `None` if it is the span's own.

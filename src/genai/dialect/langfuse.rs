@@ -92,8 +92,8 @@ static TYPE: [(&str, Option<&str>); 10] = [
 /// What was looked for; the decorator writes down how the function was called.
 const QUERY: &[Rule] = &[
     Rule::field("query", Field::RetrievalQueryText),
-    Rule::field("kwargs.query", Field::RetrievalQueryText),
-    Rule::field("args.0", Field::RetrievalQueryText),
+    Rule::new("kwargs.query", Action::Copy(Field::RetrievalQueryText)),
+    Rule::new("args.0", Action::Copy(Field::RetrievalQueryText)),
     Rule::field("input", Field::RetrievalQueryText),
     Rule::field("question", Field::RetrievalQueryText),
     Rule::field("", Field::RetrievalQueryText),

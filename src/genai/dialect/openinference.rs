@@ -155,6 +155,8 @@ const MESSAGE: &[(&str, Piece)] = &[
     ("message.tool_calls.#.tool_call.function.arguments", Piece::CallArguments),
     // Gemini's, which must come back with the call.
     ("message.tool_calls.#.tool_call.reasoning_signature", Piece::CallMember("reasoning_signature")),
+    // AutoGen's results of functions.
+    ("function.#", Piece::BlockJson),
     ("message.contents.#.message_content.type", Piece::Block("type")),
     ("message.contents.#.message_content.text", Piece::Block("text")),
     ("message.contents.#.message_content.image.image.url", Piece::Block("url")),
