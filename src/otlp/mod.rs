@@ -22,6 +22,7 @@ pub mod signal;
 pub mod span;
 pub mod split;
 pub mod status;
+mod tags;
 pub mod traces;
 pub mod value;
 pub mod wire;
