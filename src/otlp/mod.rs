@@ -16,6 +16,7 @@ pub mod logs;
 pub mod metrics;
 pub mod outline;
 mod patch;
+pub(crate) mod represent;
 pub mod response;
 pub mod schema;
 pub mod signal;

@@ -6,12 +6,10 @@
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-
 use super::reason::Why;
 use crate::metrics::snapshot::{LONGEST_TEXT, Label, LabelValue, Labels};
 use crate::otlp::metrics::{Attributes, Origin};
+use crate::otlp::represent::text;
 use crate::otlp::value::{KeyValue, Value};
 
 /// Bytes of a label's value that are kept.
@@ -299,33 +297,6 @@ pub(super) fn own(value: Value<'_>) -> LabelValue {
     ValueRef::of(value).to_owned()
 }
 
-/// A value as text, as the Collector writes it: lists and maps as JSON, bytes as base64.
-fn text(value: Value<'_>) -> Cow<'_, str> {
-    match value {
-        Value::Empty => Cow::Borrowed(""),
-        Value::Str(text) => text,
-        Value::Bool(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
-        Value::Int(number) => number.to_string().into(),
-        Value::Double(number) => number.to_string().into(),
-        Value::Bytes(bytes) => BASE64_STANDARD.encode(bytes).into(),
-        list @ (Value::Array(_) | Value::KvList(_)) => json(&list).to_string().into(),
-    }
-}
-
-/// Lists nest no deeper than a request may.
-fn json(value: &Value<'_>) -> serde_json::Value {
-    match value {
-        Value::Empty => serde_json::Value::Null,
-        Value::Bool(flag) => (*flag).into(),
-        Value::Int(number) => (*number).into(),
-        Value::Double(number) => (*number).into(),
-        Value::Array(array) => array.iter().map(|item| json(&item)).collect(),
-        Value::KvList(list) => list.iter().map(|(key, value)| (key.to_owned(), json(&value))).collect(),
-        Value::Str(text) => (&**text).into(),
-        Value::Bytes(bytes) => BASE64_STANDARD.encode(bytes).into(),
-    }
-}
-
 /// A text of at most `bytes`: of a longer one the beginning, and a checksum of all of it.
 fn bounded(text: Cow<'_, str>, bytes: usize) -> Cow<'_, str> {
     if text.len() <= bytes {
@@ -380,11 +351,11 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_no_text_are_written_as_the_collector_does() {
-        assert_eq!(text(Value::Double(1.0)), "1");
-        assert_eq!(text(Value::Double(0.25)), "0.25");
-        assert_eq!(text(Value::Bytes(Cow::Borrowed(&[1, 2, 255]))), "AQL/");
-        assert_eq!(text(Value::strings(["a", "b\""])), r#"["a","b\""]"#);
+    fn numbers_and_flags_keep_their_type_and_the_rest_is_text() {
+        assert_eq!(own(Value::Double(1.0)), LabelValue::Text("1".into()));
+        assert_eq!(own(Value::Double(0.25)), LabelValue::Text("0.25".into()));
+        assert_eq!(own(Value::Bytes(Cow::Borrowed(&[1, 2, 255]))), LabelValue::Text("AQL/".into()));
+        assert_eq!(own(Value::strings(["a", "b\""])), LabelValue::Text(r#"["a","b\""]"#.into()));
         assert_eq!(own(Value::Int(7)), LabelValue::Integer(7));
         assert_eq!(own(Value::Bool(true)), LabelValue::Bool(true));
     }
