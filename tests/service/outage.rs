@@ -82,6 +82,11 @@ async fn an_outage_is_buffered_then_refused_and_over_when_the_backend_is_back() 
         assert_eq!(books.sum("otelcol_receiver_accepted_log_records_total", &[]), 3);
         assert_eq!(rig.health().await.status, 200, "a backend that is down is no reason to restart this program");
 
+        let retries = "dragoman_exporter_retries_total";
+        let because = [of.as_str(), "data_type=\"logs\"", "reason=\"connection\""];
+        let books = rig.books_when(|books| books.sum(retries, &because) > 1).await;
+        assert_eq!(books.sum(retries, &because), books.sum(retries, &[]), "nothing answers, and nothing else is wrong");
+
         let mut backend = Backend::on(socket.listen(64).unwrap(), None, []);
         let mut arrived = Vec::new();
         for _ in 0..3 {

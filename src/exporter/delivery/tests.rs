@@ -44,6 +44,7 @@ struct Counts {
     sent: Mutex<usize>,
     lost: Mutex<Vec<(usize, Loss)>>,
     requests: Mutex<Vec<(usize, Cause)>>,
+    retried: Mutex<Vec<Setback>>,
 }
 
 impl Observer for Counts {
@@ -57,6 +58,10 @@ impl Observer for Counts {
 
     fn request(&self, _: Signal, items: usize, cause: Cause) {
         self.requests.lock().unwrap().push((items, cause));
+    }
+
+    fn retried(&self, _: Signal, why: Setback) {
+        self.retried.lock().unwrap().push(why);
     }
 }
 
@@ -126,6 +131,10 @@ impl Rig {
         self.counts.lost.lock().unwrap().clone()
     }
 
+    fn retried(&self) -> Vec<Setback> {
+        self.counts.retried.lock().unwrap().clone()
+    }
+
     fn held(&self) -> (usize, usize, usize) {
         let state = self.lane.state();
         (state.bytes, state.items, state.in_flight)
@@ -137,11 +146,11 @@ fn ok() -> Answer {
 }
 
 fn busy() -> Answer {
-    Err(Failure::Retryable("busy".into(), None))
+    Err(Failure::Retryable(Setback::Unavailable, "busy".into(), None))
 }
 
 fn busy_for(delay: Duration) -> Answer {
-    Err(Failure::Retryable("busy".into(), Some(delay)))
+    Err(Failure::Retryable(Setback::Throttled, "busy".into(), Some(delay)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,6 +163,7 @@ async fn a_batch_is_attempted_with_backoff_until_it_is_taken() {
     assert_eq!(rig.attempts(), [0.0, 5.0, 12.5, 23.75]);
     assert!(rig.script.attempts.lock().unwrap().iter().all(|(_, body)| body == "spans"));
     assert_eq!((rig.sent(), rig.lost(), rig.held()), (3, vec![], (0, 0, 0)));
+    assert_eq!(rig.retried(), [Setback::Unavailable; 3], "a success is no retry");
 }
 
 /// Notes how many items the books have in the queue whenever it is told of any.
@@ -228,6 +238,7 @@ async fn what_is_refused_too_long_is_given_up_and_counted() {
     rig.pass(60 * SECOND).await;
     assert_eq!(rig.attempts(), [0.0, 5.0]);
     assert_eq!((rig.lost(), rig.held()), (vec![(3, Loss::RetriesExhausted)], (0, 0, 0)));
+    assert_eq!(rig.retried(), [Setback::Unavailable], "after the last attempt there is no other");
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,6 +247,7 @@ async fn without_retries_one_attempt_decides() {
     rig.send(b"spans", 3);
     rig.pass(60 * SECOND).await;
     assert_eq!((rig.attempts().len(), rig.lost()), (1, vec![(3, Loss::RetriesExhausted)]));
+    assert_eq!(rig.retried(), []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -244,6 +256,7 @@ async fn an_attempt_that_is_not_answered_ends_and_is_made_again() {
     rig.send(b"spans", 3);
     rig.pass(16 * SECOND).await;
     assert_eq!(rig.attempts(), [0.0, 10.0], "5 s timeout, 5 s backoff");
+    assert_eq!(rig.retried(), [Setback::Timeout, Setback::Timeout]);
 }
 
 #[tokio::test(start_paused = true)]
