@@ -138,8 +138,10 @@ fn large_pages_that_nobody_reads_are_few() {
     target.page_when(target.dragoman.own_metrics, "made room", |page| {
         value(page, &["dragoman_scrapes_cut_off_total"]) >= 1.0
     });
-    let answer = get(prometheus, "/metrics").unwrap();
-    assert_eq!((answer.status, answer.body.len() as u64), (200, page));
+    // Who reads gets a whole page; on a machine so busy that he stands still as well, the next time.
+    let is_whole =
+        || get(prometheus, "/metrics").is_ok_and(|answer| answer.status == 200 && answer.body.len() as u64 == page);
+    assert!(wait(is_whole), "nobody gets a whole page");
     target.assert_serves();
     // Four unread ones, and the one that is written, with what it is written from.
     target.assert_grown_less_than(held + 7 * page, "large pages that nobody reads");
