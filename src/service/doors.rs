@@ -5,9 +5,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -16,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::ground::Ground;
 use super::house::House;
 use super::observers::failed_handshakes;
-use super::pages::Page;
+use super::pages::{Page, PageBody};
 use super::start::{Address, StartError};
 use crate::metrics::own::Counter;
 use crate::net::tls::{Acceptor, ServerSettings};
@@ -250,7 +249,7 @@ struct Counted {
 }
 
 impl Handler for Counted {
-    type Body = Either<receiver::Reply, Full<Bytes>>;
+    type Body = Either<receiver::Reply, PageBody>;
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Self::Body> {
         match &self.answers {

@@ -5,6 +5,12 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use dragoman::otlp::Signal;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
+};
+use prost::Message;
 
 use crate::client::sample;
 use crate::process::get;
@@ -92,6 +98,48 @@ fn a_scraper_that_does_not_read_the_page_holds_up_nobody() {
         target.assert_serves();
     }
     target.assert_grown_less_than(30 * MIB, "pages that nobody reads");
+}
+
+/// Gauges that make a page of some eight megabytes.
+fn eight_megabytes() -> Vec<u8> {
+    let text = |value: String| Some(AnyValue { value: Some(any_value::Value::StringValue(value)) });
+    let attribute = |key: String, value| KeyValue { key, value: text(value), ..KeyValue::default() };
+    let point = |number: usize| NumberDataPoint {
+        attributes: (0..8).map(|key| attribute(format!("key_{key}"), format!("{number:01000}"))).collect(),
+        time_unix_nano: 1,
+        value: Some(number_data_point::Value::AsInt(1)),
+        ..NumberDataPoint::default()
+    };
+    let gauge = Gauge { data_points: (0..1000).map(point).collect() };
+    let metric = Metric { name: "large".into(), data: Some(metric::Data::Gauge(gauge)), ..Metric::default() };
+    let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() }];
+    let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+    ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
+}
+
+/// The same on a page that no socket's buffers hold: who stands still makes room for who reads, and the
+/// program does not hold a page for each.
+#[test]
+fn large_pages_that_nobody_reads_are_few() {
+    let target = Target::start(Setup::default());
+    let body = eight_megabytes();
+    assert_eq!(target.post("/v1/metrics", "application/x-protobuf", &[], &body).status, 200);
+    let prometheus = target.dragoman.prometheus.unwrap();
+    let page = get(prometheus, "/metrics").unwrap().body.len() as u64;
+    assert!(page > 8_000_000, "a page of {page} bytes");
+    let held = target.grown();
+    let mut scrapers: Vec<TcpStream> = (0..12).map(|_| target.connect(prometheus)).collect();
+    for scraper in &mut scrapers {
+        scraper.write_all("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3).as_bytes()).unwrap();
+    }
+    target.page_when(target.dragoman.own_metrics, "made room", |page| {
+        value(page, &["dragoman_scrapes_cut_off_total"]) >= 1.0
+    });
+    let answer = get(prometheus, "/metrics").unwrap();
+    assert_eq!((answer.status, answer.body.len() as u64), (200, page));
+    target.assert_serves();
+    // Four unread ones, and the one that is written, with what it is written from.
+    target.assert_grown_less_than(held + 7 * page, "large pages that nobody reads");
 }
 
 /// Connections beyond the cap wait; those that say nothing make room in time.
