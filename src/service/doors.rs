@@ -101,6 +101,17 @@ impl Door {
     }
 }
 
+impl Wanted {
+    /// Its side of TLS, if it has one. Must be called inside of a tokio runtime.
+    ///
+    /// # Errors
+    /// What is wrong with the settings or the files.
+    pub(super) fn acceptor(&self) -> Result<Option<Acceptor>, StartError> {
+        let acceptor = self.tls.as_ref().map(|tls| Acceptor::start(&format!("{}.tls", self.section), tls));
+        acceptor.transpose().map_err(|source| StartError::Tls { section: self.section.clone(), source })
+    }
+}
+
 impl Doors {
     /// Finds a place for every listener. Nothing changes.
     ///
@@ -119,9 +130,7 @@ impl Doors {
         if self.0.iter().any(|door| door.is(wanted)) {
             return Ok(Place::Stays);
         }
-        let acceptor = wanted.tls.as_ref().map(|tls| Acceptor::start(&format!("{}.tls", wanted.section), tls));
-        let acceptor = acceptor.transpose();
-        let acceptor = acceptor.map_err(|source| StartError::Tls { section: wanted.section.clone(), source })?;
+        let acceptor = wanted.acceptor()?;
         // Its own with other TLS settings, or another component's, which is given up or moves: two
         // listeners of one place are no valid plan.
         let is_there =

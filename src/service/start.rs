@@ -296,7 +296,7 @@ impl Running {
 const HANDING_ON: Duration = Duration::from_secs(1);
 
 /// Every listener that a plan has.
-fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
+pub(super) fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for (id, settings) in &plan.receivers {
         for protocol in Protocol::of(settings) {

@@ -125,7 +125,9 @@ fn command_line() -> BTreeMap<String, Vec<String>> {
     let options = |help: &str| -> Vec<String> {
         let words = help.lines().filter(|line| line.trim_start().starts_with('-'));
         words
-            .filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")).map(str::to_owned))
+            .filter_map(|line| line.split_whitespace().find(|word| word.starts_with("--")))
+            // What an option may take stands behind it: --validate[=<BOOLEAN>].
+            .map(|word| word.split('[').next().unwrap().to_owned())
             .collect()
     };
     let whole = help(&["--help"]);

@@ -224,8 +224,9 @@ impl Dragoman {
         let log =
             process.wait_for("ready", |log| log.lines().any(|line| line.ends_with(" ready")).then(|| log.to_owned()));
         let address = |what: &str| {
-            let line = log.lines().find(|line| line.contains(what))?;
-            line.split(|c: char| c.is_whitespace() || c == ',').find_map(|word| word.parse().ok())
+            let mut lines = log.lines().filter(|line| line.contains(what));
+            lines
+                .find_map(|line| line.split(|c: char| c.is_whitespace() || c == ',').find_map(|word| word.parse().ok()))
         };
         let need = |what: &str| address(what).unwrap_or_else(|| panic!("no address of {what} in:\n{log}"));
         Dragoman {
