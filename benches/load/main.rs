@@ -133,8 +133,10 @@ async fn measure(case: &Case, size: &Size) -> Result<Measured, Failure> {
     std::fs::write(&config, configuration(sink, ports, case.queue, folder.path()))?;
 
     let began = Instant::now();
-    let sidecar = Sidecar::start(&case.binary, &config)?;
+    let mut sidecar = Sidecar::start(&case.binary, &config)?;
     while std::net::TcpStream::connect(health).is_err() {
+        // Somebody else may have taken one of the ports meanwhile.
+        sidecar.expect_alive()?;
         std::thread::sleep(Duration::from_micros(200));
     }
     let ready = began.elapsed().as_secs_f64() * 1e3;

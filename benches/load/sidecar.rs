@@ -18,6 +18,11 @@ impl Sidecar {
         Ok(Sidecar { child })
     }
 
+    /// An error if it has ended, of which it has said why on standard error.
+    pub(crate) fn expect_alive(&mut self) -> Result<(), Failure> {
+        self.child.try_wait()?.map_or(Ok(()), |status| Err(format!("the sidecar ended: {status}").into()))
+    }
+
     /// A line of its status, in KiB: `VmRSS:`, `VmHWM:`.
     pub(crate) fn resident(&self, what: &str) -> Result<f64, Failure> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

@@ -10,8 +10,10 @@ mod get;
 mod listener;
 pub mod reread;
 pub mod tls;
+mod unread;
 mod watch;
 
 pub use bind::{BindError, bind};
 pub use get::Get;
 pub use listener::{Drained, Handler, Limits, Listener, Service, serve};
+pub use unread::{Pieces, Unread};
