@@ -113,7 +113,9 @@ fn while_it_ends_the_books_can_be_read_and_a_second_signal_ends_at_once() {
     let health = dragoman.health;
     dragoman.process.wait_for("not ready", |_| (get(health, "/").unwrap().status == 503).then_some(()));
     assert!(get(dragoman.own_metrics, "/metrics").unwrap().text().contains("dragoman_exporter_held_items"));
-    assert!(TcpStream::connect(dragoman.http).is_err(), "nothing is taken any more");
+    // The page says so first.
+    let http = dragoman.http;
+    dragoman.process.wait_for("no connection", |_| TcpStream::connect(http).is_err().then_some(()));
     dragoman.process.signal("INT");
     assert_eq!(dragoman.process.wait(), Some(3));
     let log = dragoman.process.log();

@@ -476,7 +476,8 @@ impl Shared {
         }
     }
 
-    /// Reports every item of a request exactly once.
+    /// Reports every item of a request exactly once: to the counters first, so that what the books have as
+    /// settled is counted.
     fn account(&self, share: Share, fate: Fate) {
         let items = share.items();
         let (name, signal, endpoint) = (&self.settings.name, self.signal, self.call.endpoint());
@@ -486,13 +487,13 @@ impl Shared {
                     info!("exporter {name}: {endpoint} takes {signal} again");
                 }
                 let rejected = rejected.min(items);
-                share.exported(rejected, Loss::PartialSuccess.label());
                 if items > rejected {
                     self.observer.sent(signal, items - rejected);
                 }
                 if rejected > 0 {
                     self.observer.failed(signal, rejected, Loss::PartialSuccess);
                 }
+                share.exported(rejected, Loss::PartialSuccess.label());
                 if (rejected > 0 || !message.is_empty())
                     && let Some(held_back) = self.warnings.due()
                 {
@@ -503,13 +504,13 @@ impl Shared {
                 }
             }
             Fate::Lost(Loss::Shutdown, _) => {
-                share.lost(Loss::Shutdown.label());
                 self.unsent.fetch_add(items as u64, Ordering::Relaxed);
                 self.observer.failed(signal, items, Loss::Shutdown);
+                share.lost(Loss::Shutdown.label());
             }
             Fate::Lost(loss, error) => {
-                share.lost(loss.label());
                 self.observer.failed(signal, items, loss);
+                share.lost(loss.label());
                 if let Some(held_back) = self.losses.due() {
                     let (unit, loss) = (signal.items(), loss.label());
                     warn!("exporter {name}: {items} {unit} for {endpoint} are lost ({loss}): {error}{held_back}");

@@ -4,6 +4,7 @@
 //! business: the receivers', or a [`Get`] for a page that is only read (health, metrics).
 
 mod accept;
+mod ahead;
 mod bind;
 mod get;
 mod listener;

@@ -18,6 +18,9 @@ use crate::rig::{MIB, PATIENCE, Setup, Target, rest, value, wait};
 
 const SHORT: &str = "read_header_timeout: 300ms, read_timeout: 300ms, idle_timeout: 300ms";
 
+/// As [`SHORT`] for bodies only: a head that a busy machine holds up is not what is tried.
+const SHORT_BODIES: &str = "read_header_timeout: 1h, read_timeout: 300ms, idle_timeout: 1h";
+
 const HEAD: &str = "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n";
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -52,7 +55,7 @@ fn a_head_that_trickles_is_cut_off() {
 
 #[test]
 fn a_body_that_trickles_is_refused() {
-    let target = Target::start(Setup { protocols: SHORT, ..Setup::default() });
+    let target = Target::start(Setup { protocols: SHORT_BODIES, ..Setup::default() });
     let heads = [format!("{HEAD}Content-Length: 100000\r\n\r\n"), format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n")];
     std::thread::scope(|scope| {
         for head in heads {
@@ -135,8 +138,10 @@ fn large_pages_that_nobody_reads_are_few() {
     target.page_when(target.dragoman.own_metrics, "made room", |page| {
         value(page, &["dragoman_scrapes_cut_off_total"]) >= 1.0
     });
-    let answer = get(prometheus, "/metrics").unwrap();
-    assert_eq!((answer.status, answer.body.len() as u64), (200, page));
+    // Who reads gets a whole page; on a machine so busy that he stands still as well, the next time.
+    let is_whole =
+        || get(prometheus, "/metrics").is_ok_and(|answer| answer.status == 200 && answer.body.len() as u64 == page);
+    assert!(wait(is_whole), "nobody gets a whole page");
     target.assert_serves();
     // Four unread ones, and the one that is written, with what it is written from.
     target.assert_grown_less_than(held + 7 * page, "large pages that nobody reads");
@@ -193,7 +198,7 @@ fn sockets(target: &Target) -> usize {
 /// A refused body is listened to for some time, so that its sender reads the answer; not for ever.
 #[test]
 fn a_refused_body_that_goes_on_is_cut_off() {
-    let target = Target::start(Setup { protocols: SHORT, ..Setup::default() });
+    let target = Target::start(Setup { protocols: SHORT_BODIES, ..Setup::default() });
     let mut stream = target.connect(target.dragoman.http);
     stream.write_all(format!("{HEAD}Content-Length: 99999999\r\n\r\n").as_bytes()).unwrap();
     let mut answer = [0; 12];
