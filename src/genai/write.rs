@@ -9,8 +9,8 @@ use super::convention::{
     INPUT_MESSAGES, OUTPUT_MESSAGES, PROMPT_VARIABLE, RETRIEVAL_DOCUMENTS, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS,
 };
 use super::dialect::Reason;
-use super::field::{Field, Type};
-use super::job::merge_parts;
+use super::field::{Field, Fields, Type};
+use super::job::{SaidBy, merge_parts};
 use super::operation::{Content, Operation, Scalar};
 use super::read::{About, Claim, From, ListOf, Outcome};
 use super::settings::Originals;
@@ -49,11 +49,7 @@ impl Translator {
 
     fn write_fields(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
         let operation_name = read.operation.text(Field::OperationName).map(str::to_owned);
-        let claimed = Fields::expressed(&read.claims);
-        for &field in Field::ALL {
-            if read.operation.get(field).is_none() && !claimed.has(field) {
-                continue;
-            }
+        for field in read.operation.said().or(expressed(&read.claims)).iter() {
             let Some(fact) = read.operation.get(field) else {
                 // A quirk forgot it.
                 settle(&mut read.claims, field, Reason::NoHome, "the dialect takes it for something else; it stays");
@@ -76,8 +72,8 @@ impl Translator {
             }
             let value = written(fact, kind);
             match self.renamed_from(field, &read.said_by, &read.claims, source, &value) {
-                Some(from) if existing.is_none() => {
-                    span.rename(from, attribute);
+                Some((number, from)) if existing.is_none() => {
+                    span.rename_placed(source.place(number), from, attribute);
                 }
                 _ => span.set(attribute, value),
             }
@@ -99,22 +95,22 @@ impl Translator {
     fn renamed_from<'k>(
         &self,
         field: Field,
-        said_by: &[Option<usize>; Field::ALL.len()],
+        said_by: &SaidBy,
         claims: &[Claim],
         source: &Source<'k>,
         value: &Value<'_>,
-    ) -> Option<&'k str> {
+    ) -> Option<(usize, &'k str)> {
         if self.originals == Originals::Keep {
             return None;
         }
-        let claim = claims.get((*said_by.get(field as usize)?)?)?;
+        let claim = claims.get(said_by.get(field)?)?;
         let From::Attribute(number) = claim.from else { return None };
         if claim.part || !source.is_own(number) {
             return None;
         }
         let (key, existing) = source.attributes.get(number)?;
-        let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None)) && !self.is_name_of(field, key);
-        (goes && existing == value).then_some(*key)
+        let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None)) && !self.names.is_name_of(field, key);
+        (goes && existing == value).then_some((number, *key))
     }
 
     fn write_lists(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
@@ -197,14 +193,15 @@ impl Translator {
 
     fn remove_originals(&self, read: &Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
         let operation_name = read.operation.text(Field::OperationName);
-        let kept: Vec<&str> = read
-            .claims
-            .iter()
-            .filter(|claim| matches!(claim.outcome, Outcome::Kept(_) | Outcome::Open))
-            .filter(|claim| !matches!(claim.from, From::Attribute(number) if !source.is_own(number)))
-            .filter_map(|claim| key_of(claim, source))
-            .collect();
-        let kept = Keys::new(kept);
+        // By the attribute's number, for of each key there is one.
+        let mut kept = vec![false; source.own];
+        for claim in &read.claims {
+            if let (From::Attribute(number), Outcome::Kept(_) | Outcome::Open) = (claim.from, claim.outcome)
+                && let Some(kept) = kept.get_mut(number)
+            {
+                *kept = true;
+            }
+        }
         for claim in &read.claims {
             let goes = match claim.outcome {
                 Outcome::Expressed(reason) => reason != Reason::Current,
@@ -222,8 +219,9 @@ impl Translator {
                 }
                 From::Attribute(number) if source.is_own(number) => {
                     let Some(key) = key_of(claim, source) else { continue };
-                    if !kept.has(key) && !self.is_live(key, claim.about, &read.operation, operation_name) {
-                        span.remove(key);
+                    let is_kept = kept.get(number).copied().unwrap_or(false);
+                    if !is_kept && !self.is_live(key, claim.about, &read.operation, operation_name) {
+                        span.remove_placed(source.place(number), key);
                     }
                 }
                 From::Attribute(_) => {}
@@ -357,44 +355,13 @@ fn displaced(claims: &mut [Claim], source: &Source<'_>, attribute: &str) {
     }
 }
 
-/// A set of fields.
-#[derive(Clone, Copy)]
-struct Fields(u128);
-
-const _: () = assert!(Field::ALL.len() <= 128, "a set of fields is 128 bits");
-
-impl Fields {
-    /// The fields that claims express.
-    fn expressed(claims: &[Claim]) -> Fields {
-        Fields(claims.iter().fold(0, |set, claim| match (claim.about, claim.outcome) {
-            (About::Field(field), Outcome::Expressed(_)) => set | 1 << field as u32,
-            _ => set,
-        }))
-    }
-
-    fn has(self, field: Field) -> bool {
-        self.0 & 1 << field as u32 != 0
-    }
-}
-
-/// A set of keys; small ones are searched, for hashing them costs more.
-enum Keys<'k> {
-    Few(Vec<&'k str>),
-    Many(std::collections::HashSet<&'k str, foldhash::fast::RandomState>),
-}
-
-impl<'k> Keys<'k> {
-    fn new(keys: Vec<&'k str>) -> Keys<'k> {
-        match keys.len() {
-            0..=32 => Keys::Few(keys),
-            _ => Keys::Many(keys.into_iter().collect()),
+/// The fields that claims express.
+fn expressed(claims: &[Claim]) -> Fields {
+    let mut fields = Fields::default();
+    for claim in claims {
+        if let (About::Field(field), Outcome::Expressed(_)) = (claim.about, claim.outcome) {
+            fields.add(field);
         }
     }
-
-    fn has(&self, key: &str) -> bool {
-        match self {
-            Keys::Few(keys) => keys.contains(&key),
-            Keys::Many(keys) => keys.contains(key),
-        }
-    }
+    fields
 }

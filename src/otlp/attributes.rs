@@ -238,6 +238,26 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         }
     }
 
+    /// As [`AttributeList::remove`], of a key that stands once in the source, at this place.
+    pub(super) fn remove_placed(&mut self, place: Option<usize>, key: &str) -> bool {
+        match place.filter(|place| self.is_as_it_came(*place, key)) {
+            Some(place) => {
+                self.take_out(place);
+                true
+            }
+            None => self.remove(key),
+        }
+    }
+
+    /// Whether a place of the source still holds this key as it came, and no index has to be told of changes.
+    #[inline]
+    fn is_as_it_came(&self, place: usize, key: &str) -> bool {
+        self.index.is_none()
+            && self.source.get(place).is_some_and(|attribute| {
+                attribute.state == State::Kept && attribute.entry.key_bytes() == key.as_bytes()
+            })
+    }
+
     fn take_out(&mut self, place: usize) {
         self.edited = true;
         let sources = self.source.len();
@@ -250,10 +270,16 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     /// Returns whether there was one to rename.
     pub(super) fn rename(&mut self, from: &str, to: &str) -> bool {
+        self.rename_placed(None, from, to)
+    }
+
+    /// As [`AttributeList::rename`], of a key that stands once in the source, at this place.
+    pub(super) fn rename_placed(&mut self, place: Option<usize>, from: &str, to: &str) -> bool {
         if self.has(to) {
             return false;
         }
-        let Some(place) = self.position(from) else { return false };
+        let placed = place.filter(|place| self.is_as_it_came(*place, from));
+        let Some(place) = placed.or_else(|| self.position(from)) else { return false };
         let written = match self.source.get(place) {
             Some(attribute) => match attribute.state {
                 State::Kept => None,

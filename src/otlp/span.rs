@@ -420,6 +420,17 @@ impl<'a> Span<'a> {
         self.attributes.rename(from, to)
     }
 
+    /// As [`Span::remove`], for an attribute that is known to have stood at this place of the source, and
+    /// whose key is nowhere else there.
+    pub(crate) fn remove_placed(&mut self, place: Option<usize>, key: &str) -> bool {
+        self.attributes.remove_placed(place, key)
+    }
+
+    /// As [`Span::rename`], for an attribute as [`Span::remove_placed`] asks for it.
+    pub(crate) fn rename_placed(&mut self, place: Option<usize>, from: &str, to: &str) -> bool {
+        self.attributes.rename_placed(place, from, to)
+    }
+
     /// Changes the name.
     pub fn set_name(&mut self, name: &str) {
         if self.name() != name {

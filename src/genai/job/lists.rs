@@ -11,7 +11,6 @@ use crate::genai::content::{self, json};
 use crate::genai::dialect::{EventAction, List, Piece, Reason, Rule, Verdict};
 use crate::genai::field::Field;
 use crate::genai::fold::{self, Numbered, text_of};
-use crate::genai::index::piece;
 use crate::genai::message::{Conversation, Document};
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
@@ -157,11 +156,11 @@ impl<'s> Job<'_, 's> {
 
     pub(super) fn family(&mut self, group: &[MemberWork<'_, 's>]) {
         let Some(first) = group.first() else { return };
-        let (family, dialect, list) = (first.family, first.dialect, first.family.list);
+        let (family, dialect, list) = (first.family, first.family.dialect, first.family.list);
         let mut pieces = Vec::with_capacity(group.len());
         for work in group {
             let Some((_, value)) = self.source.attributes.get(work.attribute) else { continue };
-            let reason = match piece(family, &work.member) {
+            let reason = match family.piece(&work.member) {
                 None => Reason::Unknown,
                 Some((Piece::Keep(reason), _)) => reason,
                 Some((Piece::Vector, _)) => {
@@ -205,7 +204,7 @@ impl<'s> Job<'_, 's> {
         self.foreign = true;
         self.claims.push(Claim {
             from: From::Attribute(work.attribute),
-            dialect: work.dialect,
+            dialect: work.family.dialect,
             about: About::Field(field),
             outcome,
             part: false,
