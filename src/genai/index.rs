@@ -21,7 +21,7 @@ use self::origins::Origins;
 use self::prefixes::Prefixes;
 use self::scores::MAX_DIALECTS;
 pub(super) use self::scores::{Dialects, Scores};
-use super::convention::{self, Convention};
+use super::convention::{self, Convention, Names};
 use super::dialect::{Action, Dialect, EventAction, EventRule, Reason, Rule, Sign, user::UserRule};
 use super::field::{Field, Fields};
 use super::values::ValueMap;
@@ -183,7 +183,11 @@ pub(super) struct Index {
     pub(super) dialects: Vec<&'static str>,
     tables: Vec<Option<&'static Dialect>>,
     first: FirstLook,
-    exact: HashMap<Box<str>, Entry, FixedState>,
+    /// Known keys, as places in `entries`.
+    exact: HashMap<Box<str>, usize, FixedState>,
+    entries: Vec<Entry>,
+    /// The entries of the target's own names, in the order of [`Field::ALL`].
+    named: Vec<Option<usize>>,
     pub(super) families: Vec<FamilyEntry>,
     family_prefixes: Prefixes<usize>,
     prefix_tells: Prefixes<PrefixTell>,
@@ -228,6 +232,8 @@ impl Index {
             tables: Vec::new(),
             first: FirstLook::default(),
             exact: HashMap::default(),
+            entries: Vec::new(),
+            named: Vec::new(),
             families: Vec::new(),
             family_prefixes: Prefixes::default(),
             prefix_tells: Prefixes::default(),
@@ -262,8 +268,10 @@ impl Index {
             index.add_dialect(dialect);
         }
         index.origins.settle();
-        for (key, entry) in &mut index.exact {
-            entry.prefix_tells = index.prefix_tells.of(key).map(|(_, tell)| *tell).collect();
+        for (key, place) in &index.exact {
+            if let Some(entry) = index.entries.get_mut(*place) {
+                entry.prefix_tells = index.prefix_tells.of(key).map(|(_, tell)| *tell).collect();
+            }
         }
         for entry in &mut index.families {
             let tells = || index.prefix_tells.of(entry.prefix).map(|(_, tell)| *tell).collect();
@@ -308,7 +316,7 @@ impl Index {
         for tell in dialect.tells {
             match tell.sign {
                 Sign::Key(key) => {
-                    self.exact.entry(key.into()).or_default().tells.push((number, tell.weight));
+                    self.entry_of(key).tells.push((number, tell.weight));
                 }
                 Sign::KeyPrefix(prefix) => {
                     self.prefix_tells
@@ -358,7 +366,37 @@ impl Index {
         if meaning.is_worth_a_look() {
             self.first.add_key(key);
         }
-        self.exact.entry(key.into()).or_default().add(meaning);
+        self.entry_of(key).add(meaning);
+    }
+
+    /// The entry of a key, an empty one if it was not known.
+    fn entry_of(&mut self, key: &str) -> &mut Entry {
+        let place = match self.exact.get(key) {
+            Some(place) => *place,
+            None => {
+                self.exact.insert(key.into(), self.entries.len());
+                self.entries.push(Entry::default());
+                self.entries.len() - 1
+            }
+        };
+        &mut self.entries[place]
+    }
+
+    /// Takes up the names of the target, which are read span by span.
+    pub(super) fn name(mut self, names: &Names) -> Index {
+        let place = |field: &Field| names.get(*field).and_then(|(attribute, _)| self.exact.get(attribute).copied());
+        self.named = Field::ALL.iter().map(place).collect();
+        self
+    }
+
+    /// What is known of a field's current name.
+    fn named(&self, field: Field) -> Option<&Entry> {
+        self.entries.get(self.named.get(field as usize).copied().flatten()?)
+    }
+
+    #[inline]
+    fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(*self.exact.get(key)?)
     }
 
     /// The table of a dialect; a user's mappings have none.
@@ -432,33 +470,28 @@ impl Index {
 
     /// The words in which a field's current name is read, if they are not its own. `first` says whose
     /// meaning counts.
-    pub(super) fn words_of(
-        &self,
-        field: Field,
-        attribute: &str,
-        first: impl Fn(Dialects) -> Option<u8>,
-    ) -> Option<&ValueMap> {
+    pub(super) fn words_of(&self, field: Field, first: impl Fn(Dialects) -> Option<u8>) -> Option<&ValueMap> {
         if !self.reworded.has(field) {
             return None;
         }
-        let entry = self.exact.get(attribute)?;
+        let entry = self.named(field)?;
         let meaning = entry.meaning_of(first(entry.dialects)?)?;
         (!matches!(meaning.values, ValueMap::None)).then_some(&meaning.values)
     }
 
     /// The dialect whose meaning of a field's current name counts.
-    pub(super) fn reader_of(&self, attribute: &str, first: impl Fn(Dialects) -> Option<u8>) -> Option<u8> {
-        first(self.exact.get(attribute)?.dialects)
+    pub(super) fn reader_of(&self, field: Field, first: impl Fn(Dialects) -> Option<u8>) -> Option<u8> {
+        first(self.named(field)?.dialects)
     }
 
     /// Whether any dialect means something like this by a key.
     pub(super) fn says(&self, key: &str, wanted: impl Fn(Action) -> bool) -> bool {
-        self.exact.get(key).is_some_and(|entry| entry.meanings.iter().any(|meaning| wanted(meaning.action)))
+        self.get(key).is_some_and(|entry| entry.meanings.iter().any(|meaning| wanted(meaning.action)))
     }
 
     /// What a key is.
     pub(super) fn find<'k>(&self, key: &'k str) -> Found<'_, 'k> {
-        self.find_as(self.exact.get(key), key)
+        self.find_as(self.get(key), key)
     }
 
     /// As [`Index::find`] and [`Index::score`], with one look.
@@ -468,7 +501,7 @@ impl Index {
         scores: &mut Scores,
         seen: &mut u128,
     ) -> (Found<'_, 'k>, bool) {
-        let entry = self.exact.get(key);
+        let entry = self.get(key);
         let found = self.find_as(entry, key);
         (found, self.score_as(entry, &found, key, scores, seen))
     }

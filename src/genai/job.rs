@@ -334,8 +334,7 @@ impl<'t, 's> Job<'t, 's> {
     /// A value as it would be read under the field's current name; `None` as in [`Job::mapped`].
     fn as_current(&self, field: Field, scalar: Scalar<'s>) -> Option<Coerced<'s>> {
         let first = |among: Dialects| self.speakers.first(self.index, among);
-        let words = self.names.get(field).and_then(|(attribute, _)| self.index.words_of(field, attribute, first));
-        match (words, scalar) {
+        match (self.index.words_of(field, first), scalar) {
             (Some(words), Scalar::Str(word)) => in_words(words, field, &Value::Str(word)),
             (Some(words), list @ Scalar::Strings(_)) => Some(without_placeholders(words, Coerced::Value(list))),
             (_, scalar) => Some(Coerced::Value(scalar)),
@@ -409,8 +408,7 @@ impl<'t, 's> Job<'t, 's> {
     fn may_be_python(&self, field: Field) -> bool {
         let first = |among: Dialects| self.speakers.first(self.index, among);
         self.python
-            || (self.names.get(field))
-                .and_then(|(attribute, _)| self.index.reader_of(attribute, first))
+            || (self.index.reader_of(field, first))
                 .and_then(|dialect| self.index.table(dialect))
                 .is_some_and(|table| table.python)
     }

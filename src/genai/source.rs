@@ -93,6 +93,13 @@ impl<'a> Source<'a> {
         self.own_attributes().iter().find(|(name, _)| *name == key).map(|(_, value)| value)
     }
 
+    /// The number of the only attribute named `key`, if there is one. `None` if events lend attributes, whose
+    /// keys may be the span's own once more.
+    pub(super) fn number_of_only(&self, key: &str) -> Option<Option<usize>> {
+        let own = self.own_attributes();
+        (own.len() == self.attributes.len()).then(|| own.iter().position(|(name, _)| *name == key))
+    }
+
     /// The attributes of the span itself.
     pub(super) fn own_attributes(&self) -> &[(&'a str, Value<'a>)] {
         self.attributes.get(..self.own).unwrap_or_default()

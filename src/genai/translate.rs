@@ -88,10 +88,12 @@ impl Translator {
     /// them (see [`dialect::user::meaning`] and [`dialect::user::is_own`]).
     pub fn new(settings: &Genai) -> Translator {
         let convention = Convention::of(settings.target);
+        let names = Names::of(convention);
+        let user = dialect::user::rules(&settings.mappings, convention);
         Translator {
-            index: Index::new(dialect::user::rules(&settings.mappings, convention), dialect::BUILT_IN),
+            index: Index::new(user, dialect::BUILT_IN).name(&names),
             convention,
-            names: Names::of(convention),
+            names,
             originals: settings.originals,
             provenance: settings.provenance,
         }

@@ -2,6 +2,7 @@
 //! said by legacy keys goes. Reading is in [`super::job`], the whole in [`super::translate`].
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::coerce::{Coerced, coerce, is_of, written};
 use super::content::{write_documents, write_messages, write_parts, write_tool_definitions};
@@ -48,15 +49,16 @@ impl Translator {
     }
 
     fn write_fields(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
-        let operation_name = read.operation.text(Field::OperationName).map(str::to_owned);
-        for field in read.operation.said().or(expressed(&read.claims)).iter() {
-            let Some(fact) = read.operation.get(field) else {
+        let Read { operation, claims, said_by, .. } = read;
+        let operation_name = operation.text(Field::OperationName);
+        for field in operation.said().or(expressed(claims)).iter() {
+            let Some(fact) = operation.get(field) else {
                 // A quirk forgot it.
-                settle(&mut read.claims, field, Reason::NoHome, "the dialect takes it for something else; it stays");
+                settle(claims, field, Reason::NoHome, "the dialect takes it for something else; it stays");
                 continue;
             };
-            let Some((attribute, kind)) = self.name(field, operation_name.as_deref()) else {
-                settle(&mut read.claims, field, Reason::NoHome, "the target has no word for it; it stays");
+            let Some((attribute, kind)) = self.name(field, operation_name) else {
+                settle(claims, field, Reason::NoHome, "the target has no word for it; it stays");
                 continue;
             };
             let existing = source.get(attribute);
@@ -64,20 +66,20 @@ impl Translator {
                 && is_of(kind, value)
                 && matches!(coerce(field, value), Coerced::Value(value) if value == *fact)
             {
-                stands(&mut read.claims, source, attribute, true);
+                stands(claims, source, attribute, true);
                 continue;
             }
-            if existing.is_none() && self.says_by_absence(field, fact) && !is_contested(&read.claims, field) {
+            if existing.is_none() && self.says_by_absence(field, fact) && !is_contested(claims, field) {
                 continue;
             }
             let value = written(fact, kind);
-            match self.renamed_from(field, &read.said_by, &read.claims, source, &value) {
+            match self.renamed_from(field, said_by, claims, source, &value) {
                 Some((number, from)) if existing.is_none() => {
                     span.rename_placed(source.place(number), from, attribute);
                 }
                 _ => span.set(attribute, value),
             }
-            stands(&mut read.claims, source, attribute, false);
+            stands(claims, source, attribute, false);
         }
     }
 
@@ -115,27 +117,29 @@ impl Translator {
 
     fn write_lists(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
         // What was said is written once more, as a rule; growing step by step would copy it.
-        let mut text = String::with_capacity(span.source().len());
+        let length = span.source().len();
         let operation = &read.operation;
+        let mut set = |attribute, write: &dyn Fn(&mut String)| {
+            span.set_text(attribute, |text| {
+                text.reserve(length);
+                write(text);
+            });
+        };
         if let Content::Read(messages) = &operation.input {
-            write_messages(messages, false, &mut text);
-            set_text(span, source, INPUT_MESSAGES, &mut text);
+            set(INPUT_MESSAGES, &|text| write_messages(messages, false, text));
         }
         if let Content::Read(messages) = &operation.output {
-            write_messages(messages, self.convention.finish_reason_in_messages, &mut text);
-            set_text(span, source, OUTPUT_MESSAGES, &mut text);
+            let finish_reason = self.convention.finish_reason_in_messages;
+            set(OUTPUT_MESSAGES, &|text| write_messages(messages, finish_reason, text));
         }
         if let Content::Read(parts) = &operation.instructions {
-            write_parts(parts, &mut text);
-            set_text(span, source, SYSTEM_INSTRUCTIONS, &mut text);
+            set(SYSTEM_INSTRUCTIONS, &|text| write_parts(parts, text));
         }
         if let Content::Read(tools) = &operation.tools {
-            write_tool_definitions(tools, &mut text);
-            set_text(span, source, TOOL_DEFINITIONS, &mut text);
+            set(TOOL_DEFINITIONS, &|text| write_tool_definitions(tools, text));
         }
         if let Content::Read(documents) = &operation.documents {
-            write_documents(documents, &mut text);
-            set_text(span, source, RETRIEVAL_DOCUMENTS, &mut text);
+            set(RETRIEVAL_DOCUMENTS, &|text| write_documents(documents, text));
         }
         for list in ListOf::ALL {
             if is_read(operation, list) {
@@ -194,12 +198,10 @@ impl Translator {
     fn remove_originals(&self, read: &Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
         let operation_name = read.operation.text(Field::OperationName);
         // By the attribute's number, for of each key there is one.
-        let mut kept = vec![false; source.own];
+        let mut kept = Numbers::default();
         for claim in &read.claims {
-            if let (From::Attribute(number), Outcome::Kept(_) | Outcome::Open) = (claim.from, claim.outcome)
-                && let Some(kept) = kept.get_mut(number)
-            {
-                *kept = true;
+            if let (From::Attribute(number), Outcome::Kept(_) | Outcome::Open) = (claim.from, claim.outcome) {
+                kept.add(number);
             }
         }
         for claim in &read.claims {
@@ -219,8 +221,7 @@ impl Translator {
                 }
                 From::Attribute(number) if source.is_own(number) => {
                     let Some(key) = key_of(claim, source) else { continue };
-                    let is_kept = kept.get(number).copied().unwrap_or(false);
-                    if !is_kept && !self.is_live(key, claim.about, &read.operation, operation_name) {
+                    if !kept.has(number) && !self.is_live(key, claim.about, &read.operation, operation_name) {
                         span.remove_placed(source.place(number), key);
                     }
                 }
@@ -282,14 +283,6 @@ fn is_read(operation: &Operation<'_>, list: ListOf) -> bool {
     }
 }
 
-fn set_text(span: &mut Span<'_>, source: &Source<'_>, attribute: &str, text: &mut String) {
-    let same = source.get(attribute).and_then(Value::as_str) == Some(text.as_str());
-    if !same {
-        span.set(attribute, text.as_str());
-    }
-    text.clear();
-}
-
 /// Claims of a field that is not written after all.
 fn settle(claims: &mut [Claim], field: Field, reason: Reason, rule: &'static str) {
     for claim in claims {
@@ -323,14 +316,10 @@ fn keep_contradicted(claims: &mut [Claim], source: &Source<'_>) {
 
 /// The claim of the target's own attribute: it stands as it came, or it was written anew.
 fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came: bool) {
-    if !source.may_have(attribute) {
-        return;
-    }
+    let Some(claim) = claim_of(claims, source, attribute) else { return };
     if !as_it_came {
-        displaced(claims, source, attribute);
+        make_way(claim);
     }
-    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
-    let Some(claim) = claim else { return };
     match (as_it_came, claim.outcome) {
         (true, Outcome::Expressed(_)) => {
             claim.outcome = Outcome::Expressed(Reason::Current);
@@ -343,15 +332,29 @@ fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came
 
 /// The claim of the target's own attribute, whose value was none and made way.
 fn displaced(claims: &mut [Claim], source: &Source<'_>, attribute: &str) {
-    if !source.may_have(attribute) {
-        return;
+    if let Some(claim) = claim_of(claims, source, attribute) {
+        make_way(claim);
     }
-    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
-    if let Some(claim) = claim
-        && let Outcome::Kept(reason) = claim.outcome
-    {
+}
+
+fn make_way(claim: &mut Claim) {
+    if let Outcome::Kept(reason) = claim.outcome {
         claim.outcome = Outcome::Discarded(reason);
         claim.rule = "a valid value took the place of one that was none";
+    }
+}
+
+/// The first claim of an attribute of this name.
+fn claim_of<'c>(claims: &'c mut [Claim], source: &Source<'_>, attribute: &str) -> Option<&'c mut Claim> {
+    if !source.may_have(attribute) {
+        return None;
+    }
+    match source.number_of_only(attribute) {
+        Some(number) => {
+            let from = From::Attribute(number?);
+            claims.iter_mut().find(|claim| claim.from == from)
+        }
+        None => claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute)),
     }
 }
 
@@ -364,4 +367,27 @@ fn expressed(claims: &[Claim]) -> Fields {
         }
     }
     fields
+}
+
+/// A set of attributes' numbers; those of nearly every span are in the first word.
+#[derive(Default)]
+struct Numbers {
+    first: u128,
+    more: HashSet<usize, foldhash::fast::RandomState>,
+}
+
+impl Numbers {
+    fn add(&mut self, number: usize) {
+        match number {
+            0..128 => self.first |= 1 << number,
+            _ => drop(self.more.insert(number)),
+        }
+    }
+
+    fn has(&self, number: usize) -> bool {
+        match number {
+            0..128 => self.first & 1 << number != 0,
+            _ => self.more.contains(&number),
+        }
+    }
 }

@@ -408,6 +408,12 @@ impl<'a> Span<'a> {
         self.attributes.set(key, &value.into());
     }
 
+    /// As [`Span::set`], of the text that `write` appends to what it is given: a buffer that is there
+    /// already, for what is written so has kilobytes.
+    pub fn set_text(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+        self.attributes.set_text(key, write);
+    }
+
     /// Removes every attribute named `key`. Returns whether there was one.
     pub fn remove(&mut self, key: &str) -> bool {
         self.attributes.remove(key)

@@ -122,7 +122,7 @@ pub fn name_and_kind(operation: &Operation<'_>) -> Option<(String, Option<Kind>)
 
 fn named(operation: &str, subject: Option<&str>) -> String {
     match subject {
-        Some(subject) => format!("{operation} {subject}"),
+        Some(subject) => [operation, " ", subject].concat(),
         None => operation.to_owned(),
     }
 }

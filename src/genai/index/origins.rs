@@ -130,7 +130,8 @@ mod tests {
         }
         origins.settle();
         for scope_name in ["", "a", "a.b", "a.b.c", "a.b.c.d", "a.bz", "a.c", "a.d", "b", "c", "0"] {
-            let origin = Origin { scope_name, scope_version: "0.1", ..Origin::default() };
+            let mut origin = Origin::default();
+            (origin.scope_name, origin.scope_version) = (scope_name, "0.1");
             let mut scores = Scores::default();
             origins.score(&origin, &mut scores);
             let tried = (0u8..).zip(signs).filter(|(_, sign)| shows(*sign, &origin)).map(|(dialect, _)| (dialect, 1));

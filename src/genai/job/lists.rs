@@ -292,18 +292,14 @@ impl<'s> Job<'_, 's> {
 
     /// Takes the first candidate of a list and compares the others with it.
     pub(super) fn resolve(&mut self, list: ListOf) {
-        let mut candidates: Vec<Candidate<'s>> = Vec::new();
-        let mut index = 0;
-        while index < self.candidates.len() {
-            match self.candidates[index].list == list {
-                true => candidates.push(self.candidates.remove(index)),
-                false => index += 1,
-            }
-        }
-        candidates.sort_by_key(|candidate| candidate.rank);
-        let mut candidates = candidates.into_iter();
-        let Some(mut chosen) = candidates.next() else { return };
-        for other in candidates {
+        // The first of those that are believed soonest.
+        let of_list = |candidate: &Candidate<'_>| candidate.list == list;
+        let ranks = self.candidates.iter().enumerate().filter(|(_, candidate)| of_list(candidate));
+        let Some((first, _)) = ranks.min_by_key(|(_, candidate)| candidate.rank) else { return };
+        let mut chosen = self.candidates.remove(first);
+        let mut others: Vec<Candidate<'s>> = self.candidates.extract_if(.., |candidate| of_list(candidate)).collect();
+        others.sort_by_key(|candidate| candidate.rank);
+        for other in others {
             let (outcome, rule) = if covers(&chosen.body, &other.body, list) {
                 (Outcome::Expressed(Reason::None), "the same already stands in the target's words")
             } else if add_calls(&mut chosen.body, &other.body, list) {
