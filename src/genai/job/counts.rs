@@ -61,7 +61,7 @@ impl Job<'_, '_> {
             return;
         }
         for field in [Field::UsageInputTokens, Field::UsageOutputTokens] {
-            let attribute = self.convention.name(field).map(|(attribute, _)| attribute);
+            let attribute = self.names.get(field).map(|(attribute, _)| attribute);
             for claim in &mut self.claims {
                 if claim.about != About::Field(field) || !matches!(claim.outcome, Outcome::Expressed(_)) {
                     continue;

@@ -12,7 +12,9 @@ impl Job<'_, '_> {
     /// The side that only a total says.
     pub(super) fn missing_count(&mut self) {
         let embeddings = self.operation.text(Field::OperationName) == Some("embeddings");
-        for (claim, total) in self.totals.clone() {
+        let mut next = 0;
+        while let Some(&(claim, total)) = self.totals.get(next) {
+            next += 1;
             let input = self.operation.int(Field::UsageInputTokens);
             let output = self.operation.int(Field::UsageOutputTokens);
             let (side, count, rule) = match (input, output) {
@@ -26,7 +28,8 @@ impl Job<'_, '_> {
                 _ => continue,
             };
             self.operation.offer(side, Scalar::Int(count));
-            self.totals.retain(|(of, _)| *of != claim);
+            next -= 1;
+            self.totals.remove(next);
             if let Some(claim) = self.claims.get_mut(claim) {
                 (claim.outcome, claim.rule) = (Outcome::Expressed(Reason::None), rule);
             }
