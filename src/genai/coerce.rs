@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::field::{Field, Type};
 use super::operation::Scalar;
+use super::values;
 use crate::otlp::value::Value;
 
 /// A coerced value.
@@ -32,6 +33,9 @@ pub fn coerce<'a>(field: Field, value: &Value<'a>) -> Coerced<'a> {
     match coerced {
         // -1 for "no limit", -1 for "unknown"; only a seed may be negative.
         Coerced::Value(Scalar::Int(number)) if number < 0 && field != Field::RequestSeed => Coerced::Absent,
+        Coerced::Value(Scalar::Strings(reasons)) if field == Field::ResponseFinishReasons => {
+            Coerced::Value(Scalar::Strings(reasons.into_iter().map(enum_member).collect()))
+        }
         other => other,
     }
 }
@@ -154,6 +158,14 @@ fn strings<'a>(value: &Value<'a>) -> Coerced<'a> {
     }
 }
 
+/// As [`values::enum_member`].
+fn enum_member(reason: Cow<'_, str>) -> Cow<'_, str> {
+    match values::enum_member(&reason) {
+        member if member.len() < reason.len() && !member.is_empty() => member.to_owned().into(),
+        _ => reason,
+    }
+}
+
 fn list(items: Vec<Cow<'_, str>>) -> Coerced<'_> {
     if items.is_empty() { Coerced::Absent } else { Coerced::Value(Scalar::Strings(items)) }
 }
@@ -206,6 +218,8 @@ mod tests {
         for value in [Value::strings(["stop"]), "stop".into(), "[\"stop\"]".into(), "[\"stop\", null]".into()] {
             assert_eq!(coerce(field, &value), stop);
         }
+        let member = Coerced::Value(Scalar::Strings(vec!["MAX_TOKENS".into(), "FinishReason.".into()]));
+        assert_eq!(coerce(field, &Value::strings(["FinishReason.MAX_TOKENS", "FinishReason."])), member);
         for value in [Value::strings([""; 1]), Value::strings([""; 0]), "[]".into(), "[null]".into(), "".into()] {
             assert_eq!(coerce(field, &value), Coerced::Absent);
         }

@@ -200,7 +200,7 @@ static KIND: [(&str, Option<&str>); 11] = [
 static PROVIDER: [(&str, Option<&str>); 2] = [("azure", Some("azure.ai.inference")), ("amazon", Some("aws.bedrock"))];
 
 /// The parameters of a request, under the names of several APIs.
-pub(super) const PARAMETERS: [Rule; 36] = [
+pub(super) const PARAMETERS: [Rule; 37] = [
     Rule::field("model", Field::RequestModel),
     Rule::field("model_name", Field::RequestModel),
     Rule::field("model_id", Field::RequestModel),
@@ -227,6 +227,8 @@ pub(super) const PARAMETERS: [Rule; 36] = [
     Rule::field("generationConfig.stopSequences", Field::RequestStopSequences),
     Rule::field("inferenceConfig.stopSequences", Field::RequestStopSequences),
     Rule::field("seed", Field::RequestSeed),
+    // Mistral's.
+    Rule::field("random_seed", Field::RequestSeed),
     Rule::field("generationConfig.seed", Field::RequestSeed),
     Rule::field("n", Field::RequestChoiceCount),
     Rule::field("stream", Field::RequestStream),
@@ -240,7 +242,7 @@ pub(super) const PARAMETERS: [Rule; 36] = [
 ];
 
 /// A raw request: its parameters and the messages. A text is one user's.
-static REQUEST: [Rule; 43] = joined(
+static REQUEST: [Rule; 44] = joined(
     PARAMETERS,
     [
         Rule::new("", Action::Input),
@@ -255,7 +257,7 @@ static REQUEST: [Rule; 43] = joined(
 );
 
 /// A raw request for embeddings. What is embedded has no home.
-static EMBEDDINGS_REQUEST: [Rule; 37] = joined(PARAMETERS, [Rule::keep("", Reason::NoHome)]);
+static EMBEDDINGS_REQUEST: [Rule; 38] = joined(PARAMETERS, [Rule::keep("", Reason::NoHome)]);
 
 const fn joined<const A: usize, const B: usize, const C: usize>(one: [Rule; A], other: [Rule; B]) -> [Rule; C] {
     let mut all = [Rule::keep("", Reason::NoHome); C];
