@@ -40,6 +40,17 @@ pub fn coerce<'a>(field: Field, value: &Value<'a>) -> Coerced<'a> {
     }
 }
 
+/// Whether a value is that of `fact` as `field` is to be written.
+pub fn says(field: Field, kind: Type, value: &Value<'_>, fact: &Scalar<'_>) -> bool {
+    let has_class = |item: Value<'_>| item.as_str().is_some_and(|text| values::enum_member(text).len() < text.len());
+    is_of(kind, value)
+        && matches!(coerce(field, value), Coerced::Value(value) if value == *fact)
+        && match value {
+            Value::Array(reasons) if field == Field::ResponseFinishReasons => !reasons.iter().any(has_class),
+            _ => true,
+        }
+}
+
 /// Whether a value has a type as it is.
 pub fn is_of(kind: Type, value: &Value<'_>) -> bool {
     match (kind, value) {
@@ -161,7 +172,7 @@ fn strings<'a>(value: &Value<'a>) -> Coerced<'a> {
 /// As [`values::enum_member`].
 fn enum_member(reason: Cow<'_, str>) -> Cow<'_, str> {
     match values::enum_member(&reason) {
-        member if member.len() < reason.len() && !member.is_empty() => member.to_owned().into(),
+        member if member.len() < reason.len() => member.to_owned().into(),
         _ => reason,
     }
 }

@@ -68,7 +68,8 @@ pub fn is_nothing(word: &str) -> bool {
 /// A reason for the end of an answer without the class that Python writes before an enumeration's member:
 /// `FinishReason.STOP` is `STOP`.
 pub fn enum_member(reason: &str) -> &str {
-    ["FinishReason.", "StopReason."].iter().find_map(|class| reason.strip_prefix(class)).unwrap_or(reason)
+    let member = |class: &&str| reason.strip_prefix(*class).filter(|member| !member.is_empty());
+    ["FinishReason.", "StopReason."].iter().find_map(|class| member(class)).unwrap_or(reason)
 }
 
 /// `gen_ai.provider.name`.

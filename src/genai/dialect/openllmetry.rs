@@ -329,11 +329,15 @@ fn rerank(operation: &mut Operation<'_>) {
             Some((index.parse().ok()?, score.to_owned()))
         })
         .collect();
+    // Those that were found, if it says which: the number of a document is all that names it.
+    let score_of = |index: usize| scores.iter().find(|(of, _)| *of == index).map(|(_, score)| score);
     let documents: Vec<Document<'_>> = said(input, "system")
         .into_iter()
         .enumerate()
+        .filter(|(index, _)| scores.is_empty() || score_of(*index).is_some())
         .map(|(index, text)| Document {
-            score: scores.iter().find(|(of, _)| *of == index).map(|(_, score)| Json(score.clone().into())),
+            id: score_of(index).map(|_| index.to_string().into()),
+            score: score_of(index).map(|score| Json(score.clone().into())),
             content: Some(content::json_string(&text)),
             ..Document::default()
         })
