@@ -491,11 +491,12 @@ impl<'v, 's: 'v> Given<'v, 's> {
     }
 }
 
-/// Host and port of an URL that stands where the server's address should: the clients of Semantic Kernel
-/// and of the Agent Framework write the base URL there.
+/// Host and port of what stands where the server's address should: the clients of Semantic Kernel and of
+/// the Agent Framework write the base URL there, Mistral's the header `Host`.
 fn address(field: Field, value: &Value<'_>) -> Option<(String, Option<i64>)> {
-    let text = value.as_str().filter(|text| field == Field::ServerAddress && text.contains("://"))?;
-    usage::host_and_port(text).map(|(host, port)| (host.to_owned(), port))
+    let text = value.as_str().filter(|text| field == Field::ServerAddress && text.contains(':'))?;
+    let (host, port) = usage::host_and_port(text)?;
+    (text.contains("://") || port.is_some()).then(|| (host.to_owned(), port))
 }
 
 /// A value in the words of a map and the field's type; `None` as in [`Job::mapped`].

@@ -279,6 +279,7 @@ impl Translator {
             return Err(job.claims);
         }
         job.infer_operation();
+        job.infer_error(span);
         let embeddings = job.operation.text(Field::OperationName) == Some("embeddings");
         job.totals();
         // Embeddings have no output; several emitters write a zero.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use super::coerce::{Coerced, coerce, is_of, written};
+use super::coerce::{says, written};
 use super::content::{write_documents, write_messages, write_parts, write_tool_definitions};
 use super::convention::{
     INPUT_MESSAGES, OUTPUT_MESSAGES, PROMPT_VARIABLE, RETRIEVAL_DOCUMENTS, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS,
@@ -62,10 +62,7 @@ impl Translator {
                 continue;
             };
             let existing = source.get(attribute);
-            if let Some(value) = existing
-                && is_of(kind, value)
-                && matches!(coerce(field, value), Coerced::Value(value) if value == *fact)
-            {
+            if existing.is_some_and(|value| says(field, kind, value, fact)) {
                 stands(claims, source, attribute, true);
                 continue;
             }

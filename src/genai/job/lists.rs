@@ -271,6 +271,9 @@ impl<'s> Job<'_, 's> {
                 let python = self.index.table(dialect).is_some_and(|table| table.python);
                 let read = fold::event_messages(event, &rule, python);
                 let (outcome, rule) = match &read {
+                    Some((none, true)) if none.is_empty() => {
+                        (Outcome::Discarded(Reason::Empty), "an event without a text is no message")
+                    }
                     Some((_, true)) => (Outcome::Open, ""),
                     Some((_, false)) => (Outcome::Kept(Reason::SaysMore), "the event says more than its message"),
                     None => (Outcome::Kept(Reason::Shape), "content in a shape that nobody knows stays"),
