@@ -8,6 +8,7 @@ mod openlit;
 mod openllmetry;
 mod otel;
 mod others;
+mod pydantic_ai;
 
 use super::Says;
 use crate::genai::values::Table;
@@ -91,6 +92,7 @@ pub static ALL: [&Dialect; 6] = [
     &openlit::OPENLIT,
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
+    &pydantic_ai::PYDANTIC_AI,
     &others::OTHERS,
 ];
 
