@@ -86,7 +86,7 @@ impl Attribute {
 }
 
 /// All dialects. The first one is that of what nobody in particular says.
-pub static ALL: [&Dialect; 6] = [
+pub static ALL: [&Dialect; 7] = [
     &otel::OTEL,
     &openllmetry::OPENLLMETRY,
     &openlit::OPENLIT,
