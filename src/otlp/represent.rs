@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(of(Value::Empty), "");
         assert_eq!(of(Value::Bool(false)), "false");
         assert_eq!(of(Value::Int(-123)), "-123");
-        assert_eq!(of(Value::Double(3.14159)), "3.14159");
+        assert_eq!(of(Value::Double(-0.125)), "-0.125");
         assert_eq!(of(Value::Double(f64::NAN)), "NaN");
         assert_eq!(of(Value::Double(f64::INFINITY)), "Infinity");
         assert_eq!(of(Value::Double(f64::NEG_INFINITY)), "-Infinity");
