@@ -24,7 +24,7 @@ use self::prefixes::Prefixes;
 use self::scores::MAX_DIALECTS;
 pub(super) use self::scores::{Dialects, Scores};
 use super::convention::{self, Convention, Names};
-use super::dialect::{Action, Dialect, EventAction, EventRule, Reason, Rule, Sign, user::UserRule};
+use super::dialect::{Action, Dialect, EventAction, EventRule, Reason, Sign, user::UserRule};
 use super::field::{Field, Fields};
 use super::values::ValueMap;
 use crate::otlp::traces::Origin;

@@ -2,7 +2,7 @@
 
 use super::PrefixTell;
 use super::scores::Dialects;
-use crate::genai::dialect::{Action, Reason, Rule};
+use crate::genai::dialect::{Action, Rule};
 use crate::genai::field::Field;
 use crate::genai::values::ValueMap;
 
