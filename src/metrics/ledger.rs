@@ -153,6 +153,7 @@ struct Sighting {
     span: Key,
     parent: Key,
     remote: bool,
+    boundary: bool,
 }
 
 impl Sightings {
@@ -170,12 +171,21 @@ impl Sightings {
             let hasher = &self.hasher;
             let parent = parent.map_or(0, |parent| cached(&mut self.last_parent, hasher, (trace, parent)));
             let trace_key = cached(&mut self.last_trace, hasher, trace);
-            self.links.push(Sighting { trace: trace_key, span: key(hasher, (trace, span)), parent, remote });
+            let span = key(hasher, (trace, span));
+            self.links.push(Sighting { trace: trace_key, span, parent, remote, boundary: false });
         }
     }
 
-    /// Notes a GenAI operation. Its span is to be noted as well.
+    /// Notes a GenAI operation. Its span is to be noted just before.
     pub fn call(&mut self, call: Call) {
+        if call.is_own_work()
+            && let (Some(trace), Some(span)) = (call.trace_id, call.span_id)
+        {
+            let span = key(&self.hasher, (trace, span));
+            if let Some(link) = self.links.last_mut().filter(|link| link.span == span) {
+                link.boundary = true;
+            }
+        }
         self.calls.push(call);
     }
 }
