@@ -56,6 +56,39 @@ fn mastra_a_generation() {
     );
 }
 
+/// As core 1.71 writes it: the calls are spans below, and the blocks of what was thought are there beside
+/// their text.
+#[test]
+fn mastra_a_generation_around_its_calls() {
+    let generation = Made::new(
+        MASTRA,
+        "model_generation o4-mini",
+        said! {
+            "mastra.span.type" => "model_generation",
+            "gen_ai.operation.name" => "model_generation",
+            "mastra.model_generation.input" => r#"{"messages":[{"role":"user","content":"Hi"}]}"#,
+            "mastra.model_generation.output" => r#"{"text":"Ho","reasoning":[{"type":"reasoning","payload":{"id":"r1","text":"Hm."}}],"reasoningText":"Hm."}"#,
+        },
+    );
+    assert_eq!(
+        generation.says_in_main(),
+        r#"model_generation o4-mini (INTERNAL)
+  gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
+  gen_ai.operation.name = model_generation
+  gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"reasoning","content":"Hm."},{"type":"text","content":"Ho"}]}]
+  mastra.model_generation.output = {"text":"Ho","reasoning":[{"type":"reasoning","payload":{"id":"r1","text":"Hm."}}],"reasoningText":"Hm."}
+  mastra.span.type = model_generation
+"#
+    );
+    let output = r#"{"text":"Ho","reasoning":[]}"#;
+    let nothing_thought = Made::new(
+        MASTRA,
+        "model_generation gpt-4o",
+        said! { "mastra.span.type" => "model_generation", "mastra.model_generation.output" => output },
+    );
+    assert!(!nothing_thought.says_in_main().contains("reasoning"), "{}", nothing_thought.says_in_main());
+}
+
 /// A step repeats the usage of its generation; its raw type stands as an operation.
 #[test]
 fn mastra_steps_are_named_and_left() {
