@@ -356,3 +356,21 @@ fn livekit_a_request_and_what_is_around_it() {
 "#
     );
 }
+
+/// As 1.42 writes it: what the provider answered stands in the output.
+#[test]
+fn genkit_tells_which_answer_it_is() {
+    for output in [
+        r#"{"message":{"role":"model","content":[{"text":"Ho"}]},"raw":{"id":"r-1","model":"m-1"}}"#,
+        r#"{"message":{"role":"model","content":[{"text":"Ho"}]},"custom":{"responseId":"r-1","modelVersion":"m-1"}}"#,
+    ] {
+        let call = Made::new(
+            GENKIT,
+            "openai/gpt-4o",
+            said! { "genkit:metadata:subtype" => "model", "genkit:name" => "openai/gpt-4o", "genkit:output" => output },
+        );
+        for line in ["  gen_ai.response.id = r-1\n", "  gen_ai.response.model = m-1\n"] {
+            assert!(call.says().contains(line), "{}", call.says());
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::files::Files;
-use super::{ConfigOptions, ENVIRONMENT, EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
+use super::{ConfigOptions, ENVIRONMENT, EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, read_from, sources};
 use crate::log::Log;
 use crate::service::plan::Plan;
 use crate::service::start::{Address, Reloaded, Running, StartError, start};
@@ -31,6 +31,7 @@ pub(super) fn run(config: &ConfigOptions, options: &Run) -> ExitCode {
         }
     };
     let log = Log::start(&plan.telemetry.logs, ENVIRONMENT);
+    tracing::info!("the configuration is read from {}", read_from(files.taken()));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -165,9 +166,11 @@ async fn take(running: &mut Running, configuration: &Configuration, times: Times
     let (plan, warnings) = match plan(configuration.files.taken()) {
         Ok(loaded) => loaded,
         Err(problems) => {
+            // Counted before it is said, as every other outcome.
+            running.reload_was_invalid();
             problems.lines().for_each(|problem| tracing::error!("{problem}"));
             tracing::error!("{NOT_TAKEN}");
-            return running.reload_was_invalid();
+            return;
         }
     };
     let logs = plan.telemetry.logs.clone();

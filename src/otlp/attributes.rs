@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use super::patch::Patch;
+use super::tags::{Tags, tag};
 use super::value::{KeyValue, RawValue, Value, fields};
 use super::wire::{Field, Payload, WireError, WireType, delimited_len, put_bytes, put_key, put_varint};
 
@@ -31,7 +32,7 @@ pub(super) struct AttributeList<'a, const NUMBER: u32> {
     /// The [`tag`] of the key at each place, as long as there is no index: most of what stages ask
     /// for is not there, and eight tags are looked at for the price of one key. A tag may be out of
     /// date where an attribute was removed.
-    tags: Tags,
+    tags: Tags<INDEXED_ABOVE>,
     scratch: Vec<u8>,
     index: Option<Index>,
     /// Whether any edit changed anything.
@@ -39,6 +40,7 @@ pub(super) struct AttributeList<'a, const NUMBER: u32> {
     /// Buffers for one edit, kept for their capacity.
     value: Vec<u8>,
     content: Vec<u8>,
+    text: String,
 }
 
 /// Where the attributes of a key are, first one first. Holds live attributes only. An attribute's
@@ -217,6 +219,15 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         }
     }
 
+    /// As [`AttributeList::set`], of the text that `write` appends to what it is given.
+    pub(super) fn set_text(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        write(&mut text);
+        self.set(key, &Value::from(text.as_str()));
+        self.text = text;
+    }
+
     /// Returns whether there was one.
     pub(super) fn remove(&mut self, key: &str) -> bool {
         match &mut self.index {
@@ -238,6 +249,26 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         }
     }
 
+    /// As [`AttributeList::remove`], of a key that stands once in the source, at this place.
+    pub(super) fn remove_placed(&mut self, place: Option<usize>, key: &str) -> bool {
+        match place.filter(|place| self.is_as_it_came(*place, key)) {
+            Some(place) => {
+                self.take_out(place);
+                true
+            }
+            None => self.remove(key),
+        }
+    }
+
+    /// Whether a place of the source still holds this key as it came, and no index has to be told of changes.
+    #[inline]
+    fn is_as_it_came(&self, place: usize, key: &str) -> bool {
+        self.index.is_none()
+            && self.source.get(place).is_some_and(|attribute| {
+                attribute.state == State::Kept && attribute.entry.key_bytes() == key.as_bytes()
+            })
+    }
+
     fn take_out(&mut self, place: usize) {
         self.edited = true;
         let sources = self.source.len();
@@ -250,10 +281,16 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     /// Returns whether there was one to rename.
     pub(super) fn rename(&mut self, from: &str, to: &str) -> bool {
+        self.rename_placed(None, from, to)
+    }
+
+    /// As [`AttributeList::rename`], of a key that stands once in the source, at this place.
+    pub(super) fn rename_placed(&mut self, place: Option<usize>, from: &str, to: &str) -> bool {
         if self.has(to) {
             return false;
         }
-        let Some(place) = self.position(from) else { return false };
+        let placed = place.filter(|place| self.is_as_it_came(*place, from));
+        let Some(place) = placed.or_else(|| self.position(from)) else { return false };
         let written = match self.source.get(place) {
             Some(attribute) => match attribute.state {
                 State::Kept => None,
@@ -285,8 +322,16 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         self.edited = true;
         let sources = self.source.len();
         self.tags.set(place, key.as_bytes());
-        let base = self.source.get(place).map(|attribute| attribute.entry.source()).unwrap_or_default();
-        let written = self.write(key, value, base);
+        let entry = self.source.get(place).map(|attribute| &attribute.entry);
+        let base = entry.map(KeyValue::source).unwrap_or_default();
+        let written = match (value, entry.map(KeyValue::after_key)) {
+            // Nothing but a value beside the key, as nearly always.
+            (NewValue::AsItIs, Some(Some(rest))) => {
+                let value = entry.map_or(0, |entry| entry.value.len());
+                self.write_pair(key, rest, value)
+            }
+            (value, _) => self.write(key, value, base),
+        };
         if let Some(attribute) = self.source.get_mut(place) {
             attribute.state = State::Replaced(self.written.len() as u32);
             self.written.push(written);
@@ -309,6 +354,19 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         let value_start = out.len();
         value.encode(out);
         Written { field: start..out.len(), key, value: Some(value_start..out.len()) }
+    }
+
+    /// Writes a whole field to the scratch buffer, of which everything behind the key is known: a value of
+    /// this length is the end of it.
+    fn write_pair(&mut self, key: &str, rest: &[u8], value: usize) -> Written {
+        let out = &mut self.scratch;
+        let start = out.len();
+        put_key(out, NUMBER, WireType::Bytes);
+        put_varint(out, (delimited_len(1, key.len()) + rest.len()) as u64);
+        put_bytes(out, 1, key.as_bytes());
+        let key = out.len() - key.len()..out.len();
+        out.extend_from_slice(rest);
+        Written { field: start..out.len(), key, value: Some(out.len() - value..out.len()) }
     }
 
     /// Writes a whole field to the scratch buffer. What `base`, the attribute's content as it
@@ -397,6 +455,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     /// As [`AttributeList::patch`], for a list whose message decides only when it is read which
     /// number its field has.
     pub(super) fn patch_as<'s>(&'s self, number: u32, patch: &mut Patch<'s>) {
+        patch.reserve(self.source.len() + self.added.len());
         for attribute in &self.source {
             let field = match attribute.state {
                 State::Kept => continue,
@@ -444,58 +503,6 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     fn field(&self, written: &Written) -> &[u8] {
         self.scratch.get(written.field.clone()).unwrap_or_default()
     }
-}
-
-/// See [`AttributeList::tags`].
-#[derive(Debug)]
-struct Tags([u8; INDEXED_ABOVE]);
-
-impl Default for Tags {
-    fn default() -> Self {
-        Tags([0; INDEXED_ABOVE])
-    }
-}
-
-impl Tags {
-    #[inline]
-    fn set(&mut self, place: usize, key: &[u8]) {
-        if let Some(slot) = self.0.get_mut(place) {
-            *slot = tag(key);
-        }
-    }
-
-    /// The first place from `first` on and before `end` that may have this tag. Eight at a time, by the
-    /// classic test for a zero byte, which may mark a byte behind a true hit as well.
-    #[inline]
-    fn find(&self, tag: u8, first: usize, end: usize) -> Option<usize> {
-        const WIDTH: usize = size_of::<u64>();
-        const ONES: u64 = u64::from_ne_bytes([0x01; WIDTH]);
-        const HIGHS: u64 = u64::from_ne_bytes([0x80; WIDTH]);
-        let (words, _) = self.0.as_chunks::<WIDTH>();
-        let mut start = first - first % WIDTH;
-        let mut wanted = u64::MAX << (8 * (first % WIDTH));
-        for word in words.get(start / WIDTH..end.div_ceil(WIDTH))? {
-            let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(tag));
-            let same = differs.wrapping_sub(ONES) & !differs & HIGHS & wanted;
-            if same != 0 {
-                let place = start + (same.trailing_zeros() / 8) as usize;
-                return (place < end).then_some(place);
-            }
-            start += WIDTH;
-            wanted = u64::MAX;
-        }
-        None
-    }
-}
-
-/// What tells most keys of a span apart: their lengths and ends.
-#[inline]
-fn tag(key: &[u8]) -> u8 {
-    let (last, middle) = match key {
-        [.., middle, _, _, _, last] => (*last, *middle),
-        _ => (key.last().copied().unwrap_or_default(), 0),
-    };
-    (key.len() as u8).wrapping_mul(37) ^ last.wrapping_mul(11) ^ middle
 }
 
 /// A key as text; only whole strings get here.

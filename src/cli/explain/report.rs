@@ -29,9 +29,10 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::genai::dialect::Reason;
-use crate::genai::explain::{Added, Change, Explanation, KeyExplanation, json};
+use crate::genai::explain::{Added, Change, Explanation, KeyExplanation};
 use crate::genai::translate::Translator;
 use crate::otlp::id::{SpanId, TraceId};
+use crate::otlp::represent::json;
 use crate::otlp::span::Span;
 use crate::otlp::traces::{Origin, Visitor, edit};
 use crate::otlp::value::Value;

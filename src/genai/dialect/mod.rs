@@ -89,6 +89,7 @@ pub mod spring_ai;
 pub mod strands;
 pub mod user;
 pub mod vercel;
+pub mod voltagent;
 
 use super::field::Field;
 use super::operation::{Operation, Seen};
@@ -132,6 +133,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &pydantic_ai::PYDANTIC_AI,
     &spring_ai::SPRING_AI,
     &vercel::VERCEL,
+    &voltagent::VOLTAGENT,
     &sentry::SENTRY,
     &semantic_kernel::SEMANTIC_KERNEL,
     &strands::STRANDS,
@@ -704,7 +706,7 @@ impl SpanName {
 #[cfg(test)]
 mod coverage {
     use super::*;
-    use crate::genai::index::{Found, Index, piece};
+    use crate::genai::index::{Found, Index};
 
     /// Those of `keys` that no rule, family or deliberate prefix knows.
     pub(super) fn unknown<'k>(keys: &[&'k str]) -> Vec<&'k str> {
@@ -714,7 +716,7 @@ mod coverage {
             Found::Member(member) => index
                 .families
                 .get(member.family)
-                .is_some_and(|entry| entry.families.iter().any(|(_, family)| piece(family, &member).is_some())),
+                .is_some_and(|entry| entry.families.iter().any(|family| family.piece(&member).is_some())),
             Found::Kept(_, reason) => reason != Reason::Unknown,
             Found::OnEvent(_) | Found::Foreign => false,
         };

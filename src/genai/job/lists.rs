@@ -11,7 +11,6 @@ use crate::genai::content::{self, json};
 use crate::genai::dialect::{EventAction, List, Piece, Reason, Rule, Verdict};
 use crate::genai::field::Field;
 use crate::genai::fold::{self, Numbered, text_of};
-use crate::genai::index::piece;
 use crate::genai::message::{Conversation, Document};
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
@@ -74,11 +73,15 @@ impl<'s> Job<'_, 's> {
 
     /// Whether a value is a body that says more than its messages, which must not go with them.
     fn is_body_that_says_more(&self, list: ListOf, given: Given<'_, 's>) -> bool {
-        let Some(text) = text_of(given.value()).filter(|text| text.trim_start().starts_with('{')) else { return false };
+        let Some(text) = text_of(given.value()) else { return false };
+        let text = if list == ListOf::Output { only_object(&text).unwrap_or(&text) } else { &text };
+        if !text.trim_start().starts_with('{') {
+            return false;
+        }
         let role = candidate::role_of(list);
         matches!(list, ListOf::Input | ListOf::Output)
-            && content::messages_from_json(&text, role, self.python).is_some()
-            && content::conversation_from_json(&text, role, self.python)
+            && content::messages_from_json(text, role, self.python).is_some()
+            && content::conversation_from_json(text, role, self.python)
                 .is_some_and(|body| !(body.more.is_empty() && body.instructions.is_empty() && body.tools.is_empty()))
     }
 
@@ -100,7 +103,13 @@ impl<'s> Job<'_, 's> {
     pub(super) fn body(&mut self, work: Work<'_>, list: List, rules: &'static [Rule], given: Given<'_, 's>) {
         let list = list_of(list);
         let conversation = text_of(given.value()).and_then(|text| {
-            let read = content::conversation_from_json(&text, candidate::role_of(list), self.python)?;
+            // The only answer of a list is read as one that stands alone.
+            let alone = only_object(&text).filter(|_| list == ListOf::Output).and_then(|body| {
+                let read = content::conversation_from_json(body, candidate::role_of(list), self.python)?;
+                (!read.more.is_empty()).then_some(read)
+            });
+            let read =
+                alone.or_else(|| content::conversation_from_json(&text, candidate::role_of(list), self.python))?;
             Some(read.into_owned())
         });
         let Some(Conversation { messages, instructions, tools, more }) = conversation else {
@@ -157,11 +166,11 @@ impl<'s> Job<'_, 's> {
 
     pub(super) fn family(&mut self, group: &[MemberWork<'_, 's>]) {
         let Some(first) = group.first() else { return };
-        let (family, dialect, list) = (first.family, first.dialect, first.family.list);
+        let (family, dialect, list) = (first.family, first.family.dialect, first.family.list);
         let mut pieces = Vec::with_capacity(group.len());
         for work in group {
             let Some((_, value)) = self.source.attributes.get(work.attribute) else { continue };
-            let reason = match piece(family, &work.member) {
+            let reason = match family.piece(&work.member) {
                 None => Reason::Unknown,
                 Some((Piece::Keep(reason), _)) => reason,
                 Some((Piece::Vector, _)) => {
@@ -205,7 +214,7 @@ impl<'s> Job<'_, 's> {
         self.foreign = true;
         self.claims.push(Claim {
             from: From::Attribute(work.attribute),
-            dialect: work.dialect,
+            dialect: work.family.dialect,
             about: About::Field(field),
             outcome,
             part: false,
@@ -272,6 +281,9 @@ impl<'s> Job<'_, 's> {
                 let python = self.index.table(dialect).is_some_and(|table| table.python);
                 let read = fold::event_messages(event, &rule, python);
                 let (outcome, rule) = match &read {
+                    Some((none, true)) if none.is_empty() => {
+                        (Outcome::Discarded(Reason::Empty), "an event without a text is no message")
+                    }
                     Some((_, true)) => (Outcome::Open, ""),
                     Some((_, false)) => (Outcome::Kept(Reason::SaysMore), "the event says more than its message"),
                     None => (Outcome::Kept(Reason::Shape), "content in a shape that nobody knows stays"),
@@ -293,18 +305,14 @@ impl<'s> Job<'_, 's> {
 
     /// Takes the first candidate of a list and compares the others with it.
     pub(super) fn resolve(&mut self, list: ListOf) {
-        let mut candidates: Vec<Candidate<'s>> = Vec::new();
-        let mut index = 0;
-        while index < self.candidates.len() {
-            match self.candidates[index].list == list {
-                true => candidates.push(self.candidates.remove(index)),
-                false => index += 1,
-            }
-        }
-        candidates.sort_by_key(|candidate| candidate.rank);
-        let mut candidates = candidates.into_iter();
-        let Some(mut chosen) = candidates.next() else { return };
-        for other in candidates {
+        // The first of those that are believed soonest.
+        let of_list = |candidate: &Candidate<'_>| candidate.list == list;
+        let ranks = self.candidates.iter().enumerate().filter(|(_, candidate)| of_list(candidate));
+        let Some((first, _)) = ranks.min_by_key(|(_, candidate)| candidate.rank) else { return };
+        let mut chosen = self.candidates.remove(first);
+        let mut others: Vec<Candidate<'s>> = self.candidates.extract_if(.., |candidate| of_list(candidate)).collect();
+        others.sort_by_key(|candidate| candidate.rank);
+        for other in others {
             let (outcome, rule) = if covers(&chosen.body, &other.body, list) {
                 (Outcome::Expressed(Reason::None), "the same already stands in the target's words")
             } else if add_calls(&mut chosen.body, &other.body, list) {
@@ -463,5 +471,15 @@ fn list_of(list: List) -> ListOf {
         List::Output => ListOf::Output,
         List::Tools => ListOf::Tools,
         List::Documents => ListOf::Documents,
+    }
+}
+
+/// The object of a JSON list that holds one, and nothing else.
+fn only_object(text: &str) -> Option<&str> {
+    let list = json::parse(text.trim_start()).filter(|_| text.trim_start().starts_with('['))?;
+    let mut elements = list.elements();
+    match (elements.next(), elements.next()) {
+        (Some(only), None) if only.is_object() => Some(only.text()),
+        _ => None,
     }
 }
