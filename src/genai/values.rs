@@ -307,6 +307,15 @@ pub static FINISH_REASON: &Table = &[
     ("blocklist", Some("content_filter")),
     ("prohibited_content", Some("content_filter")),
     ("tool_execution", Some("tool_call")),
+    // Strands' TypeScript SDK.
+    ("endturn", Some("stop")),
+    ("stopsequence", Some("stop")),
+    ("tooluse", Some("tool_call")),
+    ("maxtokens", Some("length")),
+    ("limitoutputtokens", Some("length")),
+    ("modelcontextwindowexceeded", Some("length")),
+    ("contentfiltered", Some("content_filter")),
+    ("guardrailintervened", Some("content_filter")),
 ];
 
 /// A provider, from the host (and port) that was called.
