@@ -8,9 +8,9 @@ use serde_json::Value as Json;
 
 use super::dialect::{Reason, Sign};
 use super::passes::PASSES;
-use super::read::{Claim, From, Outcome, Recognised};
+use super::read::{About, Claim, From, Outcome, Recognised};
 use super::source::Source;
-use super::translate::{Batch, Translator, key_of};
+use super::translate::{Batch, Read, Translator, key_of};
 use crate::otlp::span::Span;
 use crate::otlp::traces::Origin;
 use crate::otlp::value::Value;
@@ -71,6 +71,10 @@ pub struct KeyExplanation {
     /// That attribute's value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Json>,
+    /// What else it was the first to say, in the target's attributes as they stand now: an object that holds
+    /// counts, a URL with a host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub says: Vec<Added>,
     /// Whether the key is gone.
     pub removed: bool,
     /// The rule, in a few words.
@@ -84,6 +88,13 @@ pub struct Added {
     pub key: String,
     /// Its value.
     pub value: Json,
+}
+
+impl KeyExplanation {
+    /// Whether the key is why an attribute stands there.
+    pub fn stands_behind(&self, attribute: &str) -> bool {
+        self.to == Some(attribute) || self.says.iter().any(|said| said.key == attribute)
+    }
 }
 
 impl Explanation {
@@ -109,6 +120,7 @@ impl Explanation {
                 (known.outcome, known.reason, known.rule) = (gone.outcome, gone.reason, gone.rule);
                 (known.to, known.after) = (None, None);
             }
+            self.keys.iter_mut().for_each(|known| known.says.retain(|said| said.key != gone.key));
         }
         self.added.extend(later.added);
     }
@@ -145,22 +157,18 @@ impl Translator {
     ) -> Option<(Explanation, bool)> {
         let (name, kind) = (span.name().to_owned(), span.kind().name());
         self.with_source(span, |source, span| {
-            let mut read = self.read(source, span, origin, batch).ok()?;
+            let mut read = self.read_telling(source, span, origin, batch, Some(Vec::new())).ok()?;
             self.write(&mut read, source, span);
             let mut claims = read.claims.clone();
             claims.sort_by_key(|claim| match claim.from {
                 From::Attribute(number) => (0, number),
                 From::Event(number) => (1, number),
             });
-            let keys: Vec<KeyExplanation> = claims
-                .iter()
-                .filter_map(|claim| {
-                    self.key_explanation(claim, self.attribute_of(claim.about, &read.operation), source, span)
-                })
-                .collect();
+            let keys: Vec<KeyExplanation> =
+                claims.iter().filter_map(|claim| self.key_explanation(claim, &read, source, span)).collect();
             let added = span
                 .attributes()
-                .filter(|(key, _)| source.get(key).is_none() && !keys.iter().any(|entry| entry.to == Some(*key)))
+                .filter(|(key, _)| source.get(key).is_none() && !keys.iter().any(|entry| entry.stands_behind(key)))
                 .map(|(key, value)| Added { key: key.to_owned(), value: json(&value.parse()) })
                 .collect();
             let explanation = Explanation {
@@ -180,10 +188,11 @@ impl Translator {
     fn key_explanation(
         &self,
         claim: &Claim,
-        attribute: Option<&'static str>,
+        read: &Read<'_>,
         source: &Source<'_>,
         span: &Span<'_>,
     ) -> Option<KeyExplanation> {
+        let attribute = self.attribute_of(claim.about, &read.operation);
         let (outcome, reason) = match claim.outcome {
             Outcome::Expressed(reason) => ("expressed", reason),
             Outcome::Discarded(reason) => ("discarded", reason),
@@ -213,6 +222,18 @@ impl Translator {
         };
         let to = attribute.filter(|attribute| outcome == "expressed" && span.has(attribute));
         let after = to.and_then(|attribute| span.get(attribute)).map(|value| json(&value));
+        let says = match claim.from {
+            From::Attribute(number) => {
+                let mut names: Vec<&'static str> = Vec::new();
+                for (_, field) in read.told.iter().filter(|(attribute, _)| *attribute == number) {
+                    let name = self.attribute_of(About::Field(*field), &read.operation);
+                    names.extend(name.filter(|name| to != Some(*name) && *name != key && !names.contains(name)));
+                }
+                let says = |name: &'static str| Some(Added { key: name.to_owned(), value: json(&span.get(name)?) });
+                names.into_iter().filter_map(says).collect()
+            }
+            From::Event(_) => Vec::new(),
+        };
         Some(KeyExplanation {
             key: key.to_owned(),
             event,
@@ -223,6 +244,7 @@ impl Translator {
             reason: reason.name(),
             to,
             after,
+            says,
             removed,
             rule: claim.rule,
         })

@@ -78,6 +78,8 @@ pub(super) struct Read<'s> {
     pub(super) operation: Operation<'s>,
     pub(super) claims: Vec<Claim>,
     pub(super) said_by: Box<[Option<usize>; Field::ALL.len()]>,
+    /// See [`Job::told`].
+    pub(super) told: Vec<(usize, Field)>,
     /// The new name, if the span gets one.
     pub(super) name: Option<String>,
     pub(super) kind: Option<Kind>,
@@ -230,6 +232,18 @@ impl Translator {
         origin: &Origin<'_>,
         batch: &mut dyn Batch,
     ) -> Result<Read<'s>, Vec<Claim>> {
+        self.read_telling(source, span, origin, batch, None)
+    }
+
+    /// As [`Translator::read`]; `told` is [`Job::told`].
+    pub(super) fn read_telling<'s>(
+        &self,
+        source: &'s Source<'s>,
+        span: &Span<'_>,
+        origin: &Origin<'_>,
+        batch: &mut dyn Batch,
+        told: Option<Vec<(usize, Field)>>,
+    ) -> Result<Read<'s>, Vec<Claim>> {
         let mut reading =
             Reading::new(&self.index, source, span.name(), origin, |field, key| self.is_name_of(field, key));
         let guard = match reading.has_guarded() {
@@ -240,6 +254,7 @@ impl Translator {
             return Err(reading.claims);
         }
         let mut job = Job::new(&self.index, self.convention, source, span.name(), reading.standing.speakers);
+        job.told = told;
         job.read(&mut reading, guard);
         // Quirks see it, for nothing may look otherwise to them once it stands under its name.
         job.infer_provider();
@@ -288,6 +303,7 @@ impl Translator {
             operation: job.operation,
             claims: job.claims,
             said_by: job.said_by,
+            told: job.told.unwrap_or_default(),
             name,
             kind,
         })

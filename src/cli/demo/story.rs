@@ -6,8 +6,9 @@ use super::cases;
 use super::play::{Played, Show};
 use super::tokens::{Tokens, USAGE_SUM, samples};
 use super::tree::tree;
+use crate::cli::explain::keys::rows;
 use crate::cli::explain::report::SpanReport;
-use crate::cli::explain::text::{changed, rows};
+use crate::cli::explain::text::changed;
 use crate::cli::explain::values::{is_list, list};
 use crate::cli::paint::{COLUMNS, Paint, count, pad, width};
 

@@ -1,5 +1,5 @@
 //! What `explain` reads: recorded OTLP in any of the forms in which it lies about. Each form becomes
-//! traces requests in their wire form; what they mean is the neighbour's.
+//! requests in their wire form; what they mean is the neighbour's.
 //!
 //! | begins with | is |
 //! |---|---|
@@ -32,12 +32,8 @@ const LENGTH: usize = 4;
 /// Everything that was recorded.
 #[derive(Debug, Default)]
 pub(super) struct Input {
-    /// The traces requests, in their wire form and in their order.
-    pub(super) traces: Vec<Bytes>,
-    /// Data points of metrics beside them.
-    pub(super) data_points: usize,
-    /// Log records beside them.
-    pub(super) log_records: usize,
+    /// The requests, in their wire form and in their order.
+    pub(super) requests: Vec<(Signal, Bytes)>,
 }
 
 /// Reads a file, or standard input for `None`.
@@ -82,8 +78,7 @@ fn requests(bytes: Vec<u8>) -> Result<Input, String> {
         Some(0) => messages(&bytes, &mut input)?,
         Some(_) => input.message(bytes, 0)?,
     }
-    let traces = input.traces.iter().any(|body| check::count(Signal::Traces, body) > 0);
-    match traces || input.data_points + input.log_records > 0 {
+    match input.requests.iter().any(|(signal, body)| check::count(*signal, body) > 0) {
         true => Ok(input),
         false => Err(format!("holds no span, no metric data point and no log record{EXPECTED}")),
     }
@@ -142,14 +137,12 @@ fn newlines(bytes: &[u8]) -> usize {
 
 impl Input {
     fn document(&mut self, text: &str) -> Result<(), json::JsonError> {
-        // A document of another signal is a traces request without spans: unknown keys are ignored.
-        let request = json::decode(Signal::Traces, text.as_bytes())?;
-        if !request.is_empty() {
-            self.traces.push(Bytes::from(request));
-        }
-        for signal in [Signal::Metrics, Signal::Logs] {
+        // A document of another signal is a request without items: unknown keys are ignored.
+        for signal in Signal::ALL {
             let request = json::decode(signal, text.as_bytes())?;
-            self.note(signal, check::count(signal, &request));
+            if !request.is_empty() {
+                self.requests.push((signal, Bytes::from(request)));
+            }
         }
         Ok(())
     }
@@ -161,29 +154,21 @@ impl Input {
         let traces = identified(&body);
         if traces == Ok(false) || traces.is_err() {
             for signal in [Signal::Metrics, Signal::Logs] {
-                if let Ok(items @ 1..) = check::check(signal, &body) {
-                    self.note(signal, items);
+                if let Ok(1..) = check::check(signal, &body) {
+                    self.requests.push((signal, body));
                     return Ok(());
                 }
             }
         }
         match traces {
             Ok(_) => {
-                self.traces.push(body);
+                self.requests.push((Signal::Traces, body));
                 Ok(())
             }
             Err(error) => {
                 let (offset, what) = place(&body);
                 Err(format!("{what} at byte {}: {error}{EXPECTED}", at + offset))
             }
-        }
-    }
-
-    fn note(&mut self, signal: Signal, items: usize) {
-        match signal {
-            Signal::Traces => {}
-            Signal::Metrics => self.data_points += items,
-            Signal::Logs => self.log_records += items,
         }
     }
 }
