@@ -113,9 +113,7 @@ impl Suppressed {
     pub const fn because(self) -> &'static str {
         match self {
             Suppressed::ReExport => "the same span came before",
-            Suppressed::NotACall => {
-                "it is no call of a model: its usage is the sum of calls that have spans of their own"
-            }
+            Suppressed::NotACall => "it is no model call: the calls that it makes have spans of their own",
             Suppressed::SameResponse => "a call with the same response id was counted",
             Suppressed::SameTrace => "another span of this trace is the same call, and was counted",
             Suppressed::Stacked => "another instrumentation of the same process reported the call, and was counted",

@@ -92,36 +92,38 @@ fn metric(out: &mut String, metric: &Metric<'_>, target: &str, paint: Paint) {
     if !first.known {
         writeln!(out, "{:INDENT$}{}", "", paint.dim("nothing to do with LLMs: it passes byte for byte")).ok();
     }
+    let mut last = None;
     for group in &metric.groups {
         let Some(point) = group.points.first() else { continue };
-        if let Some(facts) = recognised(&point.recognised, target) {
-            wrapped(out, &facts, paint);
+        let facts = recognised(&point.recognised, target);
+        if let Some(facts) = facts.as_ref().filter(|facts| last.as_ref() != Some(*facts)) {
+            wrapped(out, facts, paint);
         }
+        last = facts;
         fate(out, group, point, paint);
+        writeln!(out, "{:INDENT$}{}", "", paint.dim(&shortened(&says(group), COLUMNS - INDENT))).ok();
         groups(out, &merged(group), paint);
         let (_, values) = distinct(group.points.iter().flat_map(|point| &point.added));
-        added(out, "added: the metric's name says it", values.iter(), paint);
-        writeln!(out, "{:INDENT$}{}", "", paint.dim(&shortened(&says(group), COLUMNS - INDENT))).ok();
+        added(out, "added: what the metric's name says, or the target asks for", values.iter(), paint);
     }
 }
 
-/// What becomes of a group's points, in a line.
+/// What becomes of a group's points, in a line or two.
 fn fate(out: &mut String, group: &Group<'_>, point: &PointReport, paint: Paint) {
+    let one = group.points.len() == 1;
     let points = count(group.points.len(), "point", "points");
-    let (mark, fate) = match (point.outcome, point.reason) {
-        _ if point.name.before != point.name.after => ("→", format!("goes to {}", point.name.after)),
-        ("discarded", _) => ("✗", "dropped".to_owned()),
-        ("expressed", _) => ("=", "stays under its name".to_owned()),
-        _ => ("·", "stays under its name".to_owned()),
+    let (stays, goes, its) = if one { ("stays", "goes", "its") } else { ("stay", "go", "their") };
+    let unit = match point.unit.before == point.unit.after {
+        true => String::new(),
+        false => format!(", unit {} → {}", point.unit.before, point.unit.after),
     };
-    let mut line = format!("{points}: {fate}: {}", point.rule);
-    if let Some(by) = &point.dropped {
-        write!(line, ", by {}", by.stage).ok();
-    }
-    if point.unit.before != point.unit.after {
-        write!(line, "; unit {} → {}", point.unit.before, point.unit.after).ok();
-    }
-    section(out, mark, &shortened(&line, COLUMNS - 5), paint);
+    let (mark, fate) = match (point.outcome, &point.dropped) {
+        (_, Some(by)) => ("✗", format!("dropped by {}: {}", by.stage, point.rule)),
+        _ if point.name.before != point.name.after => ("→", format!("{goes} to {}{unit}", point.name.after)),
+        ("expressed", None) => ("=", format!("{stays} under {its} name, which is the target's{unit}")),
+        _ => ("·", format!("{stays} under {its} name: {}", point.rule)),
+    };
+    section(out, mark, &shortened(&format!("{points} {fate}"), COLUMNS - INDENT), paint);
 }
 
 /// The keys of a group's points, each once, with their different values.

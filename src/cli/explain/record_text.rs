@@ -4,9 +4,12 @@ use std::fmt::Write;
 
 use super::keys::{INDENT, added, groups, lists, wrapped};
 use super::report::{RecordReport, Report};
-use super::text::{changed, origin, recognised};
+use super::text::{changed_within, origin, recognised};
 use crate::cli::paint::{COLUMNS, Paint, count, shortened};
 use crate::genai::explain::KeyExplanation;
+
+/// Columns of an event's name; the longest one of the conventions has 42.
+const MOST_NAME: usize = 42;
 
 /// All records, but for those that others carry.
 pub(super) fn records(report: &Report, paint: Paint) -> String {
@@ -25,9 +28,9 @@ pub(super) fn records(report: &Report, paint: Paint) -> String {
 fn record(out: &mut String, record: &RecordReport, report: &Report, paint: Paint) {
     let name = match record.event_name.before.as_str() {
         "" => "(a record without an event name)".to_owned(),
-        before => changed(before, &record.event_name.after, paint),
+        before => changed_within(before, &record.event_name.after, MOST_NAME, paint),
     };
-    writeln!(out, "{:>3}  {name}   log record", record.number).ok();
+    writeln!(out, "{:>3}  {name}   event", record.number).ok();
     let mut facts = origin(&record.origin);
     if !record.span_id.is_empty() {
         facts.push(format!("span {}", record.span_id));

@@ -158,22 +158,43 @@ fn dropped<'d>(out: &mut String, items: impl Iterator<Item = &'d DroppedReport>,
             Signal::Logs => ("log record", "log records"),
         };
         let all = count(items.iter().map(|item| item.items).sum(), one, many);
+        writeln!(
+            out,
+            "{}",
+            paint.bad(&shortened(&format!("{all} dropped by {}: {}", by.stage, why(by.reason)), COLUMNS))
+        )
+        .ok();
         let names = items.iter().take(MOST_NAMES).map(|item| match item.items {
-            1 => shortened(&item.name, 40),
-            times => format!("{} {times}", shortened(&item.name, 40)),
+            _ if item.name.is_empty() => format!("(no name) {}", item.items),
+            1 => shortened(&item.name, 60),
+            times => format!("{} {times}", shortened(&item.name, 60)),
         });
-        let mut names = names.collect::<Vec<_>>().join(", ");
+        let mut names: Vec<String> = names.collect();
         if items.len() > MOST_NAMES {
-            write!(names, ", and {} other names", items.len() - MOST_NAMES).ok();
+            names.push(format!("and {} other names", items.len() - MOST_NAMES));
         }
-        let line = format!("{all} dropped by {} ({}): {names}", by.stage, by.reason);
-        writeln!(out, "{}", paint.bad(&shortened(&line, COLUMNS))).ok();
+        wrapped(out, &names, paint);
+    }
+}
+
+/// The reasons of stages, for people. Those of data points stand with the points.
+fn why(reason: &'static str) -> &'static str {
+    match reason {
+        "rule" => "a rule of it matches (rule)",
+        "chunk" => "chunks of streams, which are counted on their parents (chunk)",
+        "folded" => "the record that carries their call says all that they said (folded)",
+        reason => reason,
     }
 }
 
 /// `before → after`, or what it is if it did not change.
 pub(in crate::cli) fn changed(before: &str, after: &str, paint: Paint) -> String {
-    let (before, after) = (shortened(before, 40), shortened(after, 40));
+    changed_within(before, after, 40, paint)
+}
+
+/// As [`changed`], each of at most so many columns.
+pub(super) fn changed_within(before: &str, after: &str, columns: usize, paint: Paint) -> String {
+    let (before, after) = (shortened(before, columns), shortened(after, columns));
     match before == after {
         true => paint.strong(&after),
         false => format!("{before} → {}", paint.strong(&after)),
@@ -220,7 +241,7 @@ fn headline(out: &mut String, span: &SpanReport, target: &str, paint: Paint) {
         }
     }
     if let Some(counted) = &span.counted {
-        writeln!(out, "{:INDENT$}{}", "", counted_text(counted)).ok();
+        wrapped(out, &counted_facts(counted), Paint::plain());
     }
     if let Some(parent) = &span.new_parent_span_id {
         let parent = if parent.is_empty() { "none" } else { parent };
@@ -228,20 +249,20 @@ fn headline(out: &mut String, span: &SpanReport, target: &str, paint: Paint) {
         writeln!(out, "{:INDENT$}{line}", "").ok();
     }
     if let Some(by) = &span.dropped {
-        let line = format!("dropped by {} ({})", by.stage, by.reason);
+        let line = format!("dropped by {}: {}", by.stage, why(by.reason));
         writeln!(out, "{:INDENT$}{}", "", paint.bad(&line)).ok();
     }
 }
 
-/// `counted: 17 input tokens, 9 output tokens, 0.52 s`.
-fn counted_text(counted: &Counted) -> String {
+/// `counted: 17 input tokens, 9 output tokens, duration 0.520 s`, and why there are no tokens.
+fn counted_facts(counted: &Counted) -> Vec<String> {
     let tokens = [(counted.input_tokens, "input"), (counted.output_tokens, "output")];
     let mut said: Vec<String> =
         tokens.into_iter().filter_map(|(tokens, way)| tokens.map(|tokens| format!("{tokens} {way} tokens"))).collect();
     said.extend(counted.duration_seconds.map(|seconds| format!("duration {seconds:.3} s")));
     match (said.is_empty(), counted.because) {
-        (true, because) => format!("not counted: {because}"),
-        (false, "") => format!("counted: {}", said.join(", ")),
-        (false, because) => format!("counted: {}; no tokens: {because}", said.join(", ")),
+        (true, because) => vec![format!("not counted: {because}")],
+        (false, "") => vec![format!("counted: {}", said.join(", "))],
+        (false, because) => vec![format!("counted: {}", said.join(", ")), format!("no tokens: {because}")],
     }
 }
