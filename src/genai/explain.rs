@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::dialect::{Reason, Sign};
+use super::job::OWN_RULE;
 use super::passes::PASSES;
 use super::read::{About, Claim, From, Outcome, Recognised};
 use super::source::Source;
@@ -90,7 +91,32 @@ pub struct Added {
     pub value: Json,
 }
 
+/// The rule of what nobody claimed. A dialect may know it all the same: of a chunk of a stream only its time
+/// is read.
+pub const FOREIGN: &str = "no dialect translates it; it passes as it came";
+
+/// The rule of an object of which all was said before.
+const SAID: &str = "what it says is said already";
+
 impl KeyExplanation {
+    /// An attribute, an event or a body that nobody claimed.
+    pub fn foreign(key: String, event: bool, before: Json) -> KeyExplanation {
+        KeyExplanation {
+            key,
+            event,
+            on: None,
+            dialect: "",
+            before,
+            outcome: "kept",
+            reason: "foreign",
+            to: None,
+            after: None,
+            says: Vec::new(),
+            removed: false,
+            rule: FOREIGN,
+        }
+    }
+
     /// Whether the key is why an attribute stands there.
     pub fn stands_behind(&self, attribute: &str) -> bool {
         self.to == Some(attribute) || self.says.iter().any(|said| said.key == attribute)
@@ -234,6 +260,9 @@ impl Translator {
             }
             From::Event(_) => Vec::new(),
         };
+        let is_silent = says.is_empty();
+        // A function of the dialect may have made messages of it, or a quirk something else.
+        let is_said = claim.rule == OWN_RULE && claim.about == About::Nothing;
         Some(KeyExplanation {
             key: key.to_owned(),
             event,
@@ -246,7 +275,10 @@ impl Translator {
             after,
             says,
             removed,
-            rule: claim.rule,
+            rule: match outcome {
+                "expressed" if to.is_none() && is_said && is_silent => SAID,
+                _ => claim.rule,
+            },
         })
     }
 }

@@ -567,12 +567,15 @@ fn rule_of(work: Work<'_>, current: bool, outcome: Outcome) -> &'static str {
     }
 }
 
+/// What `explain` says of a key of which a function of the dialect made fields.
+pub(super) const OWN_RULE: &str = "read by the dialect's own rule";
+
 /// What `explain` says of a key that a function of the dialect read.
 fn own_rule(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Discarded(Reason::Redundant | Reason::Copy) => "other keys say it",
         Outcome::Discarded(_) => "the dialect's own rule: it says nothing",
         Outcome::Kept(_) => "the dialect's own rule leaves it as it is",
-        Outcome::Expressed(_) | Outcome::Open => "read by the dialect's own rule",
+        Outcome::Expressed(_) | Outcome::Open => OWN_RULE,
     }
 }

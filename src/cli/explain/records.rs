@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use super::report::{DroppedBy, OriginReport, Recognised, RecordReport, Report, foreign, hex};
-use crate::genai::explain::{Change, json};
+use super::report::{DroppedBy, OriginReport, Recognised, RecordReport, Report, hex};
+use crate::genai::explain::{Change, KeyExplanation, json};
 use crate::genai::log::explain::{RecordExplanation, join};
 use crate::genai::log::{Became, Records};
 use crate::otlp::Signal;
@@ -90,8 +90,10 @@ impl Visitor for Each<'_> {
                 report.changed = record.is_dropped() || written(record) != record.source();
             }
             None => {
-                report.body = record.body().map(|body| foreign("body", false, json(&body)));
-                let keys = record.attributes().map(|(key, value)| foreign(key, false, json(&value.parse())));
+                report.body = record.body().map(|body| KeyExplanation::foreign("body".to_owned(), false, json(&body)));
+                let keys = record
+                    .attributes()
+                    .map(|(key, value)| KeyExplanation::foreign(key.to_owned(), false, json(&value.parse())));
                 report.keys = keys.collect();
             }
         }

@@ -8,7 +8,6 @@
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::Value as Json;
 
 use crate::genai::explain::{Added, Change, KeyExplanation};
 use crate::genai::settings::Target;
@@ -344,28 +343,6 @@ impl From<Verdict> for Counted {
         }
     }
 }
-
-/// An attribute, an event or a body that nobody claimed.
-pub(super) fn foreign(key: &str, event: bool, before: Json) -> KeyExplanation {
-    KeyExplanation {
-        key: key.to_owned(),
-        event,
-        on: None,
-        dialect: "",
-        before,
-        outcome: "kept",
-        reason: "foreign",
-        to: None,
-        after: None,
-        says: Vec::new(),
-        removed: false,
-        rule: FOREIGN,
-    }
-}
-
-/// The rule of keys that nobody claimed. A dialect may know them all the same: of a chunk of a stream
-/// only its time is read.
-const FOREIGN: &str = "no dialect translates it; it passes as it came";
 
 pub(super) fn hex(id: Option<impl ToString>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use serde_json::Value as Json;
 
-use super::report::{AddedBy, Counted, DroppedBy, OriginReport, Recognised, Report, SpanReport, foreign, hex};
+use super::report::{AddedBy, Counted, DroppedBy, OriginReport, Recognised, Report, SpanReport, hex};
 use crate::genai::dialect::Reason;
 use crate::genai::explain::{Added, Change, Explanation, KeyExplanation, json};
 use crate::genai::translate::Translator;
@@ -229,13 +229,21 @@ fn every_key(span: &Span<'_>, known: Vec<KeyExplanation>) -> Vec<KeyExplanation>
     let (mut events, mut attributes) = (events.into_iter().peekable(), attributes.into_iter().peekable());
     let mut keys = Vec::new();
     for (key, value) in span.source_attributes() {
-        keys.push(attributes.next_if(|entry| entry.key == key).unwrap_or_else(|| foreign(key, false, json(&value))));
+        keys.push(
+            attributes
+                .next_if(|entry| entry.key == key)
+                .unwrap_or_else(|| KeyExplanation::foreign(key.to_owned(), false, json(&value))),
+        );
     }
     // What stands on events comes before them.
     keys.extend(lent);
     for (name, before) in all_events(span) {
         let known = events.next_if(|entry| entry.key == name);
-        keys.push(known.or_else(|| lender(&name, &before, &keys)).unwrap_or_else(|| foreign(&name, true, before)));
+        keys.push(
+            known
+                .or_else(|| lender(&name, &before, &keys))
+                .unwrap_or_else(|| KeyExplanation::foreign(name, true, before)),
+        );
     }
     // Nothing that was said is lost, whatever order it came in.
     keys.extend(attributes.chain(events));
@@ -252,7 +260,14 @@ fn lender(name: &str, before: &Json, keys: &[KeyExplanation]) -> Option<KeyExpla
         false => ("kept", Reason::SaysMore.name()),
     };
     let removed = lent.iter().all(|key| key.removed);
-    Some(KeyExplanation { dialect, outcome, reason, removed, rule: LENDER, ..foreign(name, true, before.clone()) })
+    Some(KeyExplanation {
+        dialect,
+        outcome,
+        reason,
+        removed,
+        rule: LENDER,
+        ..KeyExplanation::foreign(name.to_owned(), true, before.clone())
+    })
 }
 
 /// The events of the span as it came, removed ones included.

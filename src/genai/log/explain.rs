@@ -50,8 +50,6 @@ pub struct RecordExplanation {
     events: Vec<EventTold>,
 }
 
-/// The rule of what nobody reads.
-const FOREIGN: &str = "no dialect translates it; it passes as it came";
 /// The rule of what stays because the configuration says so.
 const KEPT: &str = "originals: keep; it stays beside what it became";
 /// The key by which a body is called.
@@ -179,19 +177,6 @@ fn said(key: KeyExplanation, to: Option<&'static str>, rule: &'static str) -> Ke
 
 /// An attribute or a body of which nothing was told.
 fn untold(key: String, before: Json, keeps: bool) -> KeyExplanation {
-    let (reason, rule) = if keeps { ("originals", KEPT) } else { ("foreign", FOREIGN) };
-    KeyExplanation {
-        key,
-        event: false,
-        on: None,
-        dialect: "",
-        before,
-        outcome: "kept",
-        reason,
-        to: None,
-        after: None,
-        says: Vec::new(),
-        removed: false,
-        rule,
-    }
+    let untold = KeyExplanation::foreign(key, false, before);
+    if keeps { KeyExplanation { reason: "originals", rule: KEPT, ..untold } } else { untold }
 }

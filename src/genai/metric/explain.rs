@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::convention;
 use super::translate::Fate;
 use crate::genai::convention::Convention;
-use crate::genai::explain::{Added, Change, KeyExplanation, json};
+use crate::genai::explain::{Added, Change, FOREIGN, KeyExplanation, json};
 use crate::genai::field::Field;
 use crate::genai::settings::Target;
 use crate::otlp::metrics::{Metric, Part, Point};
@@ -90,9 +90,6 @@ pub struct PointExplanation {
     /// Attributes that no single key stands behind.
     pub added: Vec<Added>,
 }
-
-/// The rule of attributes and metrics that nobody knows.
-const FOREIGN: &str = "no dialect translates it; it passes as it came";
 
 /// The attributes of a metric's points as they came.
 pub type Before = Vec<Vec<(String, Json)>>;
@@ -183,16 +180,12 @@ fn key(
     let after = to.and_then(|to| point.get(to)).map(|value| json(&value));
     KeyExplanation {
         removed: !point.has(&key),
-        key,
-        event: false,
-        on: None,
         dialect: if reason == "foreign" { "" } else { dialect },
-        before,
         outcome,
         reason,
         to,
         after,
-        says: Vec::new(),
         rule,
+        ..KeyExplanation::foreign(key, false, before)
     }
 }
