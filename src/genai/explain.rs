@@ -96,7 +96,7 @@ pub struct Added {
 pub const FOREIGN: &str = "no dialect translates it; it passes as it came";
 
 /// The rule of an object of which all was said before.
-const SAID: &str = "what it says is said already";
+const SAID: &str = "others say it, or it follows from what they say";
 
 impl KeyExplanation {
     /// An attribute, an event or a body that nobody claimed.
