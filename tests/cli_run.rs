@@ -71,13 +71,15 @@ fn config_prints_the_default_and_the_default_is_valid() {
     let folder = folder();
     let path = file(&folder, "default.yaml", text(&printed.stdout));
     let checked = run(&["validate", "--config", path.to_str().unwrap()]);
-    assert_eq!((text(&checked.stdout), text(&checked.stderr)), ("valid: 3 pipelines, 2 exporters\n", ""));
+    let valid = format!("valid: 3 pipelines, 2 exporters\nread: {}\n", path.display());
+    assert_eq!((text(&checked.stdout), text(&checked.stderr)), (valid.as_str(), ""));
     let without = run(&["validate"]);
-    assert_eq!(text(&without.stdout), "valid: 3 pipelines, 2 exporters\n");
+    let valid = "valid: 3 pipelines, 2 exporters\nread: embedded default (no --config was given)\n";
+    assert_eq!(text(&without.stdout), valid);
     let small = "{receivers: {otlp: {protocols: {http: }}}, exporters: {debug: }, \
         service: {pipelines: {logs: {receivers: [otlp], exporters: [debug]}}}}";
     let small = run(&["validate", &format!("--config=yaml:{small}")]);
-    assert_eq!((text(&small.stdout), text(&small.stderr)), ("valid: 1 pipeline, 1 exporter\n", ""));
+    assert_eq!((text(&small.stdout), text(&small.stderr)), ("valid: 1 pipeline, 1 exporter\nread: yaml:\n", ""));
 }
 
 #[test]
@@ -111,7 +113,9 @@ fn while_it_ends_the_books_can_be_read_and_a_second_signal_ends_at_once() {
     let health = dragoman.health;
     dragoman.process.wait_for("not ready", |_| (get(health, "/").unwrap().status == 503).then_some(()));
     assert!(get(dragoman.own_metrics, "/metrics").unwrap().text().contains("dragoman_exporter_held_items"));
-    assert!(TcpStream::connect(dragoman.http).is_err(), "nothing is taken any more");
+    // The page says so first.
+    let http = dragoman.http;
+    dragoman.process.wait_for("no connection", |_| TcpStream::connect(http).is_err().then_some(()));
     dragoman.process.signal("INT");
     assert_eq!(dragoman.process.wait(), Some(3));
     let log = dragoman.process.log();
@@ -129,7 +133,7 @@ fn validate_and_run_say_the_same_of_a_broken_configuration() {
     let path = path.to_str().unwrap();
     let (checked, started) = (run(&["validate", "--config", path]), run(&["--config", path]));
     assert_eq!((checked.status.code(), started.status.code()), (Some(1), Some(1)));
-    let problems = text(&checked.stderr);
+    let problems = text(&checked.stderr).strip_suffix(&format!("not valid; read: {path}\n")).unwrap();
     assert_eq!(
         text(&started.stderr),
         format!("{problems}dragoman does not start: nothing was bound, nothing was accepted\n")
@@ -182,10 +186,11 @@ fn a_configuration_comes_from_files_variables_and_arguments() {
         let output = command.output().unwrap();
         (output.status.code(), format!("{}{}", text(&output.stdout), text(&output.stderr)))
     };
-    let valid = (Some(0), "valid: 3 pipelines, 2 exporters\n".to_owned());
-    assert_eq!(check(&["--config=env:DRAGOMAN_TEST"]), valid);
-    assert_eq!(check(&[&format!("--config=file:{base}")]), valid);
-    assert_eq!(check(&["--config", base, "--config=yaml:exporters::debug::verbosity: detailed"]), valid);
+    let valid = |read: &str| (Some(0), format!("valid: 3 pipelines, 2 exporters\nread: {read}\n"));
+    assert_eq!(check(&["--config=env:DRAGOMAN_TEST"]), valid("env:DRAGOMAN_TEST"));
+    assert_eq!(check(&[&format!("--config=file:{base}")]), valid(base));
+    let more = "--config=yaml:exporters::debug::verbosity: detailed";
+    assert_eq!(check(&["--config", base, more]), valid(&format!("{base}, yaml:")));
 
     let wrong = |arguments: &[&str], expected: &[&str]| {
         let (code, said) = check(arguments);

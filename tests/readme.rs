@@ -19,7 +19,8 @@ const EXAMPLE: &str = include_str!("../config.example.yaml");
 
 fn validate(files: &[&Path]) -> (bool, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dragoman"));
-    command.arg("validate").env_clear();
+    // The README's certificates are its readers'.
+    command.args(["validate", "--no-file-check"]).env_clear();
     for file in files {
         command.arg("--config").arg(file);
     }

@@ -278,7 +278,13 @@ fn no_broken_configuration_shows_a_secret() {
     for (from, to) in &broken {
         assert!(good.contains(from.as_str()), "{from}");
         let path = file(&folder, "broken.yaml", &good.replacen(from.as_str(), to, 1));
-        for arguments in [&["validate", "--config"][..], &["--config"], &["print-config", "--config"]] {
+        for arguments in [
+            &["validate", "--config"][..],
+            &["--config"],
+            &["print-config", "--config"],
+            &["print-config", "--validate=false", "--config"],
+            &["print-config", "--validate=false", "--format=json", "--config"],
+        ] {
             let mut command = Dragoman::command();
             let mut child = command.env("SECRET", MARK).env("RUST_BACKTRACE", "1").args(arguments).arg(&path);
             child = child.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());

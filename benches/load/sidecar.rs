@@ -11,15 +11,16 @@ pub(crate) struct Sidecar {
 }
 
 impl Sidecar {
-    /// Starts it on a configuration.
-    pub(crate) fn start(config: &Path) -> Result<Sidecar, Failure> {
-        let child = Command::new(env!("CARGO_BIN_EXE_dragoman"))
-            .arg("--config")
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
-            .spawn()?;
+    /// Starts a build of it on a configuration.
+    pub(crate) fn start(binary: &Path, config: &Path) -> Result<Sidecar, Failure> {
+        let child =
+            Command::new(binary).arg("--config").arg(config).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn()?;
         Ok(Sidecar { child })
+    }
+
+    /// An error if it has ended, of which it has said why on standard error.
+    pub(crate) fn expect_alive(&mut self) -> Result<(), Failure> {
+        self.child.try_wait()?.map_or(Ok(()), |status| Err(format!("the sidecar ended: {status}").into()))
     }
 
     /// A line of its status, in KiB: `VmRSS:`, `VmHWM:`.
@@ -29,12 +30,24 @@ impl Sidecar {
         Ok(line.trim().trim_end_matches("kB").trim().parse()?)
     }
 
-    /// User and system time. The kernel counts in hundredths of a second.
-    pub(crate) fn cpu_seconds(&self) -> Result<f64, Failure> {
+    /// What it took so far. The kernel counts in hundredths of a second.
+    pub(crate) fn cpu(&self) -> Result<Cpu, Failure> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: f64 = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
-        Ok(ticks / 100.0)
+        Ok(Cpu { user: fields[11].parse::<f64>()? / 100.0, kernel: fields[12].parse::<f64>()? / 100.0 })
+    }
+}
+
+/// Processor time, in seconds.
+pub(crate) struct Cpu {
+    pub(crate) user: f64,
+    pub(crate) kernel: f64,
+}
+
+impl Cpu {
+    /// All of it.
+    pub(crate) fn sum(&self) -> f64 {
+        self.user + self.kernel
     }
 }
 

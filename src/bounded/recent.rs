@@ -22,7 +22,8 @@ pub struct Recent<K, V> {
     first: u32,
     hasher: RandomState,
     max: usize,
-    ttl: Duration,
+    /// In milliseconds.
+    ttl: u64,
     began: Instant,
     /// Milliseconds from `began` to the last tick.
     now: u32,
@@ -48,7 +49,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
             first: 0,
             hasher: RandomState::default(),
             max: max.clamp(1, u32::MAX as usize / 2),
-            ttl,
+            ttl: u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX),
             began: Instant::now(),
             now: 0,
         }
@@ -98,7 +99,8 @@ impl<K: Hash + Eq, V> Recent<K, V> {
 
     /// As [`Recent::insert`]; `gone` is given what is forgotten, and whether its time was over.
     pub fn insert_with(&mut self, key: K, value: V, mut gone: impl FnMut(V, bool)) {
-        self.forget(&key);
+        let hash = self.hasher.hash_one(&key);
+        self.forget(hash, &key);
         while let Some(oldest) = self.ring.front() {
             let due = !oldest.live || self.expired(oldest);
             if !due && self.table.len() < self.max && self.ring.len() < self.max.saturating_mul(2) {
@@ -110,7 +112,6 @@ impl<K: Hash + Eq, V> Recent<K, V> {
             }
         }
         let serial = self.first.wrapping_add(self.ring.len() as u32);
-        let hash = self.hasher.hash_one(&key);
         self.ring.push_back(Entry { key, value, at: self.now, live: true });
         let (ring, hasher, first) = (&self.ring, &self.hasher, self.first);
         self.table.insert_unique(hash, serial, |serial| rehash(ring, hasher, first, *serial));
@@ -126,7 +127,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
     }
 
     fn expired(&self, entry: &Entry<K, V>) -> bool {
-        self.now.wrapping_sub(entry.at) as u128 > self.ttl.as_millis()
+        u64::from(self.now.wrapping_sub(entry.at)) > self.ttl
     }
 
     fn index(&self, key: &K) -> Option<usize> {
@@ -143,8 +144,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         self.ring.get(serial.wrapping_sub(self.first) as usize)
     }
 
-    fn forget(&mut self, key: &K) {
-        let hash = self.hasher.hash_one(key);
+    fn forget(&mut self, hash: u64, key: &K) {
         let (ring, first) = (&mut self.ring, self.first);
         let found = self.table.find_entry(hash, |serial| {
             ring.get(serial.wrapping_sub(first) as usize).is_some_and(|entry| entry.key == *key)

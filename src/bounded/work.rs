@@ -2,6 +2,7 @@
 //! transcoding and processing a large request.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
@@ -12,14 +13,42 @@ use tokio::task::block_in_place;
 static TURNS: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from)));
 
-/// From this size on a request's work takes more than about a millisecond: inflating makes some
-/// 200 MB a second, of a tenth of that; the stages take 1.5 µs for a span of 1.2 KB.
-pub const LONG: usize = 512 << 10;
+/// What takes longer than this is done aside. To leave a thread to another one and to come back costs tens of
+/// microseconds, and each thread that takes over keeps memory of the allocator's for itself.
+const LONG: Duration = Duration::from_millis(2);
 
-/// Does `work` on `bytes` in its turn and aside from other tasks if it is long, and at once if not.
-pub async fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+/// What is done with bytes, by how long it takes for each of them, as measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Decompressing: so many compressed bytes, each of which becomes some ten.
+    Decompress(usize),
+    /// Transcoding so many bytes of JSON.
+    Transcode(usize),
+    /// Walking through a request of so many bytes, with all stages.
+    Process(usize),
+}
+
+impl Work {
+    /// About how long it takes.
+    fn takes(self) -> Duration {
+        let nanoseconds = match self {
+            Work::Decompress(bytes) => bytes.saturating_mul(50),
+            Work::Transcode(bytes) => bytes.saturating_mul(3),
+            // Half again as long as the mix of the benchmarks takes.
+            Work::Process(bytes) => bytes.saturating_mul(2),
+        };
+        Duration::from_nanos(nanoseconds as u64)
+    }
+
+    fn is_long(self) -> bool {
+        self.takes() > LONG
+    }
+}
+
+/// Does `work` in its turn and aside from other tasks if it is long, and at once if not.
+pub async fn aside<T>(what: Work, work: impl FnOnce() -> T) -> T {
     let can_wait = Handle::try_current().is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if bytes < LONG || !can_wait {
+    if !what.is_long() || !can_wait {
         return work();
     }
     // Never closed; without a turn the work is done all the same.
@@ -32,9 +61,25 @@ pub async fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use super::*;
+
+    const LONG: Work = Work::Process(64 << 20);
+
+    #[test]
+    fn a_request_as_sdks_send_it_is_no_long_work_and_ten_of_them_are() {
+        // 500 spans of 1.2 KB, the same in JSON, and a tenth of that compressed.
+        for (work, is_long) in [
+            (Work::Process(600_000), false),
+            (Work::Process(6_000_000), true),
+            (Work::Transcode(600_000), false),
+            (Work::Transcode(6_000_000), true),
+            (Work::Decompress(30_000), false),
+            (Work::Decompress(60_000), true),
+        ] {
+            assert_eq!(work.is_long(), is_long, "{work:?}");
+        }
+    }
 
     #[test]
     fn long_work_leaves_the_thread_to_others_and_waits_for_its_turn() {
@@ -66,6 +111,6 @@ mod tests {
     #[tokio::test]
     async fn a_runtime_of_one_thread_does_it_at_once() {
         assert_eq!(aside(LONG, || 7).await, 7);
-        assert_eq!(aside(1, || 8).await, 8);
+        assert_eq!(aside(Work::Process(1), || 8).await, 8);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::config::Shown;
+use crate::config::{Notation, Shown};
 use crate::genai::settings::Target;
 
 /// Kubernetes gives 30 s between SIGTERM and SIGKILL.
@@ -73,7 +73,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Says everything that is wrong with a configuration, with line and path; exit code 1 then
-    Validate,
+    Validate(Validate),
     /// Shows recorded spans, log records and metrics before and after translation, key by key, with the
     /// rule, and what is counted and dropped
     Explain(Explain),
@@ -82,11 +82,8 @@ pub(super) enum Command {
     /// Prints the embedded default configuration
     Config,
     /// Prints the configuration that --config and --set make together, merged and checked
-    PrintConfig {
-        /// Whether secrets are masked and the environment is left out, or everything is shown as it is
-        #[arg(long, value_enum, default_value_t = Mode::Redacted)]
-        mode: Mode,
-    },
+    #[command(alias = "print-initial-config")]
+    PrintConfig(PrintConfig),
     /// Lists the components that a configuration may name, as YAML
     Components,
     /// Asks the health page of a running dragoman, for images in which there is no shell; exit code 0 if
@@ -100,6 +97,35 @@ pub(super) enum Command {
     },
     /// Prints a man page, for `man -l`
     Man(Man),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Validate {
+    /// Do not open the files that it names, such as certificates and keys: for a machine that has others
+    #[arg(long)]
+    pub(super) no_file_check: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct PrintConfig {
+    /// Whether secrets are masked and the environment is left out, or everything is shown as it is
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Mode::Redacted)]
+    pub(super) mode: Mode,
+    /// In what it is written; the JSON has its keys in alphabetical order
+    #[arg(long, value_enum, ignore_case = true, default_value_t = WrittenAs::Yaml)]
+    pub(super) format: WrittenAs,
+    /// Whether nothing is printed if anything is wrong. With --validate=false what is wrong is said on
+    /// standard error, and the exit code is 0; a value that nobody could read is masked
+    #[arg(
+        long,
+        value_name = "BOOLEAN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set
+    )]
+    pub(super) validate: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -157,6 +183,21 @@ pub(super) enum TargetName {
 pub(super) enum Mode {
     Redacted,
     Unredacted,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum WrittenAs {
+    Yaml,
+    Json,
+}
+
+impl From<WrittenAs> for Notation {
+    fn from(format: WrittenAs) -> Notation {
+        match format {
+            WrittenAs::Yaml => Notation::Yaml,
+            WrittenAs::Json => Notation::Json,
+        }
+    }
 }
 
 impl From<Mode> for Shown {

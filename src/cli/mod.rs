@@ -3,7 +3,7 @@
 //! | command | does | exit code |
 //! |---|---|---|
 //! | `dragoman` | runs until a signal asks for the end; SIGHUP reads the configuration again | 0; 1 if it cannot start; 3 if telemetry was lost; 4 if a defect ended it |
-//! | `validate` | says everything that is wrong with a configuration | 0; 1 if anything is |
+//! | `validate` | says everything that is wrong with a configuration and its files | 0; 1 if anything is |
 //! | `explain` | explains recorded telemetry, before and after, key by key | 0; 1 for what is no recorded OTLP |
 //! | `demo` | sends recorded traffic into a sidecar of its own | 0; 1 if a number is not what was billed |
 //! | `config` | prints the embedded default | 0 |
@@ -33,8 +33,9 @@ use clap::Parser;
 use crate::config::{Environment, Source, Warning};
 use crate::log;
 use crate::service::plan::Plan;
+use crate::service::rehearsal::rehearse;
 
-use arguments::{Arguments, Command, ConfigOptions, Explain, Format, Mode, Run};
+use arguments::{Arguments, Command, ConfigOptions, Explain, Format, PrintConfig, Run, Validate};
 
 /// The configuration or the input is wrong, or the program cannot start with it.
 const EXIT_CONFIGURATION: u8 = 1;
@@ -49,11 +50,11 @@ pub fn main() -> ExitCode {
     let configuration = &arguments.configuration;
     match arguments.command {
         None => run::run(configuration, &arguments.run),
-        Some(Command::Validate) => validate(configuration),
+        Some(Command::Validate(options)) => validate(&options, configuration),
         Some(Command::Explain(explain)) => explain::run(&explain, configuration),
         Some(Command::Demo) => demo::run(),
         Some(Command::Config) => print(Plan::default_yaml().as_bytes()),
-        Some(Command::PrintConfig { mode }) => print_config(mode, configuration),
+        Some(Command::PrintConfig(options)) => print_config(&options, configuration),
         Some(Command::Components) => print(components::yaml().as_bytes()),
         Some(Command::Healthcheck(options)) => healthcheck::run(&options, configuration),
         Some(Command::Completions { shell }) => generated::completions(shell),
@@ -78,8 +79,16 @@ fn of(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn validate(config: &ConfigOptions) -> ExitCode {
-    match load(config) {
+fn validate(options: &Validate, config: &ConfigOptions) -> ExitCode {
+    let read = sources(config).map(|sources| (read_from(&sources), plan(&sources)));
+    let (read, checked) = match read {
+        Ok((read, checked)) => (read, checked),
+        Err(problem) => {
+            eprintln!("{problem}");
+            return ExitCode::from(EXIT_CONFIGURATION);
+        }
+    };
+    match checked {
         Ok((plan, warnings)) => {
             log::mistakes(ENVIRONMENT).iter().for_each(|mistake| eprintln!("warning: {mistake}"));
             warnings.iter().for_each(|warning| eprintln!("{warning}"));
@@ -88,21 +97,60 @@ fn validate(config: &ConfigOptions) -> ExitCode {
                     "# to translate and count: these lines in a file of their own, as a second --config\n{lines}"
                 );
             }
+            let mistakes = if options.no_file_check { Vec::new() } else { files(&plan) };
+            if !mistakes.is_empty() {
+                mistakes.iter().for_each(|mistake| eprintln!("{mistake}"));
+                eprintln!(
+                    "not valid on this machine: dragoman would not start here (--no-file-check leaves the files to the \
+                     machine that has them); read: {read}"
+                );
+                return ExitCode::from(EXIT_CONFIGURATION);
+            }
             let (pipelines, exporters) = (plan.pipelines.len(), plan.exporters.len());
-            print(format!("valid: {}, {}\n", of(pipelines, "pipeline"), of(exporters, "exporter")).as_bytes())
+            let counts = format!("{}, {}", of(pipelines, "pipeline"), of(exporters, "exporter"));
+            print(format!("valid: {counts}\nread: {read}\n").as_bytes())
         }
         Err(problems) => {
-            eprintln!("{problems}");
+            eprintln!("{problems}\nnot valid; read: {read}");
             ExitCode::from(EXIT_CONFIGURATION)
         }
     }
 }
 
-fn print_config(mode: Mode, config: &ConfigOptions) -> ExitCode {
-    let printed = sources(config)
-        .and_then(|sources| Plan::print(&sources, ENVIRONMENT, mode.into()).map_err(|problems| problems.to_string()));
+/// What a start would say of the files that a configuration names.
+fn files(plan: &Plan) -> Vec<String> {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return vec![format!("the system gives no event loop: {error}")],
+    };
+    let _inside = runtime.enter();
+    rehearse(plan).iter().map(ToString::to_string).collect()
+}
+
+/// What a configuration was read from, for people.
+fn read_from(sources: &[Source]) -> String {
+    let names = Plan::read_from(sources, ENVIRONMENT).join(", ");
+    match sources.iter().all(Source::is_set) {
+        true => format!("{names} (no --config was given)"),
+        false => names,
+    }
+}
+
+fn print_config(options: &PrintConfig, config: &ConfigOptions) -> ExitCode {
+    let printed = sources(config).and_then(|sources| {
+        Plan::print(&sources, ENVIRONMENT, options.mode.into(), options.format.into())
+            .map_err(|problems| problems.to_string())
+    });
     match printed {
-        Ok(yaml) => print(yaml.as_bytes()),
+        Ok((text, None)) => print(text.as_bytes()),
+        Ok((text, Some(problems))) if !options.validate => {
+            eprintln!("{problems}\nnot valid; printed all the same, as --validate=false says");
+            print(text.as_bytes())
+        }
+        Ok((_, Some(problems))) => {
+            eprintln!("{problems}\nnot printed, because it is not valid; --validate=false prints it all the same");
+            ExitCode::from(EXIT_CONFIGURATION)
+        }
         Err(problems) => {
             eprintln!("{problems}");
             ExitCode::from(EXIT_CONFIGURATION)

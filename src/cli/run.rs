@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::files::Files;
-use super::{ConfigOptions, ENVIRONMENT, EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, sources};
+use super::{ConfigOptions, ENVIRONMENT, EXIT_CONFIGURATION, EXIT_DEFECT, EXIT_LOST, Run, plan, read_from, sources};
 use crate::log::Log;
 use crate::service::plan::Plan;
 use crate::service::start::{Address, Reloaded, Running, StartError, start};
@@ -31,6 +31,7 @@ pub(super) fn run(config: &ConfigOptions, options: &Run) -> ExitCode {
         }
     };
     let log = Log::start(&plan.telemetry.logs, ENVIRONMENT);
+    tracing::info!("the configuration is read from {}", read_from(files.taken()));
     warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -20,7 +20,7 @@ mod source;
 
 pub use env::Environment;
 pub use nearest::nearest;
-pub use print::Shown;
+pub use print::{Notation, Shown};
 pub use problem::{Place, Problem, Problems, Warning};
 pub use scalar::duration;
 pub use secret::Secret;
@@ -90,12 +90,12 @@ impl Config {
         self.is_readable
     }
 
-    /// The merged configuration as YAML. Without secrets that is what was read as none, so that it shows
+    /// The merged configuration. Without secrets that is what was read as none, so that it shows
     /// something only after every section was read.
-    pub fn print(&self, shown: Shown) -> String {
+    pub fn print(&self, shown: Shown, notation: Notation) -> String {
         match shown {
-            Shown::Redacted => print::redacted(&self.written, &self.report),
-            Shown::Unredacted => print::unredacted(&self.root),
+            Shown::Redacted => print::redacted(&self.written, &self.report, notation),
+            Shown::Unredacted => print::unredacted(&self.root, notation),
         }
     }
 

@@ -1,7 +1,10 @@
-//! A configuration written as YAML again, as `print-config` shows it: merged, with secrets masked and
-//! the environment left as it was written, or with everything put in.
+//! A configuration written down again, as `print-config` shows it: merged, with secrets masked and
+//! the environment left as it was written, or with everything put in; as YAML, or as the JSON that is YAML.
 
+use std::borrow::Cow;
 use std::fmt::Write;
+
+use serde_json::Value as Json;
 
 use super::document::{Entry, Kind, Node, Scalar, Value};
 use super::problem::Report;
@@ -16,20 +19,37 @@ pub enum Shown {
     Unredacted,
 }
 
+/// How a configuration is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notation {
+    /// YAML, in the order of the sources.
+    Yaml,
+    /// JSON, keys in the order of their letters, as the Collector's `print-config` writes it.
+    Json,
+}
+
 /// As it was written, without what was read as a secret, or by nobody.
-pub(super) fn redacted(node: &Node, report: &Report) -> String {
+pub(super) fn redacted(node: &Node, report: &Report, notation: Notation) -> String {
     let show = |node: &Node, scalar: &Scalar, is_hidden: bool| match !is_hidden && report.is_seen(node.at) {
-        _ if scalar.kind == Kind::Null => String::new(),
-        true => scalar_of(scalar, without_credentials(&scalar.text)),
-        false => quoted(MASK),
+        _ if scalar.kind == Kind::Null => scalar.clone(),
+        true => with_text(scalar, without_credentials),
+        false => Scalar { text: MASK.to_owned(), kind: Kind::Text },
     };
-    write(node, &show, &|node| report.is_hidden(node.at))
+    write(node, notation, &show, &|node| report.is_hidden(node.at))
 }
 
 /// With the environment put in, so that it means the same anywhere.
-pub(super) fn unredacted(node: &Node) -> String {
+pub(super) fn unredacted(node: &Node, notation: Notation) -> String {
     // What is put in is text: a `$` in it is one.
-    write(node, &|_, scalar, _| scalar_of(scalar, scalar.text.replace('$', "$$")), &|_| false)
+    write(node, notation, &|_, scalar, _| with_text(scalar, |text| text.replace('$', "$$")), &|_| false)
+}
+
+/// The scalar with another text, if it is one: a number's text is its number.
+fn with_text(scalar: &Scalar, change: impl FnOnce(&str) -> String) -> Scalar {
+    match scalar.kind {
+        Kind::Text | Kind::Broken => Scalar { text: change(&scalar.text), kind: Kind::Text },
+        _ => scalar.clone(),
+    }
 }
 
 /// URLs may have credentials where nothing says that they are: before an `@`, in a query.
@@ -41,29 +61,66 @@ fn without_credentials(text: &str) -> String {
     }
 }
 
-type Show<'s> = &'s dyn Fn(&Node, &Scalar, bool) -> String;
+/// What is shown of a scalar; the flag is whether something around it is hidden.
+type Show<'s> = &'s dyn Fn(&Node, &Scalar, bool) -> Scalar;
 
-struct Writer<'s> {
-    out: String,
+/// What is shown of a configuration.
+#[derive(Clone, Copy)]
+struct Policy<'s> {
     show: Show<'s>,
     is_hidden: &'s dyn Fn(&Node) -> bool,
 }
 
-fn write(node: &Node, show: Show<'_>, is_hidden: &dyn Fn(&Node) -> bool) -> String {
-    let mut writer = Writer { out: String::new(), show, is_hidden };
-    writer.node(node, 0, false);
-    // The document itself begins with no key in front of it.
-    let text = writer.out.trim_start_matches(['\n', ' ']);
-    format!("{text}\n")
+fn write(node: &Node, notation: Notation, show: Show<'_>, is_hidden: &dyn Fn(&Node) -> bool) -> String {
+    let policy = Policy { show, is_hidden };
+    match notation {
+        Notation::Json => format!("{:#}\n", json(node, policy, false)),
+        Notation::Yaml => {
+            let mut writer = Writer { out: String::new(), policy };
+            writer.node(node, 0, false);
+            // The document itself begins with no key in front of it.
+            let text = writer.out.trim_start_matches(['\n', ' ']);
+            format!("{text}\n")
+        }
+    }
+}
+
+/// A node as JSON. The depth is bounded by the reader's.
+fn json(node: &Node, policy: Policy<'_>, is_hidden: bool) -> Json {
+    let is_hidden = is_hidden || (policy.is_hidden)(node);
+    match &node.value {
+        Value::List(items) => items.iter().map(|item| json(item, policy, is_hidden)).collect(),
+        Value::Map(entries) => {
+            entries.iter().map(|Entry { key, node, .. }| (key.clone(), json(node, policy, is_hidden))).collect()
+        }
+        Value::Scalar(scalar) => {
+            let scalar = (policy.show)(node, scalar, is_hidden);
+            let number = match scalar.kind {
+                Kind::Null => return Json::Null,
+                Kind::Bool(flag) => return Json::Bool(flag),
+                Kind::Text | Kind::Broken => None,
+                Kind::Int(number) => serde_json::Number::from_i128(number),
+                Kind::Float(number) => serde_json::Number::from_f64(number),
+            };
+            // What JSON has no number for is read from its text again.
+            number.map_or(Json::String(scalar.text), Json::Number)
+        }
+    }
+}
+
+struct Writer<'s> {
+    out: String,
+    policy: Policy<'s>,
 }
 
 impl Writer<'_> {
     /// What follows a `key:` or a `-`. The depth is bounded by the reader's.
     fn node(&mut self, node: &Node, depth: usize, is_hidden: bool) {
-        let is_hidden = is_hidden || (self.is_hidden)(node);
+        let is_hidden = is_hidden || (self.policy.is_hidden)(node);
         match &node.value {
             Value::Scalar(scalar) => {
-                let text = (self.show)(node, scalar, is_hidden);
+                let scalar = (self.policy.show)(node, scalar, is_hidden);
+                let text = scalar_of(&scalar);
                 if !text.is_empty() {
                     self.out.push(' ');
                     self.out.push_str(&text);
@@ -95,11 +152,11 @@ impl Writer<'_> {
     }
 }
 
-fn scalar_of(scalar: &Scalar, text: String) -> String {
+fn scalar_of(scalar: &Scalar) -> Cow<'_, str> {
     match scalar.kind {
-        Kind::Null => String::new(),
-        Kind::Text | Kind::Broken => word(&text),
-        Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => text,
+        Kind::Null => Cow::Borrowed(""),
+        Kind::Text | Kind::Broken => word(&scalar.text).into(),
+        Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => Cow::Borrowed(&scalar.text),
     }
 }
 
@@ -157,12 +214,17 @@ list:
     fn what_is_printed_means_the_same() {
         let (node, report) = (parse(TEXT), Report::default());
         see(&node, &report);
-        let printed = redacted(&node, &report);
-        assert_eq!(unredacted(&parse(&printed)), printed);
+        let printed = redacted(&node, &report, Notation::Yaml);
+        assert_eq!(unredacted(&parse(&printed), Notation::Yaml), printed);
         let json = |text: &str| serde_yaml::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(json(&printed), json(TEXT), "{printed}");
         assert!(printed.starts_with("a:\n  b: \"true\"\n"), "{printed}");
         assert!(printed.contains("- 1.10\n") && printed.contains("d: 0x1F\n"), "as it was written: {printed}");
+        let printed = redacted(&node, &report, Notation::Json);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&printed).unwrap(), json(TEXT), "{printed}");
+        assert!(printed.starts_with("{\n  \"a\": {\n    \"b\": \"true\","), "{printed}");
+        // It is YAML, too.
+        assert_eq!(unredacted(&parse(&printed), Notation::Json), printed);
     }
 
     #[test]
@@ -174,10 +236,22 @@ list:
         entries[..4].iter().for_each(|entry| see(&entry.node, &report));
         report.hide(entries[0].node.at);
         assert_eq!(
-            redacted(&node, &report),
+            redacted(&node, &report, Notation::Yaml),
             "a:\n  b: \"[REDACTED]\"\n  c:\n    - \"[REDACTED]\"\n    -\n      d: \"[REDACTED]\"\n      e:\n\
              f: \"[REDACTED]\"\ng: \"http://h/p?[REDACTED]\"\nh: \"$$x ${env:Y}\"\ni: \"[REDACTED]\"\n"
         );
-        assert!(unredacted(&parse("a: x$y")).ends_with("\"x$$y\"\n"));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&redacted(&node, &report, Notation::Json)).unwrap(),
+            serde_json::json!({
+                "a": { "b": MASK, "c": [MASK, { "d": MASK, "e": null }] },
+                "f": MASK,
+                "g": format!("http://h/p?{MASK}"),
+                "h": "$$x ${env:Y}",
+                "i": MASK,
+            })
+        );
+        assert!(unredacted(&parse("a: x$y"), Notation::Yaml).ends_with("\"x$$y\"\n"));
+        assert!(unredacted(&parse("a: x$y"), Notation::Json).contains("\"x$$y\""));
+        assert!(unredacted(&parse("a: [.inf, 99999999999999999999]"), Notation::Json).contains("\".inf\""));
     }
 }

@@ -543,8 +543,14 @@ impl<'c> Field<'c> {
         }
     }
 
-    /// Reports the key, whatever its value is. The value is not shown.
+    /// Reports the key, whatever its value is. The value is shown nowhere: it may be a slipped secret.
     pub fn refuse_key(&self, message: impl Into<String>, help: impl Into<String>) {
+        self.scalar().inspect(|_| self.report.hide(self.node.at));
+        self.refuse_place(message, help);
+    }
+
+    /// Reports the key of a value that is right by itself, and wrong beside others.
+    pub fn refuse_place(&self, message: impl Into<String>, help: impl Into<String>) {
         self.report.add(Finding::error(self.key_at, self.path.clone(), message).help(help));
     }
 

@@ -125,7 +125,7 @@ impl Source {
     }
 
     /// How messages name it.
-    pub(super) fn label(&self) -> String {
+    pub fn label(&self) -> String {
         match self {
             Source::File(path) | Source::Seen { path, .. } => path.display().to_string(),
             Source::Env(name) => format!("env:{name}"),

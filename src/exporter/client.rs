@@ -19,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use prost::Message as _;
 use thiserror::Error;
 
+use super::observe::Setback;
 use super::proxy::{Proxies, Route};
 use super::retry::Failure;
 use super::settings::{Keepalive, Transport};
@@ -164,7 +165,7 @@ impl Client {
         match self.hyper.request(request).await {
             Ok(response) => Ok(Answered { response, lease }),
             // No answer at all is always worth another attempt.
-            Err(error) => Err(Failure::Retryable(chain(&error), None)),
+            Err(error) => Err(Failure::Retryable(Setback::Connection, chain(&error), None)),
         }
     }
 }
@@ -249,7 +250,7 @@ pub(crate) async fn read_words(incoming: Incoming) -> BytesMut {
 async fn read_to(mut incoming: Incoming, limit: usize) -> Result<Read, Failure> {
     let mut read = Read::default();
     while let Some(frame) = incoming.frame().await {
-        let frame = frame.map_err(|error| Failure::Retryable(chain(&error), None))?;
+        let frame = frame.map_err(|error| Failure::Retryable(Setback::Connection, chain(&error), None))?;
         match frame.into_data() {
             Ok(data) if data.len() > limit - read.body.len() => {
                 read.cut = true;

@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use super::client::Taken;
 use super::compress::{Message, compress};
 use super::notice::Notice;
-use super::observe::{Cause, DiskState, Loss, Observer, QueueState};
+use super::observe::{Cause, DiskState, Loss, Observer, QueueState, Setback};
 use super::queue::durable::Opened;
 use super::queue::{Backlog, Durable, Entry, Memory, NoRoom};
 use super::retry::{Backoff, Failure};
@@ -411,10 +411,10 @@ impl Shared {
                 stops |= pause(until, &mut stopping).await;
             }
             let started = *first.get_or_insert_with(Instant::now);
-            let (error, asked) = match self.attempt(&message).await {
+            let (why, error, asked) = match self.attempt(&message).await {
                 Ok(taken) => return Fate::Taken(taken),
                 Err(Failure::Permanent(error)) => return Fate::Lost(Loss::Rejected, error),
-                Err(Failure::Retryable(error, asked)) => (error, asked),
+                Err(Failure::Retryable(why, error, asked)) => (why, error, asked),
             };
             let Some(mut delay) = backoff.next(started.elapsed(), asked) else {
                 return Fate::Lost(Loss::RetriesExhausted, error);
@@ -424,7 +424,7 @@ impl Shared {
             } else if stops {
                 delay = delay.min(LONGEST_PAUSE_WHEN_STOPPING);
             }
-            self.failed_attempt(&error, delay);
+            self.failed_attempt(why, &error, delay);
             stops |= pause(Instant::now() + delay, &mut stopping).await;
         }
     }
@@ -444,7 +444,10 @@ impl Shared {
         }
         match tokio::time::timeout(timeout, self.call.call(message)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::Retryable(format!("no answer within {}", text::duration(timeout)), None)),
+            Err(_) => {
+                let error = format!("no answer within {}", text::duration(timeout));
+                Err(Failure::Retryable(Setback::Timeout, error, None))
+            }
         }
     }
 
@@ -459,7 +462,8 @@ impl Shared {
         *not_before = Some(not_before.map_or(until, |before| before.max(until)));
     }
 
-    fn failed_attempt(&self, error: &str, delay: Duration) {
+    fn failed_attempt(&self, why: Setback, error: &str, delay: Duration) {
+        self.observer.retried(self.signal, why);
         self.failing.store(true, Ordering::Relaxed);
         if let Some(held_back) = self.retries.due() {
             warn!(
@@ -472,7 +476,8 @@ impl Shared {
         }
     }
 
-    /// Reports every item of a request exactly once.
+    /// Reports every item of a request exactly once: to the counters first, so that what the books have as
+    /// settled is counted.
     fn account(&self, share: Share, fate: Fate) {
         let items = share.items();
         let (name, signal, endpoint) = (&self.settings.name, self.signal, self.call.endpoint());
@@ -482,13 +487,13 @@ impl Shared {
                     info!("exporter {name}: {endpoint} takes {signal} again");
                 }
                 let rejected = rejected.min(items);
-                share.exported(rejected, Loss::PartialSuccess.label());
                 if items > rejected {
                     self.observer.sent(signal, items - rejected);
                 }
                 if rejected > 0 {
                     self.observer.failed(signal, rejected, Loss::PartialSuccess);
                 }
+                share.exported(rejected, Loss::PartialSuccess.label());
                 if (rejected > 0 || !message.is_empty())
                     && let Some(held_back) = self.warnings.due()
                 {
@@ -499,13 +504,13 @@ impl Shared {
                 }
             }
             Fate::Lost(Loss::Shutdown, _) => {
-                share.lost(Loss::Shutdown.label());
                 self.unsent.fetch_add(items as u64, Ordering::Relaxed);
                 self.observer.failed(signal, items, Loss::Shutdown);
+                share.lost(Loss::Shutdown.label());
             }
             Fate::Lost(loss, error) => {
-                share.lost(loss.label());
                 self.observer.failed(signal, items, loss);
+                share.lost(loss.label());
                 if let Some(held_back) = self.losses.due() {
                     let (unit, loss) = (signal.items(), loss.label());
                     warn!("exporter {name}: {items} {unit} for {endpoint} are lost ({loss}): {error}{held_back}");

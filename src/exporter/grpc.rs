@@ -18,6 +18,7 @@ use super::client::{Answered, Client, MESSAGE_LIMIT, Payload, Peer, Taken, read,
 use super::compress::Message;
 use super::delivery::Call;
 use super::endpoint::Endpoint;
+use super::observe::Setback;
 use super::retry::Failure;
 use crate::otlp::status;
 use crate::pipeline::Boxed;
@@ -29,8 +30,14 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Codes after which the same request may succeed (OTLP 1.11, "Failures"). RESOURCE_EXHAUSTED is
 /// one only together with a `RetryInfo`.
-const RETRYABLE: [Code; 6] =
-    [Code::Cancelled, Code::DeadlineExceeded, Code::Aborted, Code::OutOfRange, Code::Unavailable, Code::DataLoss];
+const RETRYABLE: [(Code, Setback); 6] = [
+    (Code::Cancelled, Setback::OtherStatus),
+    (Code::DeadlineExceeded, Setback::Timeout),
+    (Code::Aborted, Setback::OtherStatus),
+    (Code::OutOfRange, Setback::OtherStatus),
+    (Code::Unavailable, Setback::Unavailable),
+    (Code::DataLoss, Setback::OtherStatus),
+];
 
 /// The code of an answer that has none, which a proxy gave ("HTTP to gRPC Status Code Mapping").
 const BY_HTTP_STATUS: [(StatusCode, Code); 8] = [
@@ -105,7 +112,13 @@ async fn answer(response: Response<Incoming>) -> Result<Taken, Failure> {
     }
     if head.status != StatusCode::OK {
         let code = BY_HTTP_STATUS.iter().find(|(http, _)| *http == head.status).map_or(Code::Unknown, |row| row.1);
-        return Err(failure(&Status::new(code, format!("HTTP status {} instead of a gRPC answer", head.status))));
+        let failure = failure(&Status::new(code, format!("HTTP status {} instead of a gRPC answer", head.status)));
+        return Err(match failure {
+            Failure::Retryable(_, text, delay) if head.status == StatusCode::TOO_MANY_REQUESTS => {
+                Failure::Retryable(Setback::Throttled, text, delay)
+            }
+            other => other,
+        });
     }
     let read = read(incoming).await?;
     if read.cut {
@@ -133,10 +146,13 @@ fn failure(status: &Status) -> Failure {
     let code = status.code();
     let text = format!("{} ({})", escaped(status.message(), MESSAGE_LIMIT), name(code));
     let delay = status::Status::decode(status.details()).ok().and_then(|details| details.retry_delay());
-    match code {
-        Code::ResourceExhausted if delay.is_some() => Failure::Retryable(text, delay),
-        _ if RETRYABLE.contains(&code) => Failure::Retryable(text, delay),
-        _ => Failure::Permanent(text),
+    let setback = match code {
+        Code::ResourceExhausted => delay.map(|_| Setback::Throttled),
+        _ => RETRYABLE.iter().find(|(retryable, _)| *retryable == code).map(|(_, setback)| *setback),
+    };
+    match setback {
+        Some(setback) => Failure::Retryable(setback, text, delay),
+        None => Failure::Permanent(text),
     }
 }
 
@@ -178,7 +194,7 @@ mod tests {
     #[test]
     fn what_is_retried_is_the_specifications_table() {
         let retried: Vec<i32> = (1..=16)
-            .filter(|code| matches!(failure(&Status::new(Code::from_i32(*code), "")), Failure::Retryable(_, None)))
+            .filter(|code| matches!(failure(&Status::new(Code::from_i32(*code), "")), Failure::Retryable(_, _, None)))
             .collect();
         // CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS.
         assert_eq!(retried, [1, 4, 10, 11, 14, 15]);
@@ -189,9 +205,9 @@ mod tests {
         let busy = |code, delay| failure(&with_retry_info(code, delay));
         assert!(matches!(
             busy(Code::Unavailable, Some(7)),
-            Failure::Retryable(_, Some(delay)) if delay == Duration::from_secs(7)
+            Failure::Retryable(Setback::Unavailable, _, Some(delay)) if delay == Duration::from_secs(7)
         ));
-        assert!(matches!(busy(Code::ResourceExhausted, Some(7)), Failure::Retryable(_, Some(_))));
+        assert!(matches!(busy(Code::ResourceExhausted, Some(7)), Failure::Retryable(Setback::Throttled, _, Some(_))));
         assert!(matches!(busy(Code::ResourceExhausted, None), Failure::Retryable(..)));
         assert!(matches!(busy(Code::InvalidArgument, Some(7)), Failure::Permanent(_)));
     }

@@ -12,6 +12,7 @@ use super::client::{Answered, Client, MESSAGE_LIMIT, Payload, Peer, Taken, read,
 use super::compress::Message;
 use super::delivery::Call;
 use super::endpoint::Endpoint;
+use super::observe::Setback;
 use super::redirect::{MOST_REDIRECTS, same_origin, target};
 use super::retry::Failure;
 use crate::otlp::status;
@@ -22,11 +23,11 @@ const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
 /// Statuses after which the same request may succeed (OTLP 1.11, "Failures").
-const RETRYABLE: [StatusCode; 4] = [
-    StatusCode::TOO_MANY_REQUESTS,
-    StatusCode::BAD_GATEWAY,
-    StatusCode::SERVICE_UNAVAILABLE,
-    StatusCode::GATEWAY_TIMEOUT,
+const RETRYABLE: [(StatusCode, Setback); 4] = [
+    (StatusCode::TOO_MANY_REQUESTS, Setback::Throttled),
+    (StatusCode::BAD_GATEWAY, Setback::Unavailable),
+    (StatusCode::SERVICE_UNAVAILABLE, Setback::Unavailable),
+    (StatusCode::GATEWAY_TIMEOUT, Setback::Unavailable),
 ];
 
 /// The POST of one signal.
@@ -97,10 +98,10 @@ async fn answer(response: Response<Incoming>) -> Result<Taken, Failure> {
         text if text.is_empty() => status.to_string(),
         text => format!("{status}: {text}"),
     };
-    match RETRYABLE.contains(&status) {
-        true => Err(Failure::Retryable(text, delay)),
-        false => Err(Failure::Permanent(text)),
-    }
+    Err(match RETRYABLE.iter().find(|(retryable, _)| *retryable == status) {
+        Some((_, setback)) => Failure::Retryable(*setback, text, delay),
+        None => Failure::Permanent(text),
+    })
 }
 
 fn has_type(headers: &HeaderMap, media_type: &str) -> bool {

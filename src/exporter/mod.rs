@@ -2,6 +2,7 @@
 
 mod client;
 mod compress;
+mod cork;
 pub mod debug;
 mod delivery;
 mod dial;

@@ -9,13 +9,50 @@ pub trait Observer: Send + Sync {
     /// `items` were delivered.
     fn sent(&self, signal: Signal, items: usize);
 
-    /// `items` were given up for good. A failed attempt that is made again is not reported.
+    /// `items` were given up for good. A failed attempt that is made again is [`Observer::retried`].
     fn failed(&self, signal: Signal, items: usize, reason: Loss);
 
     /// A request of `items` goes out, and why it is as large as it is. Further attempts at the same
     /// request are not reported.
     fn request(&self, signal: Signal, items: usize, cause: Cause) {
         let _ = (signal, items, cause);
+    }
+
+    /// An attempt at a request failed, and another one is to come.
+    fn retried(&self, signal: Signal, why: Setback) {
+        let _ = (signal, why);
+    }
+}
+
+/// Why an attempt failed that is worth another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Setback {
+    /// There was no connection, or it broke before the answer was whole.
+    Connection,
+    /// There was no answer within `timeout`, or the backend says DEADLINE_EXCEEDED.
+    Timeout,
+    /// The backend has too much to do: 429, or RESOURCE_EXHAUSTED with a delay.
+    Throttled,
+    /// The backend, or a proxy before it, is not up to it now: 502, 503, 504, or UNAVAILABLE.
+    Unavailable,
+    /// Another status that OTLP says is worth another attempt.
+    OtherStatus,
+}
+
+impl Setback {
+    /// All of them.
+    pub const ALL: [Setback; 5] =
+        [Setback::Connection, Setback::Timeout, Setback::Throttled, Setback::Unavailable, Setback::OtherStatus];
+
+    /// The value of the `reason` label in self-metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Setback::Connection => "connection",
+            Setback::Timeout => "timeout",
+            Setback::Throttled => "throttled",
+            Setback::Unavailable => "unavailable",
+            Setback::OtherStatus => "other_status",
+        }
     }
 }
 

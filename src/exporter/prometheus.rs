@@ -38,8 +38,9 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// The exporter with this component id, an empty store and no other source yet.
-    pub fn new(id: &str, settings: &settings::Prometheus, own: &Registry) -> Self {
+    /// The exporter with this component id, which keeps what applications send in `store`, and has no other
+    /// source yet.
+    pub fn new(id: &str, settings: &settings::Prometheus, store: Arc<Store>, own: &Registry) -> Self {
         let gauges = |name, help| own.gauges(name, help, &["exporter"]).with(&[id]);
         let left_out = own.gauges(
             "dragoman_prometheus_left_out_series",
@@ -55,7 +56,7 @@ impl Prometheus {
             id: id.into(),
             style: settings.style.clone(),
             sources: Vec::new(),
-            store: Arc::new(Store::new(settings.store.clone())),
+            store,
             books: known::Exporter::new(own, id),
             not_exposed: own.counters(
                 "dragoman_prometheus_not_exposed_total",
@@ -80,13 +81,6 @@ impl Prometheus {
     #[must_use]
     pub fn with_source(mut self, source: Arc<dyn Source>) -> Self {
         self.sources.push(source);
-        self
-    }
-
-    /// Keeps what applications send in this store, which another one kept before.
-    #[must_use]
-    pub fn with_store(mut self, store: Arc<Store>) -> Self {
-        self.store = store;
         self
     }
 
@@ -206,10 +200,15 @@ mod tests {
         ExportMetricsServiceRequest { resource_metrics }.encode_to_vec().into()
     }
 
+    /// With a store of its own.
+    fn exporter(id: &str, settings: &settings::Prometheus, own: &Registry) -> Prometheus {
+        Prometheus::new(id, settings, Arc::new(Store::new(settings.store.clone())), own)
+    }
+
     #[test]
     fn what_applications_send_is_on_the_page_or_counted_by_reason() {
         let own = Registry::new();
-        let exporter = Prometheus::new("prometheus", &settings::Prometheus::default(), &own);
+        let exporter = exporter("prometheus", &settings::Prometheus::default(), &own);
         let zero = "dragoman_prometheus_not_exposed_total{exporter=\"prometheus\",reason=\"repeated\"} 0\n";
         assert!(text(&own).contains(zero), "{}", text(&own));
         for (signal, body, items) in [(Signal::Metrics, request(), 3), (Signal::Logs, Bytes::new(), 5)] {
@@ -238,7 +237,7 @@ mod tests {
             style: Style { namespace: "llm".into(), ..Style::default() },
             ..settings::Prometheus::default()
         };
-        let exporter = Prometheus::new("prometheus", &settings, &own).with_source(families.clone());
+        let exporter = exporter("prometheus", &settings, &own).with_source(families.clone());
         assert_eq!(body(&exporter.respond(None, None)), "");
         families.tokens(&Call::sample(), Direction::Output, 42);
         let scrape = exporter.respond(Some("application/openmetrics-text"), None);
@@ -283,7 +282,7 @@ mod tests {
             }
         }
         let own = Registry::new();
-        let exporter = Prometheus::new("p", &settings::Prometheus::default(), &own).with_source(Arc::new(Disputed));
+        let exporter = exporter("p", &settings::Prometheus::default(), &own).with_source(Arc::new(Disputed));
         let scrape = exporter.respond(None, None);
         for series in ["a_seconds{k=\"1\"} 1\n", "a_seconds{k=\"2\"} 1\n", "b{k=\"3\"} 1\n", "b{k=\"4\"} 1\n"] {
             assert!(body(&scrape).contains(series), "{}", body(&scrape));
@@ -316,7 +315,7 @@ mod tests {
             }
         }
         let own = Registry::new();
-        let exporter = Prometheus::new("p", &settings::Prometheus::default(), &own).with_source(Arc::new(Twice));
+        let exporter = exporter("p", &settings::Prometheus::default(), &own).with_source(Arc::new(Twice));
         for _ in 0..2 {
             assert_eq!(body(&exporter.respond(None, None)), "# HELP a A\n# TYPE a gauge\na{k=\"v\"} 1\n");
         }

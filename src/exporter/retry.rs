@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::observe::Setback;
 use super::settings::Retry;
 
 /// The longest delay that a backend can ask for. A backend that says more is wrong about its clock.
@@ -14,7 +15,7 @@ pub(crate) enum Failure {
     /// The same request would fail again.
     Permanent(String),
     /// The same request may succeed later; after this delay, if the backend named one.
-    Retryable(String, Option<Duration>),
+    Retryable(Setback, String, Option<Duration>),
 }
 
 /// The state of one batch's backoff.

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 use tower_service::Service;
 
+use super::cork::Corked;
 use super::dial::{CONNECT_TIMEOUT, Dialed, Dialer};
 use super::proxy::Proxies;
 use super::settings::{Tls, Transport};
@@ -26,6 +27,7 @@ use crate::net::tls::{ClientTls, TlsError};
 #[derive(Clone)]
 pub(crate) struct Connector {
     dialer: Dialer,
+    transport: Transport,
     /// Shared by the clones, of which hyper makes one for every connection.
     tls: Option<Arc<ClientTls>>,
 }
@@ -45,7 +47,7 @@ impl Connector {
             true => Some(Arc::new(ClientTls::start(path, tls, alpn(transport))?)),
             false => None,
         };
-        Ok(Connector { dialer, tls })
+        Ok(Connector { dialer, transport, tls })
     }
 }
 
@@ -57,7 +59,7 @@ fn alpn(transport: Transport) -> &'static [&'static str] {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<Stream>;
+    type Response = TokioIo<Corked<Stream>>;
     type Error = Box<dyn std::error::Error + Send + Sync>;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
@@ -77,6 +79,8 @@ impl Service<Uri> for Connector {
             None => ServerName::try_from(uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned()),
         };
         let connecting = self.dialer.dial(uri);
+        // gRPC is HTTP/2 always; HTTP/1.1 writes a request at once by itself.
+        let is_corked = self.transport == Transport::Grpc;
         Box::pin(async move {
             let dialed = connecting.await?;
             let stream = match tls {
@@ -90,7 +94,7 @@ impl Service<Uri> for Connector {
                     Stream::Encrypted(Box::new(stream))
                 }
             };
-            Ok(TokioIo::new(stream))
+            Ok(TokioIo::new(Corked::new(stream, is_corked)))
         })
     }
 }

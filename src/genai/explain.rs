@@ -1,8 +1,6 @@
 //! One span before and after, key by key, with the rule: the same translation as
 //! [`super::translate`] makes, told to people.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -12,9 +10,9 @@ use super::passes::PASSES;
 use super::read::{About, Claim, From, Outcome, Recognised};
 use super::source::Source;
 use super::translate::{Batch, Read, Translator, key_of};
+use crate::otlp::represent::json;
 use crate::otlp::span::Span;
 use crate::otlp::traces::Origin;
-use crate::otlp::value::Value;
 
 /// What a translation did to one span.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -295,25 +293,5 @@ fn because(recognised: &Recognised) -> String {
         Some(Sign::Key(key)) => format!("there is a key {key}"),
         Some(Sign::KeyPrefix(prefix)) => format!("there are keys {prefix}*"),
         None => "it knows the most of the keys".to_owned(),
-    }
-}
-
-/// A value as JSON, in the words of [`super::content::write_value`], but with every double as it is: read back from
-/// text it might be its neighbour.
-pub(crate) fn json(value: &Value<'_>) -> Json {
-    match value {
-        Value::Empty => Json::Null,
-        Value::Str(text) => Json::String(text.to_string()),
-        Value::Bool(flag) => Json::Bool(*flag),
-        Value::Int(number) => Json::from(*number),
-        Value::Double(number) => match serde_json::Number::from_f64(*number) {
-            Some(number) => Json::Number(number),
-            None => Json::String(number.to_string()),
-        },
-        Value::Bytes(bytes) => Json::String(STANDARD.encode(bytes)),
-        Value::Array(array) => Json::Array(array.iter().map(|element| json(&element)).collect()),
-        Value::KvList(list) => {
-            Json::Object(list.iter().map(|(key, element)| (key.to_owned(), json(&element))).collect())
-        }
     }
 }

@@ -107,10 +107,14 @@ impl Source for Registry {
             let declared = self.declared();
             (declared.tables.clone(), declared.sources.clone())
         };
-        families.extend(tables.iter().map(|table| table.family()).filter(|family| !family.series.is_empty()));
+        // Among the sources are the books, which are written after the counters and so are read before them:
+        // what is settled in the books of a page is counted on that page.
+        let mut of_sources = Vec::new();
         for source in sources {
-            source.collect(families);
+            source.collect(&mut of_sources);
         }
+        families.extend(tables.iter().map(|table| table.family()).filter(|family| !family.series.is_empty()));
+        families.append(&mut of_sources);
     }
 }
 
@@ -352,6 +356,22 @@ mod tests {
                 })
             })
             .collect()
+    }
+
+    /// The books are a source, and what is settled in them has been counted before.
+    #[test]
+    fn sources_are_read_before_counters_and_shown_behind_them() {
+        struct Books(Counter);
+        impl Source for Books {
+            fn collect(&self, families: &mut Vec<Family>) {
+                self.0.increment();
+                let series = vec![Series::timeless(Labels::default(), Value::Integer(7, None))];
+                families.push(Family::own("books", "", Kind::Counter, series));
+            }
+        }
+        let registry = Registry::new();
+        registry.add_source(Arc::new(Books(registry.counter("sent_total", ""))));
+        assert_eq!(shown(&registry), ["sent_total{} 1", "books{} 7"]);
     }
 
     #[test]

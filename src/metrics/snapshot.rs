@@ -96,8 +96,19 @@ impl Series {
 /// A series' labels, shared between its store and its snapshots.
 pub type Labels = Arc<[Label]>;
 
-/// Bytes of a label's text that a page shows. What is kept is not longer, or it would be cut twice.
+/// Bytes that a label's text has at most, where it is kept and where it is shown.
 pub const LONGEST_TEXT: usize = 1024;
+
+/// A text of at most `bytes`, of which there are ten or more: of a longer one the beginning and, behind a `~`,
+/// a checksum of all of it, so that two that differ stay two.
+pub fn shortened(text: Cow<'_, str>, bytes: usize) -> Cow<'_, str> {
+    if text.len() <= bytes {
+        return text;
+    }
+    let sum = format!("~{:08x}", crc32fast::hash(text.as_bytes()));
+    let end = text.floor_char_boundary(bytes.saturating_sub(sum.len()));
+    format!("{}{sum}", text.get(..end).unwrap_or_default()).into()
+}
 
 /// One label, or attribute.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -253,4 +264,26 @@ pub struct Exemplar {
 /// Nanoseconds since the epoch; zero for a time before it or after the year 2554.
 pub(crate) fn unix_nano(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_that_differ_at_their_end_stay_two() {
+        let long = |end: char| shortened(format!("{}{end}", "é".repeat(2000)).into(), LONGEST_TEXT).into_owned();
+        assert!(long('a').len() <= LONGEST_TEXT && long('a').len() > LONGEST_TEXT - 4);
+        assert_ne!(long('a'), long('b'));
+        assert_eq!(shortened("short".into(), LONGEST_TEXT), "short");
+    }
+
+    #[test]
+    fn what_was_shortened_once_is_not_shortened_again() {
+        for length in LONGEST_TEXT - 1..LONGEST_TEXT + 20 {
+            let once = shortened("x".repeat(length).into(), LONGEST_TEXT).into_owned();
+            assert_eq!(shortened(Cow::Borrowed(&once), LONGEST_TEXT), once, "{length}");
+            assert_eq!(once.len(), length.min(LONGEST_TEXT));
+        }
+    }
 }

@@ -173,6 +173,13 @@ mod tests {
         (live.unwrap(), loads)
     }
 
+    /// Writes it beside the file first: whoever looks meanwhile sees what was there before, and no half of it.
+    fn put(file: &Path, content: &str) {
+        let beside = file.with_extension("new");
+        fs::write(&beside, content).unwrap();
+        fs::rename(beside, file).unwrap();
+    }
+
     /// Waits on the real clock of the thread that reads, on tokio's for the looks.
     async fn until(mut reached: impl FnMut() -> bool) {
         for _ in 0..10_000 {
@@ -191,16 +198,16 @@ mod tests {
         fs::write(&file, "one").unwrap();
         let (live, loads) = follow(&file, Duration::from_millis(5));
         assert_eq!(*live.get(), "one");
-        fs::write(&file, "two").unwrap();
+        put(&file, "two");
         until(|| *live.get() == "two").await;
-        fs::write(&file, "bad").unwrap();
+        put(&file, "bad");
         until(|| loads.lock().unwrap().last().unwrap() == "bad").await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(*live.get(), "two", "what was good stays");
         assert_eq!(loads.lock().unwrap().iter().filter(|load| *load == "bad").count(), 1, "and is said once");
         fs::remove_file(&file).unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
-        fs::write(&file, "three").unwrap();
+        put(&file, "three");
         until(|| *live.get() == "three").await;
     }
 

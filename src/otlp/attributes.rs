@@ -8,6 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use super::patch::Patch;
+use super::tags::{Tags, tag};
 use super::value::{KeyValue, RawValue, Value, fields};
 use super::wire::{Field, Payload, WireError, WireType, delimited_len, put_bytes, put_key, put_varint};
 
@@ -31,7 +32,7 @@ pub(super) struct AttributeList<'a, const NUMBER: u32> {
     /// The [`tag`] of the key at each place, as long as there is no index: most of what stages ask
     /// for is not there, and eight tags are looked at for the price of one key. A tag may be out of
     /// date where an attribute was removed.
-    tags: Tags,
+    tags: Tags<INDEXED_ABOVE>,
     scratch: Vec<u8>,
     index: Option<Index>,
     /// Whether any edit changed anything.
@@ -444,58 +445,6 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     fn field(&self, written: &Written) -> &[u8] {
         self.scratch.get(written.field.clone()).unwrap_or_default()
     }
-}
-
-/// See [`AttributeList::tags`].
-#[derive(Debug)]
-struct Tags([u8; INDEXED_ABOVE]);
-
-impl Default for Tags {
-    fn default() -> Self {
-        Tags([0; INDEXED_ABOVE])
-    }
-}
-
-impl Tags {
-    #[inline]
-    fn set(&mut self, place: usize, key: &[u8]) {
-        if let Some(slot) = self.0.get_mut(place) {
-            *slot = tag(key);
-        }
-    }
-
-    /// The first place from `first` on and before `end` that may have this tag. Eight at a time, by the
-    /// classic test for a zero byte, which may mark a byte behind a true hit as well.
-    #[inline]
-    fn find(&self, tag: u8, first: usize, end: usize) -> Option<usize> {
-        const WIDTH: usize = size_of::<u64>();
-        const ONES: u64 = u64::from_ne_bytes([0x01; WIDTH]);
-        const HIGHS: u64 = u64::from_ne_bytes([0x80; WIDTH]);
-        let (words, _) = self.0.as_chunks::<WIDTH>();
-        let mut start = first - first % WIDTH;
-        let mut wanted = u64::MAX << (8 * (first % WIDTH));
-        for word in words.get(start / WIDTH..end.div_ceil(WIDTH))? {
-            let differs = u64::from_le_bytes(*word) ^ (ONES * u64::from(tag));
-            let same = differs.wrapping_sub(ONES) & !differs & HIGHS & wanted;
-            if same != 0 {
-                let place = start + (same.trailing_zeros() / 8) as usize;
-                return (place < end).then_some(place);
-            }
-            start += WIDTH;
-            wanted = u64::MAX;
-        }
-        None
-    }
-}
-
-/// What tells most keys of a span apart: their lengths and ends.
-#[inline]
-fn tag(key: &[u8]) -> u8 {
-    let (last, middle) = match key {
-        [.., middle, _, _, _, last] => (*last, *middle),
-        _ => (key.last().copied().unwrap_or_default(), 0),
-    };
-    (key.len() as u8).wrapping_mul(37) ^ last.wrapping_mul(11) ^ middle
 }
 
 /// A key as text; only whole strings get here.

@@ -13,7 +13,7 @@ use super::account::{self, Account, Leg, OpenItems};
 use super::admission::{self, Admission, budget_of, pass_bytes};
 use super::{Batch, Boxed, CallNote, Consumer, Context, Exporter, Onward, Pass, Permit, Receipt, Refused, Stage};
 use crate::bounded::budget::{Budget, Claim};
-use crate::bounded::work::aside;
+use crate::bounded::work::{Work, aside};
 use crate::metrics::own::{Counter, known};
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
@@ -460,7 +460,7 @@ impl Consumer for Fanout {
             // the stages recover from poisoning.
             let mut is_booked = false;
             let work = || catch_unwind(AssertUnwindSafe(|| self.deliver(signal, &body, &items, &mut is_booked)));
-            let delivered = aside(body.len(), work).await;
+            let delivered = aside(Work::Process(body.len()), work).await;
             let delivered = delivered.unwrap_or_else(|_| {
                 self.panics.increment();
                 Err(Refusal::new(

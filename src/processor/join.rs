@@ -6,9 +6,12 @@
 //! joined, or as it came. What waits is in memory only. At the end of the program the room lets
 //! everything go before the exporters' queues are drained; a crash loses what waits.
 //!
-//! What content is, and how it is put on a span, is known to [`crate::genai::log::content`].
+//! What waits is kept by call, in [`calls`]. What content is, and how it is put on a span, is known to
+//! [`crate::genai::log::content`].
 
-use std::collections::{HashMap, VecDeque};
+mod calls;
+
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -19,29 +22,25 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::JoinLogs;
-use crate::bounded::budget::{Budget, Claim};
-use crate::genai::log::content::{Content, put_on};
+use crate::bounded::budget::Budget;
+use crate::genai::log::content::Content;
 use crate::genai::log::{Places, place};
 use crate::genai::translate::Translator;
 use crate::metrics::own::{Counter, Counters};
+use crate::otlp::Signal;
 use crate::otlp::answer::Retry;
 use crate::otlp::log_record::LogRecord;
 use crate::otlp::logs;
 use crate::otlp::span::Span;
 use crate::otlp::traces::{Envelope, Origin};
-use crate::otlp::{Signal, SpanId, TraceId};
 use crate::pipeline::Onward;
+use calls::{Call, Inner, Item, Out, Ready, request, size};
 
 /// How long the room waits before it tries an exporter again that had no room.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// About how many bytes go on as one request.
 const REQUEST_BYTES: usize = 1 << 20;
-
-/// What one waiting item takes beside its bytes.
-const OVERHEAD: usize = 256;
-
-type Key = (TraceId, SpanId);
 
 /// Where the room's counts go.
 #[derive(Debug, Clone)]
@@ -83,74 +82,6 @@ pub struct Room {
 /// Where items of a signal go on. It is held while they do, so that whoever sets another one knows that
 /// nobody is on the earlier one anymore.
 type Way = RwLock<Option<Arc<dyn Onward>>>;
-
-/// An item that waits.
-#[derive(Debug)]
-struct Item {
-    key: Key,
-    bytes: Vec<u8>,
-    envelope: Arc<Envelope>,
-}
-
-impl Item {
-    fn size(&self) -> usize {
-        size(self.bytes.len(), &self.envelope)
-    }
-}
-
-fn size(bytes: usize, envelope: &Envelope) -> usize {
-    bytes + envelope.size() + OVERHEAD
-}
-
-#[derive(Default)]
-struct Inner {
-    calls: HashMap<Key, Call, foldhash::fast::RandomState>,
-    /// When each call's wait ends, first one first. A call that is gone, or another one of the same
-    /// ids, is told by its number.
-    ends: VecDeque<(Instant, Key, u64)>,
-    numbers: u64,
-    /// What goes on as soon as there is room.
-    ready: Ready,
-    /// Room that is taken: by what waits, what is ready, and what batches under way have reserved.
-    items: usize,
-    bytes: usize,
-    /// The claim on `bytes`.
-    memory: Claim,
-    held: [usize; 2],
-    closed: bool,
-}
-
-#[derive(Default)]
-struct Ready {
-    spans: VecDeque<Out>,
-    logs: VecDeque<Out>,
-}
-
-/// Something on its way out.
-struct Out {
-    item: Item,
-    /// Room that it takes, with that of log records that are on it now.
-    size: usize,
-    /// Log records whose content is on it, and which go with it.
-    carries: usize,
-    outcome: &'static str,
-}
-
-/// What is known of one call.
-#[derive(Default)]
-struct Call {
-    number: u64,
-    span: Option<Item>,
-    logs: Vec<(Item, Content)>,
-}
-
-impl Call {
-    fn is_complete(&self) -> bool {
-        self.span.is_some()
-            && self.logs.iter().any(|(_, content)| content.has_input())
-            && self.logs.iter().any(|(_, content)| content.has_output())
-    }
-}
 
 /// Room that a batch under way has reserved; given back if the batch is refused.
 struct Reserved<'r> {
@@ -396,103 +327,6 @@ impl Room {
         }
         out
     }
-}
-
-impl Inner {
-    /// The call of these ids; one that is new waits until `end`.
-    fn call(&mut self, key: Key, end: Instant) -> &mut Call {
-        let numbers = &mut self.numbers;
-        let ends = &mut self.ends;
-        self.calls.entry(key).or_insert_with(|| {
-            *numbers += 1;
-            ends.push_back((end, key, *numbers));
-            Call { number: *numbers, ..Call::default() }
-        })
-    }
-
-    fn expire(&mut self, now: Instant) {
-        while let Some((end, key, number)) = self.ends.front().copied() {
-            let is_here = self.calls.get(&key).is_some_and(|call| call.number == number);
-            if is_here && end > now {
-                return;
-            }
-            self.ends.pop_front();
-            if is_here && let Some(call) = self.calls.remove(&key) {
-                self.leave(call);
-            }
-        }
-    }
-
-    /// A call's wait is over: its span goes on with what came, log records that cannot go on it go
-    /// on as they came.
-    fn leave(&mut self, call: Call) {
-        let is_complete = call.is_complete();
-        let Some(mut span) = call.span else {
-            call.logs.into_iter().for_each(|(item, _)| self.let_out(Signal::Logs, item, "alone"));
-            return;
-        };
-        if call.logs.is_empty() {
-            return self.let_out(Signal::Traces, span, "alone");
-        }
-        let mut size = span.size();
-        let (mut contents, mut carries) = (Vec::new(), 0);
-        for (item, content) in call.logs {
-            if content.is_all {
-                carries += 1;
-                size += item.size();
-            } else {
-                self.let_out(Signal::Logs, item, "copied");
-            }
-            contents.push(content);
-        }
-        let mut bytes = Vec::new();
-        let mut view = Span::new();
-        // It was a valid span when it came.
-        if view.parse(&span.bytes).is_ok() {
-            put_on(&mut view, contents);
-            view.write(&mut bytes);
-            span.bytes = bytes;
-        }
-        let outcome = if is_complete { "joined" } else { "partly_joined" };
-        self.ready.spans.push_back(Out { item: span, size, carries, outcome });
-    }
-
-    fn let_out(&mut self, signal: Signal, item: Item, outcome: &'static str) {
-        let out = Out { size: item.size(), item, carries: 0, outcome };
-        match signal {
-            Signal::Traces => self.ready.spans.push_back(out),
-            Signal::Logs | Signal::Metrics => self.ready.logs.push_back(out),
-        }
-    }
-
-    /// Gives back the room of something that is gone.
-    fn forget(&mut self, signal: Signal, out: &Out) {
-        let [spans, logs] = &mut self.held;
-        let own = if signal == Signal::Traces { spans } else { &mut *logs };
-        *own = own.saturating_sub(1);
-        *logs = logs.saturating_sub(out.carries);
-        self.items = self.items.saturating_sub(1 + out.carries);
-        self.give_back(out.size);
-    }
-
-    fn give_back(&mut self, bytes: usize) {
-        self.bytes = self.bytes.saturating_sub(bytes);
-        self.memory.shrink_to(self.bytes);
-    }
-}
-
-/// One request of these items; neighbours of one scope share its envelope.
-fn request<'i>(items: impl Iterator<Item = &'i Item>) -> Bytes {
-    let mut body = Vec::new();
-    let mut items = items.peekable();
-    while let Some(first) = items.next() {
-        let mut group = vec![first.bytes.as_slice()];
-        while let Some(next) = items.next_if(|next| next.envelope == first.envelope) {
-            group.push(&next.bytes);
-        }
-        first.envelope.wrap(group.into_iter(), &mut body);
-    }
-    body.into()
 }
 
 impl fmt::Debug for Room {

@@ -10,7 +10,7 @@ use super::Consumer;
 use super::body::UNKNOWN;
 use crate::bounded::budget::Claim;
 use crate::bounded::buffer::Buffer;
-use crate::bounded::work::aside;
+use crate::bounded::work::{Work, aside};
 use crate::defect;
 use crate::otlp::Signal;
 use crate::otlp::answer::{Reason, Refusal};
@@ -120,7 +120,7 @@ impl Intake {
     /// The wire form of a request that came as OTLP/JSON.
     pub(super) async fn transcoded(&self, signal: Signal, text: Bytes, request: &Claim) -> Result<Bytes, Refusal> {
         let claim = request.beside(request.bytes() + text.len());
-        let wire = aside(text.len(), || (self.json)(signal, &text, claim)).await?;
+        let wire = aside(Work::Transcode(text.len()), || (self.json)(signal, &text, claim)).await?;
         drop(text);
         Ok(wire.freeze()?)
     }
@@ -140,9 +140,8 @@ pub(super) async fn plain(
 ) -> Result<Bytes, Refusal> {
     let Some(compression) = compression else { return Ok(body) };
     let output = Buffer::new(request.beside(request.bytes() + body.len()));
-    // Compressed telemetry is about a tenth of what comes out of it, and that takes the time.
     let work = || decompress_into(output, compression, &body, limit);
-    let plain = aside(body.len().saturating_mul(10), work).await.map_err(|error| match error {
+    let plain = aside(Work::Decompress(body.len()), work).await.map_err(|error| match error {
         DecompressError::NoMemory(spent) => spent.into(),
         DecompressError::TooLarge { .. } => Refusal::new(Reason::TooLarge, error.to_string()),
         DecompressError::Corrupt { .. } => Refusal::new(Reason::Malformed, error.to_string()),

@@ -5,9 +5,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{Either, Full};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -16,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::ground::Ground;
 use super::house::House;
 use super::observers::failed_handshakes;
-use super::pages::Page;
+use super::pages::{Page, PageBody};
 use super::start::{Address, StartError};
 use crate::metrics::own::Counter;
 use crate::net::tls::{Acceptor, ServerSettings};
@@ -102,6 +101,17 @@ impl Door {
     }
 }
 
+impl Wanted {
+    /// Its side of TLS, if it has one. Must be called inside of a tokio runtime.
+    ///
+    /// # Errors
+    /// What is wrong with the settings or the files.
+    pub(super) fn acceptor(&self) -> Result<Option<Acceptor>, StartError> {
+        let acceptor = self.tls.as_ref().map(|tls| Acceptor::start(&format!("{}.tls", self.section), tls));
+        acceptor.transpose().map_err(|source| StartError::Tls { section: self.section.clone(), source })
+    }
+}
+
 impl Doors {
     /// Finds a place for every listener. Nothing changes.
     ///
@@ -120,9 +130,7 @@ impl Doors {
         if self.0.iter().any(|door| door.is(wanted)) {
             return Ok(Place::Stays);
         }
-        let acceptor = wanted.tls.as_ref().map(|tls| Acceptor::start(&format!("{}.tls", wanted.section), tls));
-        let acceptor = acceptor.transpose();
-        let acceptor = acceptor.map_err(|source| StartError::Tls { section: wanted.section.clone(), source })?;
+        let acceptor = wanted.acceptor()?;
         // Its own with other TLS settings, or another component's, which is given up or moves: two
         // listeners of one place are no valid plan.
         let is_there =
@@ -241,7 +249,7 @@ struct Counted {
 }
 
 impl Handler for Counted {
-    type Body = Either<receiver::Reply, Full<Bytes>>;
+    type Body = Either<receiver::Reply, PageBody>;
 
     async fn handle(&self, request: Request<Incoming>) -> Response<Self::Body> {
         match &self.answers {

@@ -84,10 +84,11 @@ impl Exporter {
                 (Arc::clone(&exporter) as _, Kind::Debug(exporter))
             }
             ExporterSettings::Prometheus(settings) => {
-                let mut exporter = Prometheus::new(id.as_str(), settings, own);
-                if let Some(Same(store)) = &of.keeps {
-                    exporter = exporter.with_store(Arc::clone(store));
-                }
+                let store = match &of.keeps {
+                    Some(Same(store)) => Arc::clone(store),
+                    None => Arc::new(Store::new(settings.store.clone())),
+                };
+                let mut exporter = Prometheus::new(id.as_str(), settings, store, own);
                 for Same(families) in &of.shows {
                     exporter = exporter.with_source(Arc::clone(families) as _);
                 }

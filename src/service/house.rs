@@ -57,14 +57,31 @@ pub(super) struct House {
     own_metrics: Kept<Place, (settings::Genai, Vec<Same<Families>>), OwnMetrics>,
     /// What the stages of a pipeline that drop spans remember.
     memories: Kept<PipelineId, settings::DropMemory, Memory>,
-    drops: Kept<Place, (settings::Drop, Same<Memory>, bool), DropSpans>,
-    folds: Kept<Place, (settings::FoldChunks, Same<Memory>, bool), FoldChunks>,
+    drops: Kept<Place, Sharing<settings::Drop>, DropSpans>,
+    folds: Kept<Place, Sharing<settings::FoldChunks>, FoldChunks>,
     pub(super) rooms: Rooms,
     pub(super) pipelines: BTreeMap<PipelineId, Arc<Pipeline>>,
     /// Of the receivers.
     pub(super) entrances: Kept<Id, (), Entrance>,
     /// Requests on their way through these pipelines hold a token of it.
     pub(super) in_flight: TaskTracker,
+}
+
+/// What a stage is made of that drops spans: its settings, what its pipeline remembers of dropped spans, and
+/// whether it is the last that does.
+type Sharing<S> = (S, Same<Memory>, bool);
+
+/// The stage that drops spans at this place: the one before if it is made of the same, or else a new one.
+fn sharing<S: Clone + PartialEq, T>(
+    kept: &mut Kept<Place, Sharing<S>, T>,
+    before: &Kept<Place, Sharing<S>, T>,
+    place: Place,
+    settings: &S,
+    share: Share,
+    make: impl FnOnce(&S, Share) -> T,
+) -> Arc<T> {
+    let of = (settings.clone(), Same(Arc::clone(&share.memory)), share.is_last);
+    kept.renew_always(before, place, of, |(settings, ..)| make(settings, share))
 }
 
 /// A memory limiter, and the task that measures.
@@ -255,17 +272,15 @@ impl House {
                 }
                 ProcessorSettings::Drop(settings) => {
                     let share = self.share(before, plan, stage);
-                    let of = (settings.clone(), Same(Arc::clone(&share.memory)), share.is_last);
-                    let make = |(settings, ..): &(_, _, _)| DropSpans::sharing(settings, share);
-                    let drops = self.drops.renew_always(&before.drops, place, of, make);
+                    let (kept, before) = (&mut self.drops, &before.drops);
+                    let drops = sharing(kept, before, place, settings, share, DropSpans::sharing);
                     ground.drops.add(stage.id.as_str(), drops.mender());
                     Some(drops)
                 }
                 ProcessorSettings::FoldChunks(settings) => {
                     let share = self.share(before, plan, stage);
-                    let of = (settings.clone(), Same(Arc::clone(&share.memory)), share.is_last);
-                    let make = |(settings, ..): &(_, _, _)| FoldChunks::sharing(settings, share);
-                    let folds = self.folds.renew_always(&before.folds, place, of, make);
+                    let (kept, before) = (&mut self.folds, &before.folds);
+                    let folds = sharing(kept, before, place, settings, share, FoldChunks::sharing);
                     ground.drops.add(stage.id.as_str(), folds.mender());
                     ground.folds.add(stage.id.as_str(), &folds);
                     Some(folds)

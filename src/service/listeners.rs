@@ -37,7 +37,7 @@ pub(super) fn check(wiring: &Wiring<'_>) {
         for (endpoint, key) in endpoints.zip(["endpoint", "traces_endpoint", "metrics_endpoint", "logs_endpoint"]) {
             let Some(address) = endpoint.and_then(|endpoint| Address::of_server(endpoint)) else { continue };
             if let Some(own) = receivers.iter().find(|receiver| receiver.address.is_reached_by(&address)) {
-                exporter.field.below(&[key]).refuse_key(
+                exporter.field.below(&[key]).refuse_place(
                     format!("exports to this program's own {}: telemetry would go round for ever", own.field.path()),
                     "give it the address of the backend",
                 );
@@ -53,7 +53,7 @@ pub(super) fn check(wiring: &Wiring<'_>) {
         let earlier = taken.iter().take(index).find(|earlier| earlier.address.clashes_with(&listener.address));
         if let Some(earlier) = earlier {
             let clash = format!("listens where {} does", earlier.field.path());
-            listener.field.refuse_key(clash, "give it a port of its own");
+            listener.field.refuse_place(clash, "give it a port of its own");
         }
     }
 }

@@ -18,6 +18,7 @@ mod listeners;
 mod observers;
 mod pages;
 pub mod plan;
+pub mod rehearsal;
 mod rooms;
 pub mod settings;
 mod stages;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::exporter::observe::{Cause, Loss, Observer as ExporterObserver};
+use crate::exporter::observe::{Cause, Loss, Observer as ExporterObserver, Setback};
 use crate::metrics::own::{Counters, Registry, known};
 use crate::metrics::snapshot::{Family, Kind, Label, Series, Source, Value};
 use crate::otlp::Signal;
@@ -83,6 +83,10 @@ impl ExporterObserver for ExporterBooks {
 
     fn request(&self, signal: Signal, items: usize, cause: Cause) {
         self.books.request(signal, items, cause.label());
+    }
+
+    fn retried(&self, signal: Signal, why: Setback) {
+        self.books.retried(signal, why.label());
     }
 }
 

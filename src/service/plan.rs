@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::wiring::Wiring;
 use super::{advice, authenticators, default, listeners};
 use crate::auth::settings as auth;
-use crate::config::{Config, Environment, Problems, Shown, Source, Warning};
+use crate::config::{Config, Environment, Notation, Problems, Shown, Source, Warning};
 use crate::exporter::settings as exporter;
 use crate::extension::file_storage::FileStorage;
 use crate::otlp::Signal;
@@ -234,18 +234,30 @@ impl Plan {
         plan
     }
 
-    /// The configuration of `sources`, merged, as YAML: what is in force, without what is a default.
+    /// The configuration of `sources`, merged: what is in force, without what is a default. Beside it what is
+    /// wrong with it, if anything is.
     ///
     /// # Errors
-    /// As [`Plan::load`].
-    pub fn print(sources: &[Source], environment: Environment<'_>, shown: Shown) -> Result<String, Problems> {
+    /// A source that cannot be read, or is no YAML.
+    pub fn print(
+        sources: &[Source],
+        environment: Environment<'_>,
+        shown: Shown,
+        notation: Notation,
+    ) -> Result<(String, Option<Problems>), Problems> {
         let (config, _) = Plan::config(sources, environment);
         if !config.is_readable() {
             return Err(config.into_problems());
         }
         Plan::read(&config);
-        let text = config.print(shown);
-        config.finish().map(|_| text)
+        let text = config.print(shown, notation);
+        Ok((text, config.finish().err()))
+    }
+
+    /// What [`Plan::load`] reads for `sources`, by the names that messages give it, in the order in which the
+    /// later wins.
+    pub fn read_from(sources: &[Source], environment: Environment<'_>) -> Vec<String> {
+        Plan::effective(sources, environment).0.iter().map(Source::label).collect()
     }
 
     /// What to lay over this configuration, as a second `--config`, for it to translate and to count, if it
@@ -274,12 +286,18 @@ impl Plan {
     }
 
     fn config(sources: &[Source], environment: Environment<'_>) -> (Config, Vec<Warning>) {
+        let (sources, warnings) = Plan::effective(sources, environment);
+        (Config::load(&sources, environment), warnings)
+    }
+
+    /// `sources`; on the embedded default, if none of them is a configuration.
+    fn effective(sources: &[Source], environment: Environment<'_>) -> (Vec<Source>, Vec<Warning>) {
         if !sources.iter().all(Source::is_set) {
-            return (Config::load(sources, environment), Vec::new());
+            return (sources.to_vec(), Vec::new());
         }
         let (mut defaults, warnings) = default::sources(environment);
         defaults.extend_from_slice(sources);
-        (Config::load(&defaults, environment), warnings)
+        (defaults, warnings)
     }
 
     /// The embedded default's YAML, as `dragoman config` prints it.

@@ -18,7 +18,7 @@ pub use super::ground::DebugOutput;
 use super::ground::Ground;
 use super::house::House;
 use super::observers::ReceiverBooks;
-use super::pages::Page;
+use super::pages::{Metrics, Page};
 use super::plan::{ExporterSettings, ExtensionSettings, Id, Plan};
 use super::stop::Leaving;
 use super::storages::Storages;
@@ -296,7 +296,7 @@ impl Running {
 const HANDING_ON: Duration = Duration::from_secs(1);
 
 /// Every listener that a plan has.
-fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
+pub(super) fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for (id, settings) in &plan.receivers {
         for protocol in Protocol::of(settings) {
@@ -353,7 +353,7 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
                 Some(exporter) => exporter.respond(accept, encoding),
                 None => exposition::respond(Vec::new(), &exposition::Style::default(), accept, encoding),
             };
-            Page::Metrics(Arc::new(write), ground.panics.clone())
+            Page::Metrics(Metrics::new(Arc::new(write), &ground.own, ground.panics.clone()))
         });
         page("Prometheus", format!("exporters.{id}"), "endpoint", &settings.endpoint, settings.tls.as_ref(), derived);
     }
@@ -361,7 +361,7 @@ fn wanted(plan: &Plan, drain: Duration) -> Vec<Wanted> {
         let own = Box::new(|_: &House, ground: &Ground| {
             let own = ground.own.clone();
             let write = move |accept: Option<&str>, encoding: Option<&str>| own_page(&own, accept, encoding);
-            Page::Metrics(Arc::new(write), ground.panics.clone())
+            Page::Metrics(Metrics::new(Arc::new(write), &ground.own, ground.panics.clone()))
         });
         page("self-metrics", "service.telemetry.metrics".to_owned(), "address", address, None, own);
     }

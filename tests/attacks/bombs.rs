@@ -12,10 +12,9 @@ use crate::rig::{MIB, Setup, Target, frame};
 /// What a bomb comes to.
 const ZEROS: usize = 200 << 20;
 
-/// What a process may hold that gets one.
-const MOST_RESIDENT: u64 = 30 * MIB;
-
-/// What of it is the bomb's: the rest is the idle process, mostly its own code.
+/// What a process may hold more that gets one: the bomb itself, the first MiB that comes out of it (decision
+/// 15), a decoder's window, and the pages of code that it is the first to run. What the idle process holds is
+/// mostly its own code, which is another amount for every build and machine.
 const MOST_GROWN: u64 = 6 * MIB;
 
 /// A deflate stream of [`ZEROS`]: one block and its like, because making it takes longer than
@@ -87,27 +86,21 @@ async fn call(target: &Target, encoding: &str, body: Bytes) -> (i64, String) {
     (code, message)
 }
 
-/// One request to an idle process, a process each, as the figure of 30 MB is for one.
+/// One request to an idle process, a process each.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_mebibytes_of_zeros_are_refused_within_thirty_resident() {
+async fn two_hundred_mebibytes_of_zeros_are_refused_within_six_more_than_idle() {
     for (name, encoding, bomb) in bombs() {
         assert!((bomb.len() as u64) < MIB, "{name} is sent as {} bytes", bomb.len());
         let target = Target::start(Setup::default());
         let refused = target.post("/v1/traces", "application/x-protobuf", &[("content-encoding", encoding)], &bomb);
         assert_eq!(refused.status, 413, "{name}");
-        let peak = target.peak();
-        println!("{name} over HTTP: {:.1} MB, {:.1} MB more than idle", peak as f64 / 1e6, target.grown() as f64 / 1e6);
-        assert!(peak < MOST_RESIDENT, "{name}: {peak} bytes were resident");
-        target.assert_grown_less_than(MOST_GROWN, name);
+        target.assert_grown_less_than(MOST_GROWN, &format!("{name} over HTTP"));
         target.assert_serves();
 
         let target = Target::start(Setup::default());
         let (code, message) = call(&target, encoding, frame(true, &bomb)).await;
         assert_eq!(code, tonic::Code::ResourceExhausted as i64, "{name}: {message}");
-        let peak = target.peak();
-        println!("{name} over gRPC: {:.1} MB", peak as f64 / 1e6);
-        assert!(peak < MOST_RESIDENT, "{name}: {peak} bytes were resident");
-        target.assert_grown_less_than(MOST_GROWN, name);
+        target.assert_grown_less_than(MOST_GROWN, &format!("{name} over gRPC"));
         target.assert_serves();
     }
 }
@@ -115,18 +108,21 @@ async fn two_hundred_mebibytes_of_zeros_are_refused_within_thirty_resident() {
 /// A bomb is not held up to the limit before it is known for one, so that many cost as little as one.
 #[test]
 fn many_bombs_at_a_time_are_not_many_times_the_limit() {
+    const MANY: u64 = 32;
     let target = Target::start(Setup::default());
     let bomb = gzip();
     std::thread::scope(|scope| {
-        for _ in 0..32 {
+        for _ in 0..MANY {
             scope.spawn(|| {
                 let headers = [("content-encoding", "gzip")];
                 assert_eq!(target.post("/v1/traces", "application/x-protobuf", &headers, &bomb).status, 413);
             });
         }
     });
-    // 32 times the limit are 640 MiB.
-    target.assert_grown_less_than(40 * MIB, "32 bombs");
+    // As many are worked on at once as there are processors, and each holds what one alone may hold. Each up
+    // to the limit would be 640 MiB.
+    let processors = std::thread::available_parallelism().unwrap().get() as u64;
+    target.assert_grown_less_than((processors.min(MANY) + 2) * MOST_GROWN + MANY * bomb.len() as u64, "32 bombs");
     target.assert_serves();
 }
 
@@ -136,7 +132,7 @@ fn a_bomb_of_json_is_refused_as_well() {
     let target = Target::start(Setup::default());
     let refused = target.post("/v1/logs", "application/json", &[("content-encoding", "gzip")], &gzip());
     assert_eq!(refused.status, 413);
-    assert!(target.peak() < MOST_RESIDENT, "{} bytes were resident", target.peak());
+    target.assert_grown_less_than(MOST_GROWN, "a bomb of JSON");
 }
 
 /// A window is memory that a decoder takes before it makes anything.
@@ -152,7 +148,7 @@ fn a_zstd_frame_cannot_ask_for_a_huge_window() {
         );
         assert_eq!(refused.status, 400, "a window of 2^{window_log}");
     }
-    assert!(target.peak() < MOST_RESIDENT, "{} bytes were resident", target.peak());
+    target.assert_grown_less_than(MOST_GROWN, "a huge window");
     target.assert_serves();
 }
 
@@ -176,7 +172,7 @@ fn encodings_in_encodings_and_unknown_ones_are_refused_before_they_are_read() {
     }
     let twice = [("content-encoding", "gzip"), ("content-encoding", "gzip")];
     assert_eq!(target.post("/v1/traces", "application/x-protobuf", &twice, &gzip()).status, 415);
-    assert!(target.peak() < MOST_RESIDENT, "{} bytes were resident", target.peak());
+    target.assert_grown_less_than(MOST_GROWN, "encodings in encodings");
 }
 
 /// A stream that says gzip and is not, in many ways; the process must outlive its decoders.

@@ -13,6 +13,11 @@ const DISTINCT: usize = 100_000;
 /// In a request.
 const BATCH: usize = 2000;
 
+/// What the memories that fill may hold (docs/performance.md): 16 MiB wait for the debug exporter's thread, if
+/// the machine is too busy to run it, and 16 MiB are ids. As much again is for what the allocator has of two
+/// requests at a time, each decoded, processed and written, and for the pages.
+const MOST_GROWN: u64 = 2 * (16 + 16) * MIB;
+
 fn entry(key: &str, value: any_value::Value) -> KeyValue {
     KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..KeyValue::default() }
 }
@@ -62,7 +67,7 @@ fn a_hundred_thousand_models_are_as_many_series_as_are_allowed() {
         .sum();
     assert_eq!(tokens, 4.0 * DISTINCT as f64);
     assert!(page.len() < 1 << 20 && own.len() < 1 << 20, "pages of {} and {} bytes", page.len(), own.len());
-    target.assert_grown_less_than(60 * MIB, "100,000 models");
+    target.assert_grown_less_than(MOST_GROWN, "100,000 models");
 }
 
 #[test]
@@ -89,7 +94,7 @@ fn a_hundred_thousand_unknown_keys_are_a_bounded_number_of_self_metrics() {
         .map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
         .sum();
     assert!(unmapped >= DISTINCT as f64, "{unmapped} unmapped keys are counted");
-    target.assert_grown_less_than(60 * MIB, "100,000 keys");
+    target.assert_grown_less_than(MOST_GROWN, "100,000 keys");
 }
 
 /// CVE-2023-45142: methods, paths, agents and media types of requests were labels of metrics.

@@ -5,12 +5,21 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use dragoman::otlp::Signal;
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
+use opentelemetry_proto::tonic::metrics::v1::{
+    Gauge, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, metric, number_data_point,
+};
+use prost::Message;
 
 use crate::client::sample;
 use crate::process::get;
 use crate::rig::{MIB, PATIENCE, Setup, Target, rest, value, wait};
 
 const SHORT: &str = "read_header_timeout: 300ms, read_timeout: 300ms, idle_timeout: 300ms";
+
+/// As [`SHORT`] for bodies only: a head that a busy machine holds up is not what is tried.
+const SHORT_BODIES: &str = "read_header_timeout: 1h, read_timeout: 300ms, idle_timeout: 1h";
 
 const HEAD: &str = "POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\n";
 
@@ -46,7 +55,7 @@ fn a_head_that_trickles_is_cut_off() {
 
 #[test]
 fn a_body_that_trickles_is_refused() {
-    let target = Target::start(Setup { protocols: SHORT, ..Setup::default() });
+    let target = Target::start(Setup { protocols: SHORT_BODIES, ..Setup::default() });
     let heads = [format!("{HEAD}Content-Length: 100000\r\n\r\n"), format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n")];
     std::thread::scope(|scope| {
         for head in heads {
@@ -92,6 +101,50 @@ fn a_scraper_that_does_not_read_the_page_holds_up_nobody() {
         target.assert_serves();
     }
     target.assert_grown_less_than(30 * MIB, "pages that nobody reads");
+}
+
+/// Gauges that make a page of some eight megabytes.
+fn eight_megabytes() -> Vec<u8> {
+    let text = |value: String| Some(AnyValue { value: Some(any_value::Value::StringValue(value)) });
+    let attribute = |key: String, value| KeyValue { key, value: text(value), ..KeyValue::default() };
+    let point = |number: usize| NumberDataPoint {
+        attributes: (0..8).map(|key| attribute(format!("key_{key}"), format!("{number:01000}"))).collect(),
+        time_unix_nano: 1,
+        value: Some(number_data_point::Value::AsInt(1)),
+        ..NumberDataPoint::default()
+    };
+    let gauge = Gauge { data_points: (0..1000).map(point).collect() };
+    let metric = Metric { name: "large".into(), data: Some(metric::Data::Gauge(gauge)), ..Metric::default() };
+    let scope_metrics = vec![ScopeMetrics { metrics: vec![metric], ..ScopeMetrics::default() }];
+    let resource_metrics = vec![ResourceMetrics { scope_metrics, ..ResourceMetrics::default() }];
+    ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
+}
+
+/// The same on a page that no socket's buffers hold: who stands still makes room for who reads, and the
+/// program does not hold a page for each.
+#[test]
+fn large_pages_that_nobody_reads_are_few() {
+    let target = Target::start(Setup::default());
+    let body = eight_megabytes();
+    assert_eq!(target.post("/v1/metrics", "application/x-protobuf", &[], &body).status, 200);
+    let prometheus = target.dragoman.prometheus.unwrap();
+    let page = get(prometheus, "/metrics").unwrap().body.len() as u64;
+    assert!(page > 8_000_000, "a page of {page} bytes");
+    let held = target.grown();
+    let mut scrapers: Vec<TcpStream> = (0..12).map(|_| target.connect(prometheus)).collect();
+    for scraper in &mut scrapers {
+        scraper.write_all("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3).as_bytes()).unwrap();
+    }
+    target.page_when(target.dragoman.own_metrics, "made room", |page| {
+        value(page, &["dragoman_scrapes_cut_off_total"]) >= 1.0
+    });
+    // Who reads gets a whole page; on a machine so busy that he stands still as well, the next time.
+    let is_whole =
+        || get(prometheus, "/metrics").is_ok_and(|answer| answer.status == 200 && answer.body.len() as u64 == page);
+    assert!(wait(is_whole), "nobody gets a whole page");
+    target.assert_serves();
+    // Four unread ones, and the one that is written, with what it is written from.
+    target.assert_grown_less_than(held + 7 * page, "large pages that nobody reads");
 }
 
 /// Connections beyond the cap wait; those that say nothing make room in time.
@@ -145,7 +198,7 @@ fn sockets(target: &Target) -> usize {
 /// A refused body is listened to for some time, so that its sender reads the answer; not for ever.
 #[test]
 fn a_refused_body_that_goes_on_is_cut_off() {
-    let target = Target::start(Setup { protocols: SHORT, ..Setup::default() });
+    let target = Target::start(Setup { protocols: SHORT_BODIES, ..Setup::default() });
     let mut stream = target.connect(target.dragoman.http);
     stream.write_all(format!("{HEAD}Content-Length: 99999999\r\n\r\n").as_bytes()).unwrap();
     let mut answer = [0; 12];

@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::load::{Load, Tally};
 use crate::page::Page;
 use crate::process::Dragoman;
-use crate::rig::{Auditor, Backends, Queue, configuration, configuration_with};
+use crate::rig::{Auditor, Backends, Queue, Sending, configuration, configuration_with};
 use crate::sink::Mood;
 
 const A: (&str, &str) = ("exporter", "otlp_grpc/a");
@@ -87,6 +87,13 @@ fn to_the_end(mut dragoman: Dragoman, auditor: Auditor) -> u64 {
     auditor.finish()
 }
 
+/// Has the configuration read again, which is the so many-th time, and waits until it is in force.
+fn in_force(dragoman: &mut Dragoman, times: usize) {
+    dragoman.process.signal("HUP");
+    let is_so = |log: &str| log.matches("the configuration is in force").count() >= times;
+    dragoman.process.wait_for("the new configuration", |log| is_so(log).then_some(()));
+}
+
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
@@ -117,7 +124,16 @@ fn every_scrape_balances_with_a_queue_on_disk_and_after_a_kill() {
     let auditor = Auditor::start(dragoman.own_metrics);
     let load = Load::start(runtime.handle(), dragoman.grpc, dragoman.http);
     trouble(&auditor, &backends);
+    // From here on nothing is given up, so that whatever is queued once the backends are away stays there
+    // until the kill, however late that comes.
+    backends.feel(Mood::Well);
+    configuration_with(&folder, &backends, Queue::File, Sending { consumers: 4, gives_up: false });
+    in_force(&mut dragoman, 1);
+    for exporter in [A, B] {
+        grows(&auditor, "exported by exporters that do not give up", |page| page.exported(&[exporter]));
+    }
     backends.feel(Mood::Down);
+    auditor.look_again(PAGES);
     auditor.until("queued", |page| page.queued(&[A]) > 0 && page.queued(&[B]) > 0);
     load.expect_the_end();
     auditor.expect_the_end();
@@ -156,10 +172,8 @@ fn every_scrape_balances_while_configurations_come_and_go() {
             backends.feel(mood);
             grows(&auditor, "received", |page| page.received(&[]));
             // Exporters are made anew, behind the same pipelines; what the old ones have goes on.
-            configuration_with(&folder, &backends, queue, 4 + times);
-            dragoman.process.signal("HUP");
-            let in_force = |log: &str| log.matches("the configuration is in force").count() >= times;
-            dragoman.process.wait_for("the new configuration", |log| in_force(log).then_some(()));
+            configuration_with(&folder, &backends, queue, Sending { consumers: 4 + times, gives_up: true });
+            in_force(&mut dragoman, times);
             grows(&auditor, "received after it", |page| page.received(&[]));
         }
         // The clients still have the connections that they began with, and got every answer.

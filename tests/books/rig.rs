@@ -54,12 +54,21 @@ pub(crate) enum Queue {
 /// Spans and log records wait for each other, sqlite spans go, queues are small and patience is short:
 /// every way out is used.
 pub(crate) fn configuration(folder: &TempDir, backends: &Backends, queue: Queue) -> PathBuf {
-    configuration_with(folder, backends, queue, 4)
+    configuration_with(folder, backends, queue, Sending { consumers: 4, gives_up: true })
 }
 
-/// As [`configuration`], with so many consumers of each queue. Written over another one, the file is
-/// there whole.
-pub(crate) fn configuration_with(folder: &TempDir, backends: &Backends, queue: Queue, consumers: usize) -> PathBuf {
+/// How the exporters send.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sending {
+    /// Consumers of each queue.
+    pub(crate) consumers: usize,
+    /// Whether a request is given up at all.
+    pub(crate) gives_up: bool,
+}
+
+/// As [`configuration`], with exporters that send so. Written over another one, the file is there whole.
+pub(crate) fn configuration_with(folder: &TempDir, backends: &Backends, queue: Queue, sending: Sending) -> PathBuf {
+    let Sending { consumers, gives_up } = sending;
     // Room for some requests, not for all that come while nobody takes them.
     let size = format!("queue_size: 65536, num_consumers: {consumers}");
     let (queue, extension, named) = match queue {
@@ -76,7 +85,8 @@ pub(crate) fn configuration_with(folder: &TempDir, backends: &Backends, queue: Q
         ),
     };
     let [a, b] = backends.sinks.each_ref().map(|sink| sink.address);
-    let retry = "{ initial_interval: 5ms, max_interval: 50ms, max_elapsed_time: 300ms }";
+    let patience = if gives_up { "300ms" } else { "0s" };
+    let retry = format!("{{ initial_interval: 5ms, max_interval: 50ms, max_elapsed_time: {patience} }}");
     let yaml = format!(
         "receivers: {{ otlp: {{ protocols: {{ grpc: {{ endpoint: \"127.0.0.1:0\" }}, http: {{ endpoint: \"127.0.0.1:0\" }} }} }} }}
 processors:

@@ -96,6 +96,8 @@ fn a_set_holds_for_run_reload_and_explain() {
     let set = format!("extensions.health_check.endpoint=127.0.0.1:{port}");
     let mut dragoman = Dragoman::start_with(&path, &["--no-config-watch", "--set", &set]);
     assert_eq!(dragoman.health.port(), port);
+    let read = format!("the configuration is read from {}, --set extensions.health_check.endpoint", path.display());
+    assert!(dragoman.process.log().contains(&read), "{}", dragoman.process.log());
     // Another file: what was set stays set.
     std::fs::write(&path, default_on_free_ports().replace("verbosity: basic", "verbosity: detailed")).unwrap();
     dragoman.process.signal("HUP");
@@ -129,13 +131,100 @@ fn what_is_printed_is_the_configuration() {
     // It is one that says the same.
     let again = file(&folder, "again.yaml", &whole);
     let again = again.to_str().unwrap();
-    assert_eq!(validate(&["--config", again]), validate(&arguments));
+    let valid = |arguments: &[&str]| validate(arguments).1.lines().next().map(str::to_owned);
+    assert_eq!(valid(&["--config", again]), valid(&arguments));
     assert_eq!(printed(&["--config", again, "--mode", "unredacted"]), whole);
 
     let broken = run(&["print-config", "--set=exporters.debug.pasword=hunter2"]);
     assert_eq!((broken.status.code(), text(&broken.stdout)), (Some(1), ""));
     assert!(text(&broken.stderr).contains("exporters.debug.pasword: unknown key"), "{}", text(&broken.stderr));
     assert!(!text(&broken.stderr).contains("hunter2"));
+}
+
+#[test]
+fn json_says_what_yaml_says() {
+    let endpoint = "--set=exporters.otlp_http={endpoint: 'http://${env:BACKEND:-a}:4318', headers: {a: hunter2}}";
+    let used = "--set=service.pipelines.logs.exporters=[otlp_http]";
+    for mode in ["redacted", "unredacted"] {
+        let yaml = printed(&[endpoint, used, "--mode", mode]);
+        let json = printed(&[endpoint, used, "--mode", mode, "--format=json"]);
+        assert_ne!(json, yaml);
+        let of_yaml: serde_json::Value = serde_yaml::from_str(&yaml).unwrap();
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), of_yaml, "{mode}");
+        assert_eq!(json.contains("hunter2"), mode == "unredacted");
+        assert!(json.starts_with("{\n  \""), "two spaces, as the Collector has it: {json}");
+    }
+    assert_eq!(printed(&["--format", "yaml"]), printed(&[]), "YAML unless JSON is asked for");
+    // What is printed whole is a configuration.
+    let folder = folder();
+    let whole = file(&folder, "whole.json", &printed(&[endpoint, used, "--mode=unredacted", "--format=JSON"]));
+    let (code, said) = validate(&["--config", whole.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(run(&["print-config", "--format=toml"]).status.code(), Some(2));
+    // The Collector's older name.
+    let older = run(&["print-initial-config"]);
+    assert_eq!(text(&older.stdout), printed(&[]));
+}
+
+#[test]
+fn what_is_not_valid_is_printed_on_demand_and_says_so() {
+    let wrong = [
+        "--set=exporters.debug.verbosity=loud",
+        "--set=exporters.otlp_http={headers: {a: hunter2}, proxy_url: 'http://me:hunter2'}",
+        "--set=exporters.otlp_http.pasword=hunter2",
+        "--set=processors.nonsense={ token: hunter2 }",
+    ];
+    let print = |more: &[&str]| run(&[&["print-config"][..], &wrong, more].concat());
+    for more in [&[][..], &["--validate"], &["--validate=true"]] {
+        let refused = print(more);
+        assert_eq!((refused.status.code(), text(&refused.stdout)), (Some(1), ""), "{more:?}");
+        let last = text(&refused.stderr).lines().last().unwrap().to_owned();
+        assert_eq!(last, "not printed, because it is not valid; --validate=false prints it all the same");
+    }
+    let all_the_same = print(&["--validate=false"]);
+    assert_eq!(all_the_same.status.code(), Some(0));
+    let (yaml, said) = (text(&all_the_same.stdout), text(&all_the_same.stderr));
+    assert_eq!(value(yaml, &["exporters", "debug", "verbosity"]), "\"loud\"");
+    assert_eq!(value(yaml, &["exporters", "otlp_http", "headers", "a"]), "\"[REDACTED]\"");
+    // No proxy: it breaks off after a password.
+    assert_eq!(value(yaml, &["exporters", "otlp_http", "proxy_url"]), "\"[REDACTED]\"");
+    // Nobody knows what this is.
+    assert_eq!(value(yaml, &["exporters", "otlp_http", "pasword"]), "\"[REDACTED]\"");
+    assert_eq!(value(yaml, &["processors", "nonsense", "token"]), "\"[REDACTED]\"");
+    assert!(said.contains("exporters.debug.verbosity: found \"loud\"") && !said.contains("hunter2"), "{said}");
+    assert_eq!(said.lines().last(), Some("not valid; printed all the same, as --validate=false says"));
+    // Of what is no YAML there is nothing to print.
+    let broken = run(&["print-config", "--validate=false", "--config=yaml:a: ["]);
+    assert_eq!((broken.status.code(), text(&broken.stdout)), (Some(1), ""));
+}
+
+#[test]
+fn what_was_read_is_said_also_of_a_configuration_that_is_not_valid() {
+    let default = "embedded default, --set exporters.debug.verbosity (no --config was given)";
+    let (code, said) = validate(&["--set=exporters.debug.verbosity=normal"]);
+    assert_eq!((code, said), (Some(0), format!("valid: 3 pipelines, 2 exporters\nread: {default}\n")));
+    let (code, said) = validate(&["--set=exporters.debug.verbosity=loud"]);
+    assert_eq!((code, said.lines().last()), (Some(1), Some(format!("not valid; read: {default}").as_str())));
+    let exporting = Dragoman::command().arg("validate").env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318").output();
+    let said = text(&exporting.unwrap().stdout).to_owned();
+    let read = "read: embedded default, OTEL_EXPORTER_OTLP_* variables (no --config was given)";
+    assert_eq!(said.lines().last(), Some(read), "{said}");
+}
+
+#[test]
+fn files_that_are_not_there_are_said_before_a_start_says_it() {
+    let certificate =
+        "--set=receivers.otlp.protocols.http.tls={ cert_file: /nowhere/tls.crt, key_file: /nowhere/tls.key }";
+    let (code, said) = validate(&[certificate]);
+    assert_eq!(code, Some(1), "{said}");
+    let expected = "receivers.otlp.protocols.http.tls.cert_file \"/nowhere/tls.crt\" cannot be read: No such file";
+    assert!(said.starts_with(expected), "{said}");
+    assert!(said.contains("\nnot valid on this machine: ") && said.contains("read: embedded default"), "{said}");
+    let started = run(&[certificate]);
+    assert_eq!(started.status.code(), Some(1));
+    assert!(text(&started.stderr).contains(expected), "{}", text(&started.stderr));
+    let (code, said) = validate(&[certificate, "--no-file-check"]);
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]
@@ -163,5 +252,5 @@ fn components_are_those_that_a_configuration_may_name() {
     let default = default_on_free_ports();
     let checked =
         Dragoman::command().args(["validate", "--config=env:OTEL_CONFIG"]).env("OTEL_CONFIG", default).output();
-    assert_eq!(text(&checked.unwrap().stdout), "valid: 3 pipelines, 2 exporters\n");
+    assert_eq!(text(&checked.unwrap().stdout), "valid: 3 pipelines, 2 exporters\nread: env:OTEL_CONFIG\n");
 }

@@ -19,7 +19,7 @@ go_program() {
     say "$1: building $2"
     local folder
     folder=$(mktemp -d)
-    GOBIN=$folder go install "$2"
+    retry env GOBIN="$folder" go install "$2"
     mv "$folder"/* "$dir/bin/$1"
     rmdir "$folder"
 }
@@ -41,7 +41,7 @@ servicemonitor() {
     need_go servicemonitor || return 1
     local module=github.com/prometheus-operator/prometheus-operator@v0.85.0
     say "servicemonitor: from $module"
-    go mod download "$module"
+    retry go mod download "$module"
     install -m 0644 \
         "$(go env GOMODCACHE)/$module/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" \
         "$dir/servicemonitor.yaml"
@@ -51,7 +51,7 @@ servicemonitor() {
 cyclonedx() {
     [ -x "$dir/bin/cargo-cyclonedx" ] && return 0
     say "cyclonedx: building cargo-cyclonedx"
-    cargo install --quiet --locked --root "$dir" cargo-cyclonedx@0.5.9
+    retry cargo install --quiet --locked --root "$dir" cargo-cyclonedx@0.5.9
 }
 
 buildah() {

@@ -87,7 +87,7 @@ fn the_traffic_is_counted_as_it_was_sent() {
         configuration = configuration.replace(&format!("0.0.0.0:{port}"), "127.0.0.1:0");
     }
     let folder = tempfile::tempdir().unwrap();
-    let dragoman = Dragoman::start(&file(&folder, "dragoman.yaml", &configuration));
+    let mut dragoman = Dragoman::start(&file(&folder, "dragoman.yaml", &configuration));
 
     let mut traffic = Command::new("python3");
     traffic
@@ -98,7 +98,8 @@ fn the_traffic_is_counted_as_it_was_sent() {
     let said = printed(&mut traffic);
     let sent: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
 
-    let page = || http(dragoman.prometheus.unwrap(), "GET", "/metrics", &[], b"").unwrap().text();
+    let prometheus = dragoman.prometheus.unwrap();
+    let page = || http(prometheus, "GET", "/metrics", &[], b"").unwrap().text();
     let counted = |what: &str, label: &str| sum(&page(), what, label);
     assert_eq!(counted("gen_ai_client_token_usage_sum", "\"input\""), sent["input_tokens"].as_f64().unwrap());
     assert_eq!(counted("gen_ai_client_token_usage_sum", "\"output\""), sent["output_tokens"].as_f64().unwrap());
@@ -107,6 +108,8 @@ fn the_traffic_is_counted_as_it_was_sent() {
     assert_eq!(counted("http_server_request_duration_seconds_count", ""), 120.0);
     let failed = counted("gen_ai_client_operation_duration_seconds_count", "error_type=\"");
     assert_eq!(failed, sent["failed"].as_f64().unwrap());
+    // What is shown is written by a thread of its own; at the end all of it is there.
+    assert_eq!(dragoman.process.terminate(), Some(0), "{}", dragoman.process.log());
     let log = dragoman.process.log();
     let spans = |name: &str| log.lines().filter(|line| line.contains(name)).count();
     assert!(spans("POST /chat") >= 120 && spans("chat gpt-4o") > 0, "{log}");

@@ -68,7 +68,8 @@ fn items(value: &Value) -> impl Iterator<Item = &Value> {
 fn assert_valid(what: &str, configurations: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_dragoman"));
-    command.arg("validate").env_clear().envs(ENVIRONMENT);
+    // Certificates are where it is deployed.
+    command.args(["validate", "--no-file-check"]).env_clear().envs(ENVIRONMENT);
     for (number, configuration) in configurations.iter().enumerate() {
         let file = folder.path().join(format!("{number}.yaml"));
         std::fs::write(&file, configuration).unwrap();

@@ -9,33 +9,34 @@ enum Outcome {
     Sent,
     /// Taken, but for so many.
     Partial(usize),
-    /// Sent again, and taken then.
-    Again,
+    /// Sent again, counted as a retry of this reason, and taken then.
+    Again(Setback),
     /// Given up.
     Rejected,
 }
 
 use Outcome::{Again, Partial, Rejected, Sent};
+use Setback::{OtherStatus, Throttled, Timeout, Unavailable};
 
 type Row = (String, Transport, Reply, Outcome);
 
 /// "Failures" of OTLP/gRPC: by code, and whether there is a `RetryInfo`.
 const CODES: [(Code, Outcome, Outcome); 16] = [
-    (Code::Cancelled, Again, Again),
+    (Code::Cancelled, Again(OtherStatus), Again(OtherStatus)),
     (Code::Unknown, Rejected, Rejected),
     (Code::InvalidArgument, Rejected, Rejected),
-    (Code::DeadlineExceeded, Again, Again),
+    (Code::DeadlineExceeded, Again(Timeout), Again(Timeout)),
     (Code::NotFound, Rejected, Rejected),
     (Code::AlreadyExists, Rejected, Rejected),
     (Code::PermissionDenied, Rejected, Rejected),
-    (Code::ResourceExhausted, Rejected, Again),
+    (Code::ResourceExhausted, Rejected, Again(Throttled)),
     (Code::FailedPrecondition, Rejected, Rejected),
-    (Code::Aborted, Again, Again),
-    (Code::OutOfRange, Again, Again),
+    (Code::Aborted, Again(OtherStatus), Again(OtherStatus)),
+    (Code::OutOfRange, Again(OtherStatus), Again(OtherStatus)),
     (Code::Unimplemented, Rejected, Rejected),
     (Code::Internal, Rejected, Rejected),
-    (Code::Unavailable, Again, Again),
-    (Code::DataLoss, Again, Again),
+    (Code::Unavailable, Again(Unavailable), Again(Unavailable)),
+    (Code::DataLoss, Again(OtherStatus), Again(OtherStatus)),
     (Code::Unauthenticated, Rejected, Rejected),
 ];
 
@@ -59,13 +60,13 @@ const STATUSES: [(u16, Outcome); 27] = [
     (415, Rejected),
     (422, Rejected),
     (425, Rejected),
-    (429, Again),
+    (429, Again(Throttled)),
     (431, Rejected),
     (500, Rejected),
     (501, Rejected),
-    (502, Again),
-    (503, Again),
-    (504, Again),
+    (502, Again(Unavailable)),
+    (503, Again(Unavailable)),
+    (504, Again(Unavailable)),
     (505, Rejected),
     (507, Rejected),
 ];
@@ -111,10 +112,10 @@ fn rows() -> Vec<Row> {
     for (status, outcome) in STATUSES {
         row(format!("{status}"), Transport::Http, Reply::Http(status, vec![], Bytes::new()), outcome);
     }
-    for status in [429, 503] {
+    for (status, why) in [(429, Throttled), (503, Unavailable)] {
         for after in RETRY_AFTER {
             let reply = Reply::Http(status, vec![("retry-after", after.into())], Bytes::new());
-            row(format!("{status}, Retry-After {after:?}"), Transport::Http, reply, Again);
+            row(format!("{status}, Retry-After {after:?}"), Transport::Http, reply, Again(why));
         }
     }
     // A delay does not make right what is final.
@@ -134,7 +135,7 @@ fn rows() -> Vec<Row> {
         row("a success that is none", Reply::Ok(Bytes::from_static(b"\xff\xff")), Rejected);
     }
     // Refusals are not read to their end: the status has said all.
-    for (status, outcome) in [(503, Again), (400, Rejected)] {
+    for (status, outcome) in [(503, Again(Unavailable)), (400, Rejected)] {
         let reply = Reply::Http(status, vec![], Bytes::from(vec![b'x'; 5 << 20]));
         row(format!("{status} with 5 MiB of words"), Transport::Http, reply, outcome);
     }
@@ -159,11 +160,11 @@ fn rows() -> Vec<Row> {
         (403, Rejected),
         (404, Rejected),
         (413, Rejected),
-        (429, Again),
+        (429, Again(Throttled)),
         (500, Rejected),
-        (502, Again),
-        (503, Again),
-        (504, Again),
+        (502, Again(Unavailable)),
+        (503, Again(Unavailable)),
+        (504, Again(Unavailable)),
         (307, Rejected),
     ] {
         row(
@@ -185,7 +186,7 @@ async fn every_answer_is_understood_as_the_specification_says() {
         let mut rig = Rig::new(*transport, &backend, |_| {});
         rig.send(Signal::Traces, "spans", 5);
         let expected = match outcome {
-            Sent | Again => vec![Event::Sent(Signal::Traces, 5)],
+            Sent | Again(_) => vec![Event::Sent(Signal::Traces, 5)],
             Partial(5) => vec![Event::Failed(Signal::Traces, 5, Loss::PartialSuccess)],
             Partial(rejected) => vec![
                 Event::Sent(Signal::Traces, 5 - rejected),
@@ -202,8 +203,10 @@ async fn every_answer_is_understood_as_the_specification_says() {
         while backend.seen.try_recv().is_ok() {
             requests += 1;
         }
-        if (&events, requests) != (&expected, if *outcome == Again { 2 } else { 1 }) {
-            wrong.push(format!("{case}: {events:?} after {requests} requests, expected {outcome:?}"));
+        let retries = rig.retries.lock().unwrap().clone();
+        let again = if let Again(why) = outcome { vec![*why] } else { vec![] };
+        if (&events, requests, &retries) != (&expected, 1 + again.len(), &again) {
+            wrong.push(format!("{case}: {events:?} and {retries:?} after {requests} requests, expected {outcome:?}"));
         }
     }
     println!("{} answers, {} of them misunderstood", rows.len(), wrong.len());

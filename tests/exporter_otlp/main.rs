@@ -18,12 +18,12 @@ mod recording;
 mod tls;
 
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backend::{Backend, Reply};
 use bytes::Bytes;
-use dragoman::exporter::observe::{Loss, Observer};
+use dragoman::exporter::observe::{Loss, Observer, Setback};
 use dragoman::exporter::otlp::OtlpExporter;
 use dragoman::exporter::settings::{Compression, Otlp, Retry, Transport};
 use dragoman::otlp::Signal;
@@ -45,7 +45,7 @@ enum Event {
     Failed(Signal, usize, Loss),
 }
 
-struct Events(mpsc::Sender<Event>);
+struct Events(mpsc::Sender<Event>, Arc<Mutex<Vec<Setback>>>);
 
 impl Observer for Events {
     fn sent(&self, signal: Signal, items: usize) {
@@ -55,11 +55,17 @@ impl Observer for Events {
     fn failed(&self, signal: Signal, items: usize, reason: Loss) {
         self.0.try_send(Event::Failed(signal, items, reason)).unwrap();
     }
+
+    fn retried(&self, _: Signal, why: Setback) {
+        self.1.lock().unwrap().push(why);
+    }
 }
 
 struct Rig {
     exporter: OtlpExporter,
     events: mpsc::Receiver<Event>,
+    /// Why attempts were made again.
+    retries: Arc<Mutex<Vec<Setback>>>,
 }
 
 impl Rig {
@@ -74,8 +80,10 @@ impl Rig {
         settings.retry = Retry { initial_interval: Duration::from_millis(1), ..Retry::default() };
         change(&mut settings);
         let (sender, events) = mpsc::channel(1000);
-        let exporter = OtlpExporter::start("otlp/test", &settings, Arc::new(Events(sender))).unwrap();
-        Rig { exporter, events }
+        let retries = Arc::default();
+        let observer = Events(sender, Arc::clone(&retries));
+        let exporter = OtlpExporter::start("otlp/test", &settings, Arc::new(observer)).unwrap();
+        Rig { exporter, events, retries }
     }
 
     fn send(&self, signal: Signal, body: impl Into<Bytes>, items: usize) {

@@ -48,7 +48,9 @@ async fn what_is_no_proxy_is_said_at_the_start_without_its_password() {
         let mut settings = Otlp::new(Transport::Http, "http://localhost:4318");
         settings.proxy_url = Some(wrong.into());
         let (sender, _events) = mpsc::channel(1);
-        let error = OtlpExporter::start("otlp/test", &settings, Arc::new(Events(sender))).unwrap_err().to_string();
+        let error = OtlpExporter::start("otlp/test", &settings, Arc::new(Events(sender, Arc::default())))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("proxy_url") && !error.contains("hunter2"), "{error}");
     }
 }

@@ -90,7 +90,7 @@ async fn settings_that_cannot_work_are_said_at_the_start() {
     let start = |tls| {
         let settings = Otlp { tls, ..Otlp::new(Transport::Grpc, "localhost:4317") };
         let (sender, _events) = mpsc::channel(1);
-        OtlpExporter::start("otlp/test", &settings, Arc::new(Events(sender))).unwrap_err()
+        OtlpExporter::start("otlp/test", &settings, Arc::new(Events(sender, Arc::default()))).unwrap_err()
     };
     let missing = start(Tls { ca_file: Some("/nowhere/ca.pem".into()), ..Tls::default() });
     assert!(matches!(missing, StartError::Tls(_)) && missing.to_string().contains("/nowhere/ca.pem"), "{missing}");

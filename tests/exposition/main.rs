@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use dragoman::exporter::prometheus::Prometheus;
 use dragoman::exporter::settings;
+use dragoman::metrics::application::Store;
 use dragoman::metrics::call::{Call, Usage};
 use dragoman::metrics::families::Families;
 use dragoman::metrics::ledger::{Direction, Recorder};
@@ -136,7 +137,8 @@ fn own() -> Registry {
 /// Every kind of page, in a format.
 fn pages(accept: &str) -> Vec<(&'static str, String)> {
     let quiet = Registry::new();
-    let exporter = || Prometheus::new("prometheus", &settings::Prometheus::default(), &quiet);
+    let settings = settings::Prometheus::default();
+    let exporter = || Prometheus::new("prometheus", &settings, Arc::new(Store::new(settings.store.clone())), &quiet);
     [
         ("1.41", exporter().with_source(Arc::new(families(Target::V1_41)))),
         ("main", exporter().with_source(Arc::new(families(Target::Main)))),

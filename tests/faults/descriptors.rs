@@ -26,7 +26,8 @@ fn post(stream: &mut TcpStream, body: &Bytes) -> String {
     let mut answer = Vec::new();
     let mut byte = [0];
     while !answer.ends_with(b"\r\n\r\n") {
-        assert_eq!(stream.read(&mut byte).unwrap(), 1, "closed after {}", String::from_utf8_lossy(&answer));
+        let read = stream.read_exact(&mut byte);
+        assert!(read.is_ok(), "{read:?} after {}", String::from_utf8_lossy(&answer));
         answer.push(byte[0]);
     }
     String::from_utf8(answer).unwrap().split(' ').nth(1).unwrap().to_owned()
@@ -67,14 +68,14 @@ service:
     let mut connections: Vec<TcpStream> = (0..2 * FILES).map(|_| TcpStream::connect(dragoman.http).unwrap()).collect();
     let began = Instant::now();
     while open_files(&dragoman.process) < FILES as usize {
-        assert!(began.elapsed() < Duration::from_secs(30), "{} files are open", open_files(&dragoman.process));
+        assert!(began.elapsed() < Duration::from_secs(60), "{} files are open", open_files(&dragoman.process));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // Who is connected is served, though no connection to the backend can be opened now.
     let body = sample(Signal::Traces);
     let mut taken = 0;
     for stream in connections.iter_mut().take(5) {
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         assert_eq!(post(stream, &body), "200");
         taken += 1;
     }
@@ -88,7 +89,7 @@ service:
         assert_eq!(seen.body, body);
     }
     let mut again = TcpStream::connect(dragoman.http).unwrap();
-    again.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    again.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     assert_eq!(post(&mut again, &body), "200");
     drop(backend.next().await);
     let page = get(dragoman.own_metrics, "/metrics").unwrap().text();

@@ -156,7 +156,7 @@ fn query(address: SocketAddr, expression: &str) -> Option<f64> {
 
 fn prometheus(folder: &tempfile::TempDir, target: SocketAddr, features: &str) -> (Running, SocketAddr) {
     let config = format!(
-        "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
+        "global: {{ scrape_interval: 5s, scrape_timeout: 5s }}\n\
          scrape_configs: [ {{ job_name: dragoman, honor_labels: true, static_configs: [ {{ targets: [\"{target}\"] }} ] }} ]\n"
     );
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()));

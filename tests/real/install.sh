@@ -22,7 +22,7 @@ jaeger() {
     [ -x "$dir/bin/jaeger" ] && return 0
     need_go jaeger || return 1
     say "jaeger: building from source, about ten minutes of processor time"
-    go mod download github.com/jaegertracing/jaeger@v1.76.0
+    retry go mod download github.com/jaegertracing/jaeger@v1.76.0
     local src work
     src=$(go env GOMODCACHE)/github.com/jaegertracing/jaeger@v1.76.0
     work=$(mktemp -d)
@@ -32,7 +32,8 @@ jaeger() {
         cd "$work"
         go mod edit -require=github.com/jaegertracing/jaeger@v1.76.0
         echo 'package jaegerbuild' >doc.go
-        go build -mod=mod -trimpath -o "$dir/bin/jaeger.new" github.com/jaegertracing/jaeger/cmd/jaeger
+        # Fetches several hundred modules first; what is compiled already is not compiled again.
+        retry go build -mod=mod -trimpath -o "$dir/bin/jaeger.new" github.com/jaegertracing/jaeger/cmd/jaeger
     )
     rm -rf "$work"
     mv "$dir/bin/jaeger.new" "$dir/bin/jaeger"
@@ -66,7 +67,7 @@ node() {
     rm -rf "$dir/node"
     mkdir -p "$dir/node"
     cp "$here/package.json" "$dir/node/"
-    (cd "$dir/node" && npm install --silent --no-audit --no-fund --ignore-scripts)
+    (cd "$dir/node" && retry npm install --silent --no-audit --no-fund --ignore-scripts --fetch-retries=5)
     touch "$dir/node/.ready-$(cksum <"$here/package.json" | cut -d' ' -f1)"
 }
 

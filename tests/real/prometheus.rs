@@ -55,7 +55,7 @@ fn promql_returns_the_exact_token_sums() {
         &folder,
         "prometheus.yml",
         &format!(
-            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
+            "global: {{ scrape_interval: 5s, scrape_timeout: 5s }}\n\
              scrape_configs: [ {{ job_name: dragoman, static_configs: [ {{ targets: [\"{target}\"] }} ] }} ]\n"
         ),
     );

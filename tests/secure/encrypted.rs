@@ -114,12 +114,14 @@ async fn a_handshake_has_the_header_timeout() {
     let rig = service(&quick, &[]).await;
     for transport in BOTH {
         let mut silent = TcpStream::connect(rig.address(transport)).await.unwrap();
-        // There is one place, which is free again only when the silent one has lost it.
-        let answer = tokio::time::timeout(Duration::from_secs(60), send(&rig, transport, &config)).await;
-        assert!(answer.is_ok_and(|answer| is_taken(&answer)), "{transport}");
+        // There is one place, which is free again only when the silent one has lost it. On a busy machine a
+        // handshake of ours may take longer as well.
+        let ours = async { while !is_taken(&send(&rig, transport, &config).await) {} };
+        let taken = tokio::time::timeout(Duration::from_secs(60), ours).await;
+        assert!(taken.is_ok(), "{transport}");
         assert!(matches!(silent.read(&mut [0; 16]).await, Ok(0) | Err(_)), "{transport}: it is still open");
     }
-    rig.books_when(|books| books.sum(FAILED, &[]) == 2).await;
+    rig.books_when(|books| books.sum(FAILED, &[]) >= 2).await;
 }
 
 #[tokio::test]

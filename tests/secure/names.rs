@@ -7,18 +7,24 @@ use std::time::Duration;
 
 use dragoman::config::Source;
 use dragoman::service::plan::Plan;
+use dragoman::service::rehearsal::rehearse;
 use dragoman::service::start::start;
 
 use crate::authority::Authority;
 use crate::rig::plan;
 use crate::support::yaml;
 
-/// What the start says; a start that succeeds fails the test.
+/// What the start says, and `validate` as well; a start that succeeds fails the test.
 async fn refused(yaml: &str) -> String {
+    let rehearsed: Vec<_> = rehearse(&plan(yaml)).iter().map(ToString::to_string).collect();
     let started = start(plan(yaml), Duration::ZERO, Arc::new(|| Box::new(std::io::sink()))).await;
     match started {
         Ok(running) => panic!("it started: {:?}", running.addresses()),
-        Err(error) => error.to_string(),
+        Err(error) => {
+            let error = error.to_string();
+            assert!(rehearsed.contains(&error), "{error} is not in {rehearsed:?}");
+            error
+        }
     }
 }
 
@@ -76,6 +82,41 @@ async fn files_that_cannot_be_used_end_the_start() {
                 "{error}"
             );
         }
+    }
+}
+
+/// Every file is looked at, whatever is wrong with others; where all is right nothing is said.
+#[tokio::test]
+async fn a_rehearsal_says_everything_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    Authority::new().issue("localhost").write(folder.path());
+    let good = folder.path().display();
+    let with = |file: &str| {
+        let tls = format!("tls: {{ cert_file: {file}.crt, key_file: {file}.key }}");
+        let more =
+            format!("prometheus: {{ endpoint: '127.0.0.1:0', {tls} }}, otlp_http: {{ endpoint: 'https://a', {tls} }}");
+        yaml(&tls, &[("health_check", &format!("{{ endpoint: '127.0.0.1:0', {tls} }}"))])
+            .replace("debug: {}", &format!("debug: {{}}, {more}"))
+            .replace("exporters: [debug]", "exporters: [debug, otlp_http]")
+            .replacen(
+                "metrics: { receivers: [otlp], exporters: [",
+                "metrics: { receivers: [otlp], exporters: [prometheus, ",
+                1,
+            )
+    };
+    assert!(rehearse(&plan(&with(&format!("{good}/tls")))).is_empty());
+    let said: Vec<_> = rehearse(&plan(&with("/nowhere/tls"))).iter().map(ToString::to_string).collect();
+    let sections = [
+        "receivers.otlp.protocols.grpc.tls",
+        "receivers.otlp.protocols.http.tls",
+        "extensions.health_check.tls",
+        "exporters.prometheus.tls",
+        "exporters.otlp_http: tls",
+    ];
+    assert_eq!(said.len(), sections.len(), "{said:?}");
+    for section in sections {
+        let expected = format!("{section}.cert_file \"/nowhere/tls.crt\" cannot be read: ");
+        assert!(said.iter().any(|said| said.starts_with(&expected)), "{section}: {said:?}");
     }
 }
 

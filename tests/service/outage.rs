@@ -13,10 +13,10 @@ use tokio::time::Instant;
 
 use crate::backend::Backend;
 use crate::client::{grpc_status, status};
-use crate::rig::{Rig, Way, plan};
+use crate::rig::{Page, Rig, Way, plan};
 
 /// An address that refuses connections until the test listens on it; nobody else can take it.
-fn reserved() -> TcpSocket {
+pub(crate) fn reserved() -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     socket
@@ -82,6 +82,11 @@ async fn an_outage_is_buffered_then_refused_and_over_when_the_backend_is_back() 
         assert_eq!(books.sum("otelcol_receiver_accepted_log_records_total", &[]), 3);
         assert_eq!(rig.health().await.status, 200, "a backend that is down is no reason to restart this program");
 
+        let retries = "dragoman_exporter_retries_total";
+        let because = [of.as_str(), "data_type=\"logs\"", "reason=\"connection\""];
+        let books = rig.books_when(|books| books.sum(retries, &because) > 1).await;
+        assert_eq!(books.sum(retries, &because), books.sum(retries, &[]), "nothing answers, and nothing else is wrong");
+
         let mut backend = Backend::on(socket.listen(64).unwrap(), None, []);
         let mut arrived = Vec::new();
         for _ in 0..3 {
@@ -143,8 +148,14 @@ async fn a_dead_backend_does_not_take_the_others_time_at_the_end() {
     rig.must_take(Way::Grpc, Signal::Logs, large(0)).await;
     rig.books_when(|books| books.sum("otelcol_exporter_in_flight_requests", &["late"]) == 1).await;
     let mut backend = Backend::on(late.listen(64).unwrap(), None, []);
-    tokio::time::pause();
-    let stopped = rig.running.stop(Duration::from_secs(20)).await;
+    let page = rig.address("self-metrics");
+    let stop = rig.running.stop(Duration::from_secs(20));
+    let delivered = async {
+        // A paused clock leaps over what sockets still have to do, so it goes on until that is done.
+        while Page::read(page).await.sum("dragoman_exporter_held_items", &["late"]) > 0 {}
+        tokio::time::pause();
+    };
+    let (stopped, ()) = tokio::join!(stop, delivered);
     assert_eq!(stopped.lost, 1, "only what was for the dead one");
     assert_eq!(backend.next().await.body, large(0));
 }

@@ -343,8 +343,11 @@ async fn queues_outlive_the_configuration() {
 #[tokio::test]
 async fn listeners_come_and_go() {
     let backend = Backend::start([]).await;
-    let mut rig = Rig::start(plan(&FIRST.text(&backend))).await;
+    // An address that no other test listens on: nobody else takes its port while it is free.
+    let own = FIRST.text(&backend).replace("http: { endpoint: 127.0.0.1:0", "http: { endpoint: 127.29.4.2:0");
+    let mut rig = Rig::start(plan(&own)).await;
     let http = rig.address("OTLP HTTP");
+    assert_eq!(http.ip().to_string(), "127.29.4.2");
     let mut kept = Client::http1(http).await;
     let path = Signal::Traces.http_path();
     let answer = kept.post(path, "application/x-protobuf", "", sample(Signal::Traces)).await;

@@ -69,7 +69,7 @@ impl Rig {
         let shown = Arc::<Mutex<Vec<u8>>>::default();
         let writer = Shown(shown.clone());
         let output = Arc::new(move || Box::new(writer.clone()) as Box<dyn Write + Send>);
-        let running = start(plan, Duration::from_secs(5), output).await.unwrap();
+        let running = start(plan, PATIENCE, output).await.unwrap();
         Rig { running, shown }
     }
 
@@ -143,7 +143,7 @@ impl Rig {
 pub(crate) struct Page(pub(crate) String);
 
 impl Page {
-    async fn read(address: SocketAddr) -> Page {
+    pub(crate) async fn read(address: SocketAddr) -> Page {
         let answer = Client::http1(address).await.get("/metrics").await;
         assert_eq!(answer.status, 200, "{answer:?}");
         Page(String::from_utf8(answer.body.to_vec()).unwrap())

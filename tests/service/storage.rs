@@ -13,6 +13,7 @@ use dragoman::service::start::{Reloaded, start};
 
 use crate::backend::Backend;
 use crate::client::{Client, sample, status};
+use crate::outage::reserved;
 use crate::rig::{Rig, Way, plan};
 
 /// Logs through `pipeline` to an exporter whose queue is in `folder`.
@@ -32,15 +33,10 @@ service:
     )
 }
 
-/// An address on which nobody listens.
-async fn nobody() -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    listener.local_addr().unwrap()
-}
-
 /// Takes some requests while the backend is away, and ends in good order; how many items.
 async fn outage(folder: &Path, pipeline: &str) -> u64 {
-    let rig = Rig::start(plan(&yaml(nobody().await, folder, pipeline, "otlp_grpc/a"))).await;
+    let away = reserved();
+    let rig = Rig::start(plan(&yaml(away.local_addr().unwrap(), folder, pipeline, "otlp_grpc/a"))).await;
     for way in Way::ALL {
         rig.must_take(way, Signal::Logs, body(way)).await;
     }
@@ -115,7 +111,8 @@ async fn what_nobody_is_configured_for_stays_and_is_counted_as_held() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_queue_is_handed_on_when_its_exporter_changes() {
     let folder = tempfile::tempdir().unwrap();
-    let away = yaml(nobody().await, folder.path(), "logs", "otlp_grpc/a");
+    let nobody = reserved();
+    let away = yaml(nobody.local_addr().unwrap(), folder.path(), "logs", "otlp_grpc/a");
     let mut rig = Rig::start(plan(&away)).await;
     for way in Way::ALL {
         rig.must_take(way, Signal::Logs, body(way)).await;
@@ -172,7 +169,8 @@ async fn refused(yaml: &str) -> String {
 async fn a_folder_that_cannot_be_used_is_named_before_anything_is_accepted() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("queues");
-    let yaml = yaml(nobody().await, &folder, "logs", "otlp_grpc/a");
+    let nobody = reserved();
+    let yaml = yaml(nobody.local_addr().unwrap(), &folder, "logs", "otlp_grpc/a");
     let said = refused(&yaml).await;
     assert!(said.contains("extensions.file_storage/queues") && said.contains("create_directory: true"), "{said}");
 
@@ -209,7 +207,8 @@ async fn a_folder_that_cannot_be_used_is_named_before_anything_is_accepted() {
 #[tokio::test]
 async fn a_full_queue_on_disk_refuses_for_now() {
     let folder = tempfile::tempdir().unwrap();
-    let yaml = yaml(nobody().await, folder.path(), "logs", "otlp_grpc/a");
+    let nobody = reserved();
+    let yaml = yaml(nobody.local_addr().unwrap(), folder.path(), "logs", "otlp_grpc/a");
     let small = yaml.replace("storage: file", "sizer: bytes, queue_size: 65536, storage: file");
     let rig = Rig::start(plan(&small)).await;
     let mut request = sample(Signal::Logs).to_vec();

@@ -3,6 +3,9 @@
 # cache, and one that is there already is left alone.
 # shellcheck shell=bash
 
+# shellcheck source=tests/support/retry.bash
+. "$here/../support/retry.bash"
+
 dir=${DRAGOMAN_REAL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/dragoman-real}
 mkdir -p "$dir/bin"
 
@@ -20,9 +23,13 @@ debian() {
     local sudo=
     [ "$(id -u)" = 0 ] || sudo=sudo
     say "$1: installing the Debian package"
-    $sudo apt-get update -qq
-    $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
-        apt-get install -qq --no-install-recommends "$1" >/dev/null
+    # Both together: what a stale list names is not there to be fetched, however often. A machine that has just
+    # been started may be upgrading itself, and has the lock meanwhile.
+    # shellcheck disable=SC2016 # for the inner shell
+    retry $sudo env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive sh -c '
+        apt-get update -qq -o Acquire::Retries=3 &&
+            apt-get install -qq --no-install-recommends -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$1" >/dev/null
+    ' sh "$1"
 }
 
 # A Python environment of its own: environment NAME REQUIREMENTS WHAT.
@@ -35,7 +42,8 @@ environment() {
     # Debian has the installer of packages apart from the interpreter.
     python3 -c 'import ensurepip' 2>/dev/null || debian python3-venv
     python3 -m venv "$dir/$1"
-    "$dir/$1/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir -r "$here/$2"
+    retry "$dir/$1/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --retries 10 --timeout 60 \
+        -r "$here/$2"
     touch "$ready"
 }
 

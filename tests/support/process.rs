@@ -5,17 +5,37 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How long a server may take to come up on a busy machine before the test says that it did not.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a server may take to come up, or to answer, on a busy machine before the test says that it did
+/// not.
+const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A port of loopback that nobody listens on. Somebody else may take it before it is used; servers
-/// that can bind port 0 by themselves should.
+/// The lowest port that [`free_port`] gives: above those of databases and the like.
+const LOWEST_PORT: u16 = 16_384;
+
+/// A port of loopback that nobody listens on, for what cannot bind port 0 by itself. It is none of those
+/// that the system hands out for port 0 and for outgoing connections, so that no other test gets it before
+/// it is used; and each is given once, as two processes begin in different places.
 pub fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let handed_out = range.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(32_768);
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let ports = u32::from(handed_out).saturating_sub(LOWEST_PORT.into()).max(1);
+    // A process needs some dozens.
+    let first = std::process::id().wrapping_mul(64) % ports;
+    let own = (0..ports).map(|_| {
+        let place = (first + u32::from(GIVEN.fetch_add(1, Ordering::Relaxed))) % ports;
+        LOWEST_PORT + place as u16
+    });
+    own.take_while(|port| *port < handed_out)
+        .find(|port| is_free(*port))
+        // Where the system hands out all of them, what is left is one that is free for now.
+        .unwrap_or_else(|| TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port())
 }
 
 /// What a process printed so far.
@@ -204,8 +224,9 @@ impl Dragoman {
         let log =
             process.wait_for("ready", |log| log.lines().any(|line| line.ends_with(" ready")).then(|| log.to_owned()));
         let address = |what: &str| {
-            let line = log.lines().find(|line| line.contains(what))?;
-            line.split(|c: char| c.is_whitespace() || c == ',').find_map(|word| word.parse().ok())
+            let mut lines = log.lines().filter(|line| line.contains(what));
+            lines
+                .find_map(|line| line.split(|c: char| c.is_whitespace() || c == ',').find_map(|word| word.parse().ok()))
         };
         let need = |what: &str| address(what).unwrap_or_else(|| panic!("no address of {what} in:\n{log}"));
         Dragoman {
@@ -251,18 +272,23 @@ pub fn http(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let mut request = format!("{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
     request.push_str("\r\n");
-    stream.write_all(request.as_bytes())?;
-    stream.write_all(body)?;
+    // In one piece: a pause between head and body would be this client's slowness, not the server's.
+    let sent = stream.write_all(&[request.as_bytes(), body].concat());
     let mut answer = Vec::new();
     #[allow(clippy::disallowed_methods, reason = "limited")]
-    stream.take(64 << 20).read_to_end(&mut answer)?;
+    let read = stream.take(64 << 20).read_to_end(&mut answer);
+    // A server that answers before it has read all may close the connection on the rest.
+    if sent.is_ok() || answer.is_empty() {
+        read?;
+        sent?;
+    }
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(answer.len());
     let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);

@@ -141,6 +141,10 @@ EXPORTERS = [
         width=8),
     timeseries("Given up by reason", "short", steps_of("dragoman_exporter_lost_items_total", "exporter, signal, reason"),
                "Items, since the start, after all attempts.", width=8),
+    timeseries("Retries by reason", "reqps", [
+        query(or_zero(total("exporter, reason", rate("dragoman_exporter_retries_total")), "exporter, reason"), "{{exporter}} {{reason}}")],
+        "Attempts that failed and are made again; nothing is lost by them. connection: none, or it broke. throttled: 429. "
+        "unavailable: 502 to 504.", width=8),
     timeseries("Requests by cause of their size", "reqps", [
         query(or_zero(total("exporter, cause", rate("dragoman_exporter_requests_total")), "exporter, cause"), "{{exporter}} {{cause}}")],
         "as_received: as they came. size, timeout: batched.", width=8),
@@ -148,10 +152,10 @@ EXPORTERS = [
         query(or_zero(f"histogram_quantile({share}, sum by (le) ({rate('otelcol_exporter_queue_batch_send_size_bucket')}))"),
               label) for share, label in [("0.50", "p50"), ("0.95", "p95")]], width=8),
     timeseries("Queue on disk", "bytes", steps_of("dragoman_queue_disk_bytes", "exporter, data_type"),
-               "Of queues with a storage.", width=12),
+               "Of queues with a storage.", width=8),
     timeseries("Failures of queues on disk", "short", [
         query(or_zero(total("exporter", now(f"dragoman_queue_{what}_total"))), "{{exporter}} " + what)
-        for what in ["corrupt_records", "write_failures", "sync_failures"]], "Since the start.", width=12),
+        for what in ["corrupt_records", "write_failures", "sync_failures"]], "Since the start.", width=8),
 ]
 
 TRANSLATION = [

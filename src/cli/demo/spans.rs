@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 use super::tokens::Tokens;
-use crate::genai::explain::json;
 use crate::otlp::id::{SpanId, TraceId};
+use crate::otlp::represent::json;
 use crate::otlp::span::Span;
 use crate::otlp::traces::{Origin, Visitor, edit};
 

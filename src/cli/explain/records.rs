@@ -4,12 +4,13 @@
 use bytes::Bytes;
 
 use super::report::{DroppedBy, OriginReport, Recognised, RecordReport, Report, hex};
-use crate::genai::explain::{Change, KeyExplanation, json};
+use crate::genai::explain::{Change, KeyExplanation};
 use crate::genai::log::explain::{RecordExplanation, join};
 use crate::genai::log::{Became, Records};
 use crate::otlp::Signal;
 use crate::otlp::log_record::LogRecord;
 use crate::otlp::logs::{Origin, Visitor, edit};
+use crate::otlp::represent::json;
 use crate::otlp::wire::WireError;
 use crate::service::trial::{Act, TrialPipeline};
 

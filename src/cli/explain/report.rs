@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::genai::explain::{Added, Change, KeyExplanation};
 use crate::genai::settings::Target;
 use crate::otlp::Signal;
+use crate::otlp::represent::json;
 use crate::otlp::value::Value;
 use crate::otlp::wire::WireError;
 use crate::service::trial::{Act, Trial, Verdict};
@@ -312,9 +313,7 @@ impl Recognised {
 impl OriginReport {
     /// Of any signal.
     pub(super) fn new(service: Option<Value<'_>>, scope: &str, version: &str) -> OriginReport {
-        let text = |value: &Value<'_>| {
-            value.as_str().map_or_else(|| crate::genai::explain::json(value).to_string(), str::to_owned)
-        };
+        let text = |value: &Value<'_>| value.as_str().map_or_else(|| json(value).to_string(), str::to_owned);
         OriginReport {
             service: service.as_ref().map(text).unwrap_or_default(),
             scope: scope.to_owned(),

@@ -8,10 +8,11 @@ use serde_json::Value as Json;
 
 use super::report::{AddedBy, Counted, DroppedBy, OriginReport, Recognised, Report, SpanReport, hex};
 use crate::genai::dialect::Reason;
-use crate::genai::explain::{Added, Change, Explanation, KeyExplanation, json};
+use crate::genai::explain::{Added, Change, Explanation, KeyExplanation};
 use crate::genai::translate::Translator;
 use crate::otlp::Signal;
 use crate::otlp::id::{SpanId, TraceId};
+use crate::otlp::represent::json;
 use crate::otlp::span::Span;
 use crate::otlp::traces::{Origin, Spans, Visitor, edit};
 use crate::otlp::value::Value;

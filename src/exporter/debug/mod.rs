@@ -32,7 +32,7 @@ mod text;
 /// Batches that may wait for the terminal.
 const LONGEST_QUEUE: usize = 1024;
 
-/// Bytes of them; only `detailed` holds on to requests.
+/// Bytes of what they hold on to: their calls, and with `detailed` the requests.
 const LARGEST_QUEUE: usize = 16 << 20;
 
 /// A running debug exporter.
@@ -50,7 +50,7 @@ pub struct DebugExporter {
 /// What the pipeline's and the writer's side share.
 #[derive(Debug, Default)]
 struct Backlog {
-    /// Bytes of the requests that the queue holds on to.
+    /// Bytes that the batches in the queue hold on to.
     bytes: AtomicUsize,
     /// Batches left out since that was last said.
     left_out: AtomicU64,
@@ -65,6 +65,17 @@ struct Job {
     calls: Arc<[CallNote]>,
     /// The request, where more than its size is shown.
     body: Bytes,
+}
+
+impl Job {
+    /// Bytes that it holds on to while it waits.
+    fn held(&self) -> usize {
+        let of_call = |note: &CallNote| {
+            let CallNote { name, error, .. } = note;
+            size_of::<CallNote>() + name.capacity() + error.as_ref().map_or(0, String::capacity)
+        };
+        self.body.len() + self.calls.iter().map(of_call).sum::<usize>()
+    }
 }
 
 impl DebugExporter {
@@ -132,9 +143,9 @@ impl DebugExporter {
             Verbosity::Detailed => body,
         };
         let job = Job { signal, open, size, calls, body };
-        let held = job.body.len();
+        let held = job.held();
         let before = self.backlog.bytes.fetch_add(held, Ordering::Relaxed);
-        // One request of any size is taken if nothing else waits.
+        // One batch of any size is taken if nothing else waits.
         let room = before == 0 || before.saturating_add(held) <= LARGEST_QUEUE;
         let left_out = match lock(&self.sender).as_ref().filter(|_| room) {
             Some(sender) => sender.try_send(job).err().map(|full| match full {
@@ -143,10 +154,10 @@ impl DebugExporter {
             None => Some(job),
         };
         if let Some(job) = left_out {
-            job.open.lost(Loss::NotWritten.label());
             self.backlog.bytes.fetch_sub(held, Ordering::Relaxed);
             self.backlog.left_out.fetch_add(1, Ordering::Relaxed);
             self.observer.failed(signal, items, Loss::NotWritten);
+            job.open.lost(Loss::NotWritten.label());
         }
     }
 }
@@ -195,7 +206,7 @@ impl Writer {
         for job in jobs {
             self.text.clear();
             self.note_left_out();
-            let items = job.open.items();
+            let (items, held) = (job.open.items(), job.held());
             // A defect that one batch brings out must not end the output of all others.
             let written = catch_unwind(AssertUnwindSafe(|| self.show(&job))).unwrap_or_else(|panic| {
                 let defect = defect::message(panic.as_ref());
@@ -204,15 +215,15 @@ impl Writer {
             });
             match written {
                 Ok(()) => {
-                    job.open.exported();
                     self.observer.sent(job.signal, items);
+                    job.open.exported();
                 }
                 Err(loss) => {
-                    job.open.lost(loss.label());
                     self.observer.failed(job.signal, items, loss);
+                    job.open.lost(loss.label());
                 }
             }
-            self.backlog.bytes.fetch_sub(job.body.len(), Ordering::Relaxed);
+            self.backlog.bytes.fetch_sub(held, Ordering::Relaxed);
         }
         self.text.clear();
         self.note_left_out();

@@ -117,12 +117,34 @@ async fn a_slow_output_costs_lines_and_never_the_pipeline() {
 #[tokio::test]
 async fn requests_that_wait_for_a_slow_output_are_bounded_in_bytes() {
     let rig = Rig::new(Verbosity::Detailed);
+    // An eighth of what may wait each, with the note of its call.
     for _ in 0..40 {
-        send(&rig.exporter, batch(vec![0; LARGEST_QUEUE / 8]));
+        send(&rig.exporter, batch(vec![0; LARGEST_QUEUE / 8 - 1024]));
     }
     assert!(rig.exporter.backlog.bytes.load(Ordering::Relaxed) <= LARGEST_QUEUE);
     drop(rig.finish().await);
     assert_eq!(rig.counts(), (8 * 3, 32 * 3));
+    assert_eq!(rig.exporter.backlog.bytes.load(Ordering::Relaxed), 0);
+}
+
+/// A span of some bytes is a note of a hundred and more, and its name is whatever somebody sent.
+#[tokio::test]
+async fn calls_that_wait_for_a_slow_output_are_bounded_in_bytes() {
+    let rig = Rig::new(Verbosity::Basic);
+    let noted = |calls: usize, name: usize, error: usize| {
+        let call = batch(Vec::new()).calls[0].clone();
+        let call = CallNote { name: "n".repeat(name), error: Some("e".repeat(error)), ..call };
+        Batch { calls: vec![call; calls].into(), ..batch(vec![0]) }
+    };
+    for _ in 0..4 {
+        // Each a quarter and a little of what may wait.
+        for (calls, name, error) in [(1, LARGEST_QUEUE / 4, 1), (1, 1, LARGEST_QUEUE / 4), (40_000, 1, 1)] {
+            send(&rig.exporter, noted(calls, name, error));
+            assert!(rig.exporter.backlog.bytes.load(Ordering::Relaxed) <= LARGEST_QUEUE);
+        }
+    }
+    drop(rig.finish().await);
+    assert_eq!(rig.counts(), (3 * 3, 9 * 3));
     assert_eq!(rig.exporter.backlog.bytes.load(Ordering::Relaxed), 0);
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::exporter::observe::Observer;
-use crate::pipeline::account::OpenItems;
+use crate::pipeline::account::{Account, OpenItems, Outcome};
 
 mod merge;
 
@@ -44,6 +44,7 @@ struct Counts {
     sent: Mutex<usize>,
     lost: Mutex<Vec<(usize, Loss)>>,
     requests: Mutex<Vec<(usize, Cause)>>,
+    retried: Mutex<Vec<Setback>>,
 }
 
 impl Observer for Counts {
@@ -57,6 +58,24 @@ impl Observer for Counts {
 
     fn request(&self, _: Signal, items: usize, cause: Cause) {
         self.requests.lock().unwrap().push((items, cause));
+    }
+
+    fn retried(&self, _: Signal, why: Setback) {
+        self.retried.lock().unwrap().push(why);
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        name: "otlp_grpc/backend".into(),
+        compression: Compression::None,
+        timeout: 5 * SECOND,
+        retry: Retry { randomization_factor: 0.0, ..Retry::default() },
+        queue: Queue { num_consumers: 1, bytes: 10_000, ..Queue::default() },
+        died: CancellationToken::new(),
+        batch: None,
+        max_request_size: 4 << 20,
+        memory: Budget::default(),
     }
 }
 
@@ -73,17 +92,7 @@ impl Rig {
     }
 
     fn slow(delay: Duration, answers: impl IntoIterator<Item = Answer>, change: impl FnOnce(&mut Settings)) -> Rig {
-        let mut settings = Settings {
-            name: "otlp_grpc/backend".into(),
-            compression: Compression::None,
-            timeout: 5 * SECOND,
-            retry: Retry { randomization_factor: 0.0, ..Retry::default() },
-            queue: Queue { num_consumers: 1, bytes: 10_000, ..Queue::default() },
-            died: CancellationToken::new(),
-            batch: None,
-            max_request_size: 4 << 20,
-            memory: Budget::default(),
-        };
+        let mut settings = settings();
         change(&mut settings);
         let answers = Mutex::new(answers.into_iter().collect());
         let script = Arc::new(Script { answers, delay, ..Script::default() });
@@ -122,6 +131,10 @@ impl Rig {
         self.counts.lost.lock().unwrap().clone()
     }
 
+    fn retried(&self) -> Vec<Setback> {
+        self.counts.retried.lock().unwrap().clone()
+    }
+
     fn held(&self) -> (usize, usize, usize) {
         let state = self.lane.state();
         (state.bytes, state.items, state.in_flight)
@@ -133,11 +146,11 @@ fn ok() -> Answer {
 }
 
 fn busy() -> Answer {
-    Err(Failure::Retryable("busy".into(), None))
+    Err(Failure::Retryable(Setback::Unavailable, "busy".into(), None))
 }
 
 fn busy_for(delay: Duration) -> Answer {
-    Err(Failure::Retryable("busy".into(), Some(delay)))
+    Err(Failure::Retryable(Setback::Throttled, "busy".into(), Some(delay)))
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,6 +163,49 @@ async fn a_batch_is_attempted_with_backoff_until_it_is_taken() {
     assert_eq!(rig.attempts(), [0.0, 5.0, 12.5, 23.75]);
     assert!(rig.script.attempts.lock().unwrap().iter().all(|(_, body)| body == "spans"));
     assert_eq!((rig.sent(), rig.lost(), rig.held()), (3, vec![], (0, 0, 0)));
+    assert_eq!(rig.retried(), [Setback::Unavailable; 3], "a success is no retry");
+}
+
+/// Notes how many items the books have in the queue whenever it is told of any.
+struct Witness {
+    account: Arc<Account>,
+    queued: Mutex<Vec<u64>>,
+}
+
+impl Witness {
+    fn note(&self) {
+        self.queued.lock().unwrap().push(self.account.balances().exporters["backend"].queued);
+    }
+}
+
+impl Observer for Witness {
+    fn sent(&self, _: Signal, _: usize) {
+        self.note();
+    }
+
+    fn failed(&self, _: Signal, _: usize, _: Loss) {
+        self.note();
+    }
+}
+
+/// A page reads the books first, so whatever is settled there must have been counted.
+#[tokio::test(start_paused = true)]
+async fn what_the_books_have_as_settled_is_counted() {
+    let partly = Taken { rejected: 1, ..Taken::default() };
+    for (answer, told) in [(ok(), 1), (Ok(partly), 2), (Err(Failure::Permanent("bad data".into())), 1), (busy(), 1)] {
+        let account = Account::new("traces");
+        let leg = account.leg("backend");
+        let script = Arc::new(Script { answers: Mutex::new([answer].into()), ..Script::default() });
+        let witness = Arc::new(Witness { account: Arc::clone(&account), queued: Mutex::default() });
+        let lane = Lane::start(Signal::Traces, settings(), Box::new(script), witness.clone(), None);
+        let outcome = Outcome { received: 3, outgoing: 3, ..Outcome::default() };
+        let open = account.taken(outcome, &[leg]).remove(0);
+        let batch = Batch { signal: Signal::Traces, body: Bytes::from_static(b"spans"), open, calls: Arc::new([]) };
+        drop(lane.reserve(5).unwrap().send(batch));
+        lane.shutdown(Instant::now() + SECOND).await;
+        assert_eq!(*witness.queued.lock().unwrap(), vec![3; told]);
+        assert_eq!(account.balances().exporters["backend"].queued, 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -182,6 +238,7 @@ async fn what_is_refused_too_long_is_given_up_and_counted() {
     rig.pass(60 * SECOND).await;
     assert_eq!(rig.attempts(), [0.0, 5.0]);
     assert_eq!((rig.lost(), rig.held()), (vec![(3, Loss::RetriesExhausted)], (0, 0, 0)));
+    assert_eq!(rig.retried(), [Setback::Unavailable], "after the last attempt there is no other");
 }
 
 #[tokio::test(start_paused = true)]
@@ -190,6 +247,7 @@ async fn without_retries_one_attempt_decides() {
     rig.send(b"spans", 3);
     rig.pass(60 * SECOND).await;
     assert_eq!((rig.attempts().len(), rig.lost()), (1, vec![(3, Loss::RetriesExhausted)]));
+    assert_eq!(rig.retried(), []);
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,6 +256,7 @@ async fn an_attempt_that_is_not_answered_ends_and_is_made_again() {
     rig.send(b"spans", 3);
     rig.pass(16 * SECOND).await;
     assert_eq!(rig.attempts(), [0.0, 10.0], "5 s timeout, 5 s backoff");
+    assert_eq!(rig.retried(), [Setback::Timeout, Setback::Timeout]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -241,8 +241,8 @@ impl Durable {
             }
             (None, Read::Corrupt) => {
                 self.corrupt.fetch_add(1, Ordering::Relaxed);
-                open.lost(Loss::Corrupt.label());
                 self.observer.failed(self.signal, items, Loss::Corrupt);
+                open.lost(Loss::Corrupt.label());
                 self.settle(slot(0));
                 None
             }

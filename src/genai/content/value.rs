@@ -4,10 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::escape::write_string;
+use crate::otlp::represent::not_finite;
 use crate::otlp::value::Value;
 
 /// Appends `value` as JSON: bytes as base64, no value as `null`, a number that JSON has no word for
-/// as text, as OTLP/JSON does.
+/// as text, as in [`crate::otlp::represent::json`].
 pub fn write_value(value: &Value<'_>, out: &mut String) {
     match value {
         Value::Empty => out.push_str("null"),
@@ -16,7 +17,7 @@ pub fn write_value(value: &Value<'_>, out: &mut String) {
         Value::Int(number) => out.push_str(&number.to_string()),
         Value::Double(number) => match serde_json::Number::from_f64(*number) {
             Some(number) => out.push_str(&number.to_string()),
-            None => write_string(&number.to_string(), out),
+            None => write_string(not_finite(*number), out),
         },
         Value::Bytes(bytes) => write_string(&STANDARD.encode(bytes), out),
         Value::Array(array) => {

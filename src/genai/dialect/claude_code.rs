@@ -4,8 +4,7 @@
 //! own (`claude_code.tool`) and, below it, others for asking the user and for running it, which no target
 //! has words for. Content that the user did not release is `<REDACTED>`.
 
-use super::{Action, Counts, Dialect, EventRule, Reason, Rule, SpanName, Tell, Verdict};
-use crate::genai::coerce::{Coerced, coerce};
+use super::{Action, Counts, Dialect, EventRule, Reason, Rule, SpanName, Tell, Verdict, instant};
 use crate::genai::field::Field;
 use crate::genai::operation::{Offered, Operation, Scalar, Seen};
 use crate::genai::values::{self, Table};
@@ -27,7 +26,7 @@ pub static CLAUDE_CODE: Dialect = Dialect {
         Rule::own("cache_creation_tokens", Action::Field(Field::UsageCacheWriteInputTokens)),
         Rule::own("stop_reason", Action::Field(Field::ResponseFinishReasons)),
         Rule::own("effort", Action::Field(Field::RequestReasoningLevel)),
-        Rule::own("ttft_ms", Action::Read(first_token)),
+        Rule::own("ttft_ms", Action::Read(instant::first_chunk_millis)),
         content("user_system_prompt", Action::Instructions),
         content("user_prompt", Action::Input),
         content("new_context", Action::BySpanName(CONTEXT)),
@@ -95,18 +94,6 @@ fn model<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
     match operation.offer(Field::RequestModel, Scalar::Str(name)) {
         Offered::Conflict => Verdict::Kept(Reason::Conflict),
         Offered::Taken | Offered::Equal => Verdict::Expressed,
-    }
-}
-
-/// Milliseconds.
-fn first_token<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    match coerce(Field::ResponseTimeToFirstChunk, value) {
-        Coerced::Value(Scalar::Double(milliseconds)) if milliseconds > 0.0 => {
-            operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(milliseconds / 1000.0));
-            Verdict::Expressed
-        }
-        Coerced::Value(_) | Coerced::Absent => Verdict::Discarded(Reason::Empty),
-        Coerced::Refused => Verdict::Kept(Reason::Uncoercible),
     }
 }
 

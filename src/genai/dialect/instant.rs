@@ -1,4 +1,30 @@
-//! Points in time that emitters write as text.
+//! Points in time that emitters write as text, and the time to the first chunk that follows from one.
+
+use super::{Reason, Verdict};
+use crate::genai::coerce::{Coerced, coerce};
+use crate::genai::field::Field;
+use crate::genai::operation::{Operation, Scalar, Seen};
+use crate::otlp::value::Value;
+
+/// Under `key` stands as text when the first chunk came.
+pub(super) fn first_chunk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>, key: &str) {
+    let time = seen.get(key).and_then(Value::as_str).and_then(unix_nanos);
+    if let Some(seconds) = time.and_then(|time| seconds_since(seen.start_time_unix_nano, time)) {
+        operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(seconds));
+    }
+}
+
+/// The value is the time to the first chunk, in milliseconds.
+pub(super) fn first_chunk_millis<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
+    match coerce(Field::ResponseTimeToFirstChunk, value) {
+        Coerced::Value(Scalar::Double(milliseconds)) if milliseconds > 0.0 => {
+            operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(milliseconds / 1000.0));
+            Verdict::Expressed
+        }
+        Coerced::Value(_) | Coerced::Absent => Verdict::Discarded(Reason::Empty),
+        Coerced::Refused => Verdict::Kept(Reason::Uncoercible),
+    }
+}
 
 /// Nanoseconds since the epoch, of `2026-11-21T05:43:00.488Z`, also in JSON's quotes, once or twice. A time
 /// without a zone is UTC.

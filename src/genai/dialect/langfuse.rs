@@ -211,14 +211,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     if matches!(operation.named.as_deref(), Some("span" | "event")) {
         operation.named = None;
     }
-    let first = seen
-        .get("langfuse.observation.completion_start_time")
-        .and_then(Value::as_str)
-        .and_then(instant::unix_nanos)
-        .and_then(|time| instant::seconds_since(seen.start_time_unix_nano, time));
-    if let Some(seconds) = first {
-        operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(seconds));
-    }
+    instant::first_chunk(operation, seen, "langfuse.observation.completion_start_time");
 }
 
 #[cfg(test)]

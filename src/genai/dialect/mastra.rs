@@ -7,9 +7,8 @@
 
 use super::{Action, Counts, Dialect, List, Piece, Reason, Rule, SpanName, Tell, instant};
 use crate::genai::field::Field;
-use crate::genai::operation::{Operation, Scalar, Seen};
+use crate::genai::operation::{Operation, Seen};
 use crate::genai::values;
-use crate::otlp::value::Value;
 
 /// The dialect's name.
 pub const NAME: &str = "mastra";
@@ -89,14 +88,7 @@ const ANSWERED: &[Rule] = &[
 
 /// When the first chunk came is said as a time of day.
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
-    let first = seen
-        .get("mastra.completion_start_time")
-        .and_then(Value::as_str)
-        .and_then(instant::unix_nanos)
-        .and_then(|time| instant::seconds_since(seen.start_time_unix_nano, time));
-    if let Some(seconds) = first {
-        operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(seconds));
-    }
+    instant::first_chunk(operation, seen, "mastra.completion_start_time");
 }
 
 #[cfg(test)]

@@ -5,14 +5,12 @@
 //! though they were messages. Bedrock's and Anthropic's input leaves the cache out. An agent's span has the
 //! usage of the agent's whole life. Times are milliseconds under the names of metrics.
 
-use super::{Action, Dialect, EventRule, Reason, Rule, SpanName, Tell, Verdict};
-use crate::genai::coerce::{Coerced, coerce};
+use super::{Action, Dialect, EventRule, Reason, Rule, SpanName, Tell, instant};
 use crate::genai::content::{json, parts_from_json, write_parts};
 use crate::genai::field::Field;
 use crate::genai::message::{Json, Message, Part};
 use crate::genai::operation::{Content, Operation, Scalar, Seen};
 use crate::genai::values;
-use crate::otlp::value::Value;
 
 /// The dialect's name.
 pub const NAME: &str = "strands";
@@ -26,7 +24,7 @@ pub static STRANDS: Dialect = Dialect {
         Rule::field("gen_ai.usage.cache_read_input_tokens", Field::UsageCacheReadInputTokens),
         Rule::field("gen_ai.usage.cache_write_input_tokens", Field::UsageCacheWriteInputTokens),
         Rule::new("gen_ai.usage.total_tokens", Action::Total),
-        Rule::new("gen_ai.server.time_to_first_token", Action::Read(first_token)),
+        Rule::new("gen_ai.server.time_to_first_token", Action::Read(instant::first_chunk_millis)),
         Rule::new("gen_ai.agent.tools", Action::Tools),
         Rule::own("session.id", Action::Copy(Field::ConversationId)),
         Rule::keep("gen_ai.server.request.duration", Reason::NoHome),
@@ -42,18 +40,6 @@ pub static STRANDS: Dialect = Dialect {
     quirk: Some(quirk),
     ..Dialect::new(NAME)
 };
-
-/// Milliseconds.
-fn first_token<'a>(operation: &mut Operation<'a>, value: &Value<'a>) -> Verdict {
-    match coerce(Field::ResponseTimeToFirstChunk, value) {
-        Coerced::Value(Scalar::Double(milliseconds)) if milliseconds > 0.0 => {
-            operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(milliseconds / 1000.0));
-            Verdict::Expressed
-        }
-        Coerced::Value(_) | Coerced::Absent => Verdict::Discarded(Reason::Empty),
-        Coerced::Refused => Verdict::Kept(Reason::Uncoercible),
-    }
-}
 
 fn quirk<'a>(operation: &mut Operation<'a>, _: &Seen<'_, 'a>) {
     if operation.get(Field::ProviderName).is_none()

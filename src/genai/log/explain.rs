@@ -7,10 +7,11 @@ use serde_json::Value as Json;
 use super::call::EventTold;
 use super::event::Rule;
 use super::{Became, Listener, NAME_ATTRIBUTES, Records, name_of, place};
-use crate::genai::explain::{Added, Change, Explanation, KeyExplanation, json};
+use crate::genai::explain::{Added, Change, Explanation, KeyExplanation};
 use crate::genai::settings::Originals;
 use crate::otlp::log_record::LogRecord;
 use crate::otlp::logs::Origin;
+use crate::otlp::represent::json;
 
 /// What a translation notes.
 #[derive(Default)]

@@ -6,10 +6,11 @@ use serde_json::Value as Json;
 use super::convention;
 use super::translate::Fate;
 use crate::genai::convention::Convention;
-use crate::genai::explain::{Added, Change, FOREIGN, KeyExplanation, json};
+use crate::genai::explain::{Added, Change, FOREIGN, KeyExplanation};
 use crate::genai::field::Field;
 use crate::genai::settings::Target;
 use crate::otlp::metrics::{Metric, Part, Point};
+use crate::otlp::represent::json;
 
 /// What spoke for a point's dialect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

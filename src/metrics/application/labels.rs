@@ -6,12 +6,10 @@
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash, Hasher};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
-
 use super::reason::Why;
-use crate::metrics::snapshot::{LONGEST_TEXT, Label, LabelValue, Labels};
+use crate::metrics::snapshot::{LONGEST_TEXT, Label, LabelValue, Labels, shortened};
 use crate::otlp::metrics::{Attributes, Origin};
+use crate::otlp::represent::text;
 use crate::otlp::value::{KeyValue, Value};
 
 /// Bytes of a label's value that are kept.
@@ -101,7 +99,7 @@ impl Common {
         for (key, value) in sorted(&origin.resource) {
             (key, value.as_ref()).hash(&mut writer);
             if promoted.has(key) {
-                put(&mut labels, bounded(Cow::Borrowed(key), MAX_KEY).into_owned().into(), value);
+                put(&mut labels, shortened(Cow::Borrowed(key), MAX_KEY).into_owned().into(), value);
             }
         }
         let resource = writer.finish();
@@ -121,7 +119,7 @@ impl Common {
             (key, value.as_ref()).hash(&mut writer);
             // These three are labels of their own.
             if with_scope && !matches!(key, "name" | "version" | "schema_url") {
-                let key = format!("otel_scope_{}", bounded(Cow::Borrowed(key), MAX_KEY));
+                let key = format!("otel_scope_{}", shortened(Cow::Borrowed(key), MAX_KEY));
                 put(&mut labels, key.into(), value);
             }
         }
@@ -141,7 +139,7 @@ pub(super) fn job_and_instance(resource: &Attributes<'_>) -> [String; 2] {
     let text = |key: &str| resource.get(key).map(|value| text(value).into_owned()).unwrap_or_default();
     let [name, namespace, instance] = IDENTIFYING.map(text);
     let job = if name.is_empty() || namespace.is_empty() { name } else { format!("{namespace}/{name}") };
-    [job, instance].map(|text| bounded(Cow::Owned(text), MAX_VALUE).into_owned())
+    [job, instance].map(|text| shortened(Cow::Owned(text), MAX_VALUE).into_owned())
 }
 
 /// The labels of `target_info`: all of a resource that is not said as `job` or `instance`. Empty if
@@ -153,7 +151,7 @@ pub(super) fn of_target(resource: &Attributes<'_>, [job, instance]: &[String; 2]
         bytes += key.len() + value.bytes();
         if !IDENTIFYING.contains(&key) && bytes <= MAX_TARGET {
             let key = if matches!(key, "job" | "instance") { format!("{GIVES_WAY}{key}") } else { key.to_owned() };
-            put(&mut labels, bounded(Cow::Owned(key), MAX_KEY).into_owned().into(), value);
+            put(&mut labels, shortened(Cow::Owned(key), MAX_KEY).into_owned().into(), value);
         }
     }
     if !labels.is_empty() {
@@ -211,7 +209,7 @@ impl<'a> Scratch<'a> {
                 true => Cow::Owned(format!("{GIVES_WAY}{}", entry.key())),
                 false => Cow::Borrowed(entry.key()),
             };
-            self.attributes.push((bounded(key, MAX_KEY), ValueRef::of(entry.parse_value())));
+            self.attributes.push((shortened(key, MAX_KEY), ValueRef::of(entry.parse_value())));
         }
         self.attributes.sort_by(|(a, _), (b, _)| a.cmp(b));
         // Of a key that stands there twice the first counts, as everywhere.
@@ -257,7 +255,7 @@ impl<'a> ValueRef<'a> {
         match value {
             Value::Int(number) => ValueRef::Integer(number),
             Value::Bool(flag) => ValueRef::Bool(flag),
-            other => ValueRef::Text(bounded(text(other), MAX_VALUE)),
+            other => ValueRef::Text(shortened(text(other), MAX_VALUE)),
         }
     }
 
@@ -299,43 +297,6 @@ pub(super) fn own(value: Value<'_>) -> LabelValue {
     ValueRef::of(value).to_owned()
 }
 
-/// A value as text, as the Collector writes it: lists and maps as JSON, bytes as base64.
-fn text(value: Value<'_>) -> Cow<'_, str> {
-    match value {
-        Value::Empty => Cow::Borrowed(""),
-        Value::Str(text) => text,
-        Value::Bool(flag) => Cow::Borrowed(if flag { "true" } else { "false" }),
-        Value::Int(number) => number.to_string().into(),
-        Value::Double(number) => number.to_string().into(),
-        Value::Bytes(bytes) => BASE64_STANDARD.encode(bytes).into(),
-        list @ (Value::Array(_) | Value::KvList(_)) => json(&list).to_string().into(),
-    }
-}
-
-/// Lists nest no deeper than a request may.
-fn json(value: &Value<'_>) -> serde_json::Value {
-    match value {
-        Value::Empty => serde_json::Value::Null,
-        Value::Bool(flag) => (*flag).into(),
-        Value::Int(number) => (*number).into(),
-        Value::Double(number) => (*number).into(),
-        Value::Array(array) => array.iter().map(|item| json(&item)).collect(),
-        Value::KvList(list) => list.iter().map(|(key, value)| (key.to_owned(), json(&value))).collect(),
-        Value::Str(text) => (&**text).into(),
-        Value::Bytes(bytes) => BASE64_STANDARD.encode(bytes).into(),
-    }
-}
-
-/// A text of at most `bytes`: of a longer one the beginning, and a checksum of all of it.
-fn bounded(text: Cow<'_, str>, bytes: usize) -> Cow<'_, str> {
-    if text.len() <= bytes {
-        return text;
-    }
-    let sum = format!("~{:08x}", crc32fast::hash(text.as_bytes()));
-    let end = text.floor_char_boundary(bytes - sum.len());
-    format!("{}{sum}", text.get(..end).unwrap_or_default()).into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,19 +333,11 @@ mod tests {
     }
 
     #[test]
-    fn long_texts_that_differ_at_their_end_stay_two() {
-        let long = |end: char| bounded(format!("{}{end}", "é".repeat(2000)).into(), MAX_VALUE).into_owned();
-        assert!(long('a').len() <= MAX_VALUE && long('a').len() > MAX_VALUE - 4);
-        assert_ne!(long('a'), long('b'));
-        assert_eq!(bounded("short".into(), MAX_VALUE), "short");
-    }
-
-    #[test]
-    fn values_that_are_no_text_are_written_as_the_collector_does() {
-        assert_eq!(text(Value::Double(1.0)), "1");
-        assert_eq!(text(Value::Double(0.25)), "0.25");
-        assert_eq!(text(Value::Bytes(Cow::Borrowed(&[1, 2, 255]))), "AQL/");
-        assert_eq!(text(Value::strings(["a", "b\""])), r#"["a","b\""]"#);
+    fn numbers_and_flags_keep_their_type_and_the_rest_is_text() {
+        assert_eq!(own(Value::Double(1.0)), LabelValue::Text("1".into()));
+        assert_eq!(own(Value::Double(0.25)), LabelValue::Text("0.25".into()));
+        assert_eq!(own(Value::Bytes(Cow::Borrowed(&[1, 2, 255]))), LabelValue::Text("AQL/".into()));
+        assert_eq!(own(Value::strings(["a", "b\""])), LabelValue::Text(r#"["a","b\""]"#.into()));
         assert_eq!(own(Value::Int(7)), LabelValue::Integer(7));
         assert_eq!(own(Value::Bool(true)), LabelValue::Bool(true));
     }

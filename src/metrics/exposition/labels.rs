@@ -1,6 +1,7 @@
 //! Labels under Prometheus' names: every name once, none that the format needs for itself, no empty
 //! value. One [`LabelSet`] is filled again and again, so that a page of many series allocates little.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::{self, Write};
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
-use crate::metrics::snapshot::{Exemplar, LONGEST_TEXT, Label, LabelValue, Scope};
+use crate::metrics::snapshot::{Exemplar, LONGEST_TEXT, Label, LabelValue, Scope, shortened};
 
 use super::escaping::Escaping;
 use super::name;
@@ -18,10 +19,6 @@ use super::style::{Style, Translation};
 /// Characters that an exemplar's labels may have, names and values together (OpenMetrics 1.0,
 /// "Exemplars").
 const EXEMPLAR_CHARACTERS: usize = 128;
-
-/// Bytes of a label's value that are shown. A histogram repeats them on every line; a longer value
-/// is cut, and a checksum behind the cut keeps it apart from others.
-const LONGEST_VALUE: usize = LONGEST_TEXT;
 
 /// How a page's names are made, and the ones that were made before.
 pub(super) struct Names {
@@ -256,20 +253,16 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// A text without control characters: they are legal in a label's value by the letter, but
-/// Prometheus' lexer takes a NUL for the end of the page. And not longer than it need be.
+/// Prometheus' lexer takes a NUL for the end of the page. And not longer than [`LONGEST_TEXT`]: a histogram
+/// repeats it on every line.
 struct Printable<'a>(&'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (shown, cut) = match self.0.len() {
-            ..=LONGEST_VALUE => (self.0, false),
-            _ => (self.0.split_at(self.0.floor_char_boundary(LONGEST_VALUE)).0, true),
-        };
-        if shown.contains(|c: char| c.is_control() && c != '\n') {
-            f.write_str(&name::printable(shown))?;
-        } else {
-            f.write_str(shown)?;
+        let shown = shortened(Cow::Borrowed(self.0), LONGEST_TEXT);
+        match shown.contains(|c: char| c.is_control() && c != '\n') {
+            true => f.write_str(&name::printable(&shown)),
+            false => f.write_str(&shown),
         }
-        if cut { write!(f, "…{:08x}", crc32fast::hash(self.0.as_bytes())) } else { Ok(()) }
     }
 }

@@ -114,6 +114,7 @@ pub struct Exporter {
     pub send_failed: PerSignal,
     lost: Counters,
     requests: Counters,
+    retries: Counters,
     sizes: Histograms,
     exporter: Box<str>,
 }
@@ -146,6 +147,11 @@ impl Exporter {
                 "Requests that were sent, repetitions aside, by why they were as large as they were",
                 &["exporter", "data_type", "cause"],
             ),
+            retries: own.counters(
+                "dragoman_exporter_retries_total",
+                "Attempts at requests that failed and are made again, by why they failed",
+                &["exporter", "data_type", "reason"],
+            ),
             sizes: own.histograms(
                 "otelcol_exporter_queue_batch_send_size",
                 "Spans, data points or log records of a request that was sent",
@@ -160,6 +166,11 @@ impl Exporter {
     pub fn request(&self, signal: Signal, items: usize, cause: &str) {
         self.requests.with(&[&self.exporter, signal.name(), cause]).increment();
         self.sizes.with(&[&self.exporter, signal.name()]).observe(items as f64);
+    }
+
+    /// Counts an attempt that failed and is made again.
+    pub fn retried(&self, signal: Signal, reason: &str) {
+        self.retries.with(&[&self.exporter, signal.name(), reason]).increment();
     }
 
     /// Counts items that were given up for good.
@@ -281,6 +292,7 @@ mod tests {
         exporter.sent.add(Signal::Traces, 5);
         exporter.lost(Signal::Logs, 4, "rejected");
         exporter.request(Signal::Traces, 30, "size");
+        exporter.retried(Signal::Traces, "timeout");
         enqueue_failed(&own, "otlp/jaeger").add(Signal::Metrics, 6);
         Processor::new(&own, "genai", Signal::Logs).incoming.add(8);
         let mut families = Vec::new();
@@ -303,6 +315,7 @@ mod tests {
                 r#"otelcol_exporter_send_failed_log_records_total{exporter="otlp/jaeger"} 4"#,
                 r#"dragoman_exporter_lost_items_total{exporter="otlp/jaeger",signal="logs",reason="rejected"} 4"#,
                 r#"dragoman_exporter_requests_total{exporter="otlp/jaeger",data_type="traces",cause="size"} 1"#,
+                r#"dragoman_exporter_retries_total{exporter="otlp/jaeger",data_type="traces",reason="timeout"} 1"#,
                 r#"otelcol_exporter_queue_batch_send_size_bucket{le="50.0",exporter="otlp/jaeger",data_type="traces"} 1"#,
                 r#"otelcol_exporter_queue_batch_send_size_sum{exporter="otlp/jaeger",data_type="traces"} 30.0"#,
                 r#"otelcol_exporter_queue_batch_send_size_count{exporter="otlp/jaeger",data_type="traces"} 1"#,

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::otlp::check::check;
+use crate::otlp::represent::not_finite;
 use crate::otlp::schema::{self, Field, Kind, Message, Rule};
 use crate::otlp::signal::Signal;
 use crate::otlp::value::fields;
@@ -175,9 +176,7 @@ fn value(kind: Kind, payload: Payload<'_>, out: &mut String) {
         (Kind::Sfixed64, Payload::Fixed64(value)) => write!(out, "\"{}\"", value as i64),
         (Kind::Double, Payload::Fixed64(bits)) => match f64::from_bits(bits) {
             value if value.is_finite() => write!(out, "{value:?}"),
-            value if value.is_nan() => write!(out, "\"NaN\""),
-            value if value > 0.0 => write!(out, "\"Infinity\""),
-            _ => write!(out, "\"-Infinity\""),
+            value => write!(out, "\"{}\"", not_finite(value)),
         },
         // Another wire type than the kind's, which the check has refused.
         _ => write!(out, "null"),
