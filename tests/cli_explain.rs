@@ -170,7 +170,8 @@ fn a_refusal_names_the_file_and_the_place() {
     let traces = bytes(&codegemma());
     let at = |text: &str, what: &str| assert!(text.contains(what), "{what:?} is not in {text:?}");
 
-    at(&refusal("text", b"hello there"), "at byte 2");
+    at(&refusal("text", b"hello there"), "is text, and no JSON\n  expected recorded OTLP of traces, metrics or logs");
+    at(&refusal("binary", b"\x9f\x01\x02hello there"), "at byte 0");
     at(&refusal("empty", b""), "is empty");
     at(&refusal("other.json", b"{\"a\": 1}"), "holds no span");
     at(&refusal("cut.pb", &traces[..700]), "at byte 0: the message ends in the middle");

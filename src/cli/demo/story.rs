@@ -19,7 +19,7 @@ loopback, with an OTLP backend behind it. It gets what real libraries exported, 
 
 const NEXT: &[(&str, &str)] = &[
     ("dragoman", "runs it: OTLP on 4317 and 4318, metrics on :9464/metrics"),
-    ("dragoman explain traces.json", "shows it on your own spans, key by key, with the rule"),
+    ("dragoman explain traces.json", "shows it on your own telemetry, key by key, with the rule"),
     ("dragoman config > dragoman.yaml", "prints the default configuration, to add your backend to"),
 ];
 

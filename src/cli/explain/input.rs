@@ -24,7 +24,8 @@ use crate::otlp::{Signal, check, json};
 const LIMIT: usize = 64 << 20;
 
 /// What every refusal ends with.
-const EXPECTED: &str = "\n  expected recorded OTLP: one request in protobuf, or JSON, one document or one a line";
+const EXPECTED: &str = "\n  expected recorded OTLP of traces, metrics or logs: one request in protobuf, or JSON, one document or one a \
+     line, or what the Collector's file exporter writes; gzip or zstd, too";
 
 /// Bytes of the length before each message of the Collector's `format: proto`, big endian.
 const LENGTH: usize = 4;
@@ -165,12 +166,18 @@ impl Input {
                 self.requests.push((Signal::Traces, body));
                 Ok(())
             }
+            // Protobuf has control characters, text that people write has none.
+            Err(_) if is_text(&body) => Err(format!("is text, and no JSON{EXPECTED}")),
             Err(error) => {
                 let (offset, what) = place(&body);
                 Err(format!("{what} at byte {}: {error}{EXPECTED}", at + offset))
             }
         }
     }
+}
+
+fn is_text(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()))
 }
 
 /// Whether a traces request has spans with ids.

@@ -27,10 +27,11 @@ pub(super) fn records(report: &Report, paint: Paint) -> String {
 
 fn record(out: &mut String, record: &RecordReport, report: &Report, paint: Paint) {
     let name = match record.event_name.before.as_str() {
-        "" => "(a record without an event name)".to_owned(),
+        "" => "(without an event name)".to_owned(),
         before => changed_within(before, &record.event_name.after, MOST_NAME, paint),
     };
-    writeln!(out, "{:>3}  {name}   event", record.number).ok();
+    let what = if record.became == "foreign" { "log record" } else { "event" };
+    writeln!(out, "{:>3}  {name}   {what}", record.number).ok();
     let mut facts = origin(&record.origin);
     if !record.span_id.is_empty() {
         facts.push(format!("span {}", record.span_id));
