@@ -29,8 +29,7 @@ struct Metric<'r> {
 pub(super) fn metrics(report: &Report, paint: Paint) -> String {
     let mut metrics: Vec<Metric<'_>> = Vec::new();
     for metric in &report.metrics {
-        let same = |known: &&mut Metric<'_>| is_same(known.first, metric);
-        let place = match metrics.iter_mut().position(|mut known| same(&&mut known)) {
+        let place = match metrics.iter().position(|known| is_same(known.first, metric)) {
             Some(place) => place,
             None => {
                 metrics.push(Metric { first: metric, requests: 0, groups: Vec::new() });

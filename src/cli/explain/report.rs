@@ -10,7 +10,6 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::genai::explain::{Added, Change, KeyExplanation};
-use crate::genai::settings::Target;
 use crate::otlp::Signal;
 use crate::otlp::represent::json;
 use crate::otlp::value::Value;
@@ -269,7 +268,7 @@ pub(in crate::cli) fn report(requests: &[(Signal, Bytes)], trial: &Trial, all: b
     });
     let mut report = Report {
         version: 1,
-        target: trial.target().unwrap_or(Target::default()).name(),
+        target: trial.target().unwrap_or_default().name(),
         pipelines: pipelines.collect(),
         spans: Vec::new(),
         log_records: Vec::new(),
