@@ -2,8 +2,10 @@
 
 mod support;
 
+use dragoman::genai::settings::Target;
 use support::made::Made;
 use support::translated::check_expected;
+use support::{attribute, int};
 
 const OPENAI: &str = "openinference.instrumentation.openai";
 
@@ -502,4 +504,59 @@ fn no_content_is_lost_for_its_type() {
             r#"{"type":"text","content":"Bye"},{"type":"tool_call","name":"g","arguments":{}}],"finish_reason":""}]"#
         )]
     );
+}
+
+/// Mistral calls the seed otherwise, in the parameters as in the raw request.
+#[test]
+fn mistrals_seed() {
+    let call = || {
+        let said = said! { "openinference.span.kind" => "LLM", "llm.model_name" => "mistral-large-latest" };
+        Made::new("openinference.instrumentation.mistralai", "MistralClient.chat", said)
+    };
+    let request = r#"{"model":"mistral-large-latest","random_seed":42}"#;
+    for made in [
+        call().with(said! { "llm.invocation_parameters" => request }),
+        call().with(said! { "input.value" => request, "input.mime_type" => "application/json" }),
+    ] {
+        assert_eq!(int(&made.to(Target::V1_41).attributes, "gen_ai.request.seed"), Some(42));
+    }
+}
+
+/// The parameters of Bedrock's models, which OpenInference hands through.
+#[test]
+fn bedrocks_parameters() {
+    for parameters in [
+        r#"{"maxTokens":100,"topP":0.9}"#,
+        r#"{"max_tokens":100,"p":0.9}"#,
+        r#"{"max_gen_len":100,"top_p":0.9}"#,
+        r#"{"max_new_tokens":100,"topP":0.9}"#,
+        r#"{"inputText":"Hi","textGenerationConfig":{"maxTokenCount":100,"topP":0.9}}"#,
+    ] {
+        let said = said! {
+            "openinference.span.kind" => "LLM",
+            "llm.model_name" => "amazon.nova-lite-v1:0",
+            "llm.invocation_parameters" => parameters,
+        };
+        let span = Made::new("openinference.instrumentation.bedrock", "bedrock.converse", said).to(Target::V1_41);
+        assert_eq!(int(&span.attributes, "gen_ai.request.max_tokens"), Some(100), "{parameters}");
+        assert!(attribute(&span.attributes, "gen_ai.request.top_p").is_some(), "{parameters}");
+    }
+}
+
+/// Of a stream of Gemini's the thoughts are counted in the raw answer only.
+#[test]
+fn thoughts_of_a_gemini_stream_are_output() {
+    let said = said! {
+        "openinference.span.kind" => "LLM",
+        "llm.provider" => "google",
+        "llm.model_name" => "gemini-2.5-flash",
+        "llm.token_count.prompt" => 21,
+        "llm.token_count.completion" => 17,
+        "llm.token_count.total" => 102,
+        "output.value" => r#"{"usage_metadata":{"prompt_token_count":21,"candidates_token_count":17,"thoughts_token_count":64,"total_token_count":102},"model_version":"gemini-2.5-flash"}"#,
+        "output.mime_type" => "application/json",
+    };
+    let span = Made::new("openinference.instrumentation.google_genai", "GenerateContentStream", said).to(Target::V1_41);
+    assert_eq!(int(&span.attributes, "gen_ai.usage.output_tokens"), Some(81));
+    assert_eq!(int(&span.attributes, "gen_ai.usage.reasoning.output_tokens"), Some(64));
 }

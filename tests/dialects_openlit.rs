@@ -325,3 +325,31 @@ fn the_duration_of_a_call_is_no_time_to_first_chunk() {
         assert_eq!(says, is_streamed, "{}", span.before.name);
     }
 }
+
+/// Releases around 1.34: arguments as Python writes a dictionary, an event of an answer without a text, and
+/// an enumeration's member with its class.
+#[test]
+fn what_python_made_of_an_answer() {
+    Made::new(
+        "openlit.otel.tracing",
+        "chat m",
+        said! {
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.request.model" => "m",
+            "gen_ai.response.finish_reasons" => ["FinishReason.MAX_TOKENS"],
+            "gen_ai.completion" => "",
+            "gen_ai.tool.name" => "get_weather",
+            "gen_ai.tool.call.id" => "toolu_01",
+            "gen_ai.tool.args" => "{'city': 'Paris'}",
+        },
+    )
+    .kind(3)
+    .event("gen_ai.content.completion", said! { "gen_ai.completion" => "" })
+    .check(&[
+        "chat m (CLIENT)",
+        "gen_ai.operation.name = chat",
+        "gen_ai.request.model = m",
+        "gen_ai.response.finish_reasons = [MAX_TOKENS]",
+        r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"tool_call","id":"toolu_01","name":"get_weather","arguments":{"city":"Paris"}}],"finish_reason":"length"}]"#,
+    ]);
+}

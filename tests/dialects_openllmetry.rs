@@ -269,9 +269,52 @@ fn a_rerank_says_its_documents() {
     assert_eq!(text(&span.attributes, "gen_ai.retrieval.query.text"), Some("Where is Rome?"));
     assert_eq!(
         text(&span.attributes, "gen_ai.retrieval.documents"),
-        Some(r#"[{"content":"Paris is in France."},{"score":0.9,"content":"Rome is in Italy."}]"#)
+        Some(r#"[{"id":"1","score":0.9,"content":"Rome is in Italy."}]"#)
     );
     assert_eq!(text(&span.attributes, "gen_ai.prompt.1.content"), Some("Rome is in Italy."));
+}
+
+/// Of Cohere's second API each answer repeats its document below the score.
+#[test]
+fn a_score_before_its_document_is_read() {
+    let span = &translated(&corpus().join("openllmetry-cohere-0.62.4/rerank"))[0].after;
+    assert_eq!(
+        text(&span.attributes, "gen_ai.retrieval.documents"),
+        Some(
+            r#"[{"id":"0","score":0.9,"content":"Paris is the capital of France."},{"id":"1","score":0.7,"content":"Rome is in Italy."}]"#
+        )
+    );
+    assert_eq!(text(&span.attributes, "gen_ai.retrieval.query.text"), Some("What is the capital of France?"));
+}
+
+/// A role stands beside the prompt of endpoints that have none.
+#[test]
+fn ollamas_and_coheres_completions_complete_a_text() {
+    for (scope, name) in [
+        ("opentelemetry.instrumentation.ollama", "ollama.completion"),
+        ("opentelemetry.instrumentation.cohere", "cohere.completion"),
+        ("opentelemetry.instrumentation.together", "together.completion"),
+    ] {
+        let said = said! {
+            "llm.request.type" => "completion",
+            "gen_ai.request.model" => "codegemma",
+            "gen_ai.prompt.0.role" => "user",
+            "gen_ai.prompt.0.content" => "def f",
+        };
+        let span = Made::new(scope, name, said).kind(3).version("0.62.4").to(Target::V1_41);
+        assert_eq!(span.name, "text_completion codegemma", "{name}");
+    }
+}
+
+/// How many neighbours were asked for is no parameter of sampling.
+#[test]
+fn a_vector_databases_top_k_stays() {
+    let said = said! { "db.system" => "Qdrant", "db.vector.query.top_k" => 2 };
+    let made = Made::new("opentelemetry.instrumentation.qdrant", "qdrant.query_points", said).kind(3).version("0.62.4");
+    let span = made.to(Target::V1_41);
+    assert!(attribute(&span.attributes, "gen_ai.request.top_k").is_none());
+    assert!(attribute(&span.attributes, "db.vector.query.top_k").is_some());
+    assert_eq!(made.found(), None);
 }
 
 /// LangChain's wrapper of 0.26 has no word for the messages of tools.

@@ -107,6 +107,66 @@ fn values_under_current_names_are_repaired() {
     );
 }
 
+/// `Host` in place of a name: the port goes where it belongs, unless it is said.
+#[test]
+fn a_port_does_not_stand_in_the_servers_address() {
+    let address = |address| {
+        let case = Case::new("chat m").text("gen_ai.request.model", "m").text("server.address", address);
+        case.run(&replace()).json()
+    };
+    assert_eq!(address("h:8080")["server.address"], json!("h"));
+    assert_eq!(address("h:8080")["server.port"], json!(8080));
+    for stays in ["h", "::1", "fe80::1", "h:name", "/tmp/a.sock"] {
+        assert_eq!(address(stays)["server.address"], json!(stays));
+        assert_eq!(address(stays)["server.port"], json!(null));
+    }
+}
+
+/// Gemini's calls have no id; an empty one would be that of all of them.
+#[test]
+fn an_empty_id_of_a_call_is_none() {
+    let said = r#"[{"role":"assistant","parts":[{"type":"tool_call","id":"","name":"f","arguments":{"a":1}},{"type":"tool_call","id":"c","name":"f"}]},{"role":"user","parts":[{"type":"tool_call_response","id":"","response":"18"}]}]"#;
+    let done =
+        Case::new("chat m").text("gen_ai.request.model", "m").text("gen_ai.input.messages", said).run(&replace());
+    assert_eq!(
+        done.messages("gen_ai.input.messages"),
+        json!([
+            {"role": "assistant", "parts": [
+                {"type": "tool_call", "name": "f", "arguments": {"a": 1}},
+                {"type": "tool_call", "id": "c", "name": "f"},
+            ]},
+            {"role": "user", "parts": [{"type": "tool_call_response", "response": "18"}]},
+        ])
+    );
+}
+
+/// A provider's word that was renamed before its key was.
+#[test]
+fn an_old_word_under_the_current_key_is_repaired() {
+    let provider = |word| Case::new("chat m").text("gen_ai.provider.name", word).run(&replace()).json();
+    for (word, current) in [("gemini", "gcp.gemini"), ("vertex_ai", "gcp.vertex_ai"), ("in-house", "in-house")] {
+        assert_eq!(provider(word)["gen_ai.provider.name"], json!(current));
+    }
+}
+
+#[test]
+fn the_exception_that_ended_a_call_is_its_error() {
+    let call = || Case::new("chat m").text("gen_ai.system", "openai").text("gen_ai.request.model", "m");
+    let thrown = |case: Case| {
+        case.event("exception", &[("exception.type", "KeyError")])
+            .event("exception", &[("exception.type", "openai.RateLimitError"), ("exception.message", "Slow down")])
+    };
+    let failed = thrown(call().failed()).run(&replace());
+    assert_eq!(failed.json()["error.type"], json!("openai.RateLimitError"));
+    assert_eq!(failed.event_names(), ["exception", "exception"]);
+    // Handled, said otherwise, or nothing that a call is.
+    assert_eq!(thrown(call()).run(&replace()).json()["error.type"], json!(null));
+    let said = thrown(call().failed().text("error.type", "429")).run(&replace());
+    assert_eq!(said.json()["error.type"], json!("429"));
+    assert!(thrown(Case::new("GET").failed().text("http.request.method", "GET")).run(&replace()).unchanged);
+    assert_eq!(call().failed().event("exception", &[]).run(&replace()).json()["error.type"], json!(null));
+}
+
 #[test]
 fn a_total_goes_only_if_it_says_nothing_more() {
     let case = |total| {

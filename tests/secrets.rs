@@ -163,7 +163,8 @@ fn nothing_that_runs_shows_a_secret() {
     assert!(sent.lock().unwrap().to_lowercase().contains(&marks(&key)[1]), "basic credentials were not sent");
     // Files that change to something that cannot be used are told about, with nothing of what is in them.
     for (name, content) in [("tokens", format!("{MARK} {MARK}")), ("users", format!("a:$apr1${MARK}"))] {
-        std::fs::write(folder.path().join(name), content).unwrap();
+        // Put into its place whole, or half of it is refused as well.
+        std::fs::rename(file(&folder, "new", &content), folder.path().join(name)).unwrap();
     }
     dragoman.process.wait_for("the files to be refused", |log| {
         (log.matches("cannot be used, what was read before stays").count() == 2).then_some(())

@@ -166,9 +166,11 @@ async fn take(running: &mut Running, configuration: &Configuration, times: Times
     let (plan, warnings) = match plan(configuration.files.taken()) {
         Ok(loaded) => loaded,
         Err(problems) => {
+            // Counted before it is said, as every other outcome.
+            running.reload_was_invalid();
             problems.lines().for_each(|problem| tracing::error!("{problem}"));
             tracing::error!("{NOT_TAKEN}");
-            return running.reload_was_invalid();
+            return;
         }
     };
     let logs = plan.telemetry.logs.clone();

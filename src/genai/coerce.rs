@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::field::{Field, Type};
 use super::operation::Scalar;
+use super::values;
 use crate::otlp::value::Value;
 
 /// A coerced value.
@@ -32,8 +33,22 @@ pub fn coerce<'a>(field: Field, value: &Value<'a>) -> Coerced<'a> {
     match coerced {
         // -1 for "no limit", -1 for "unknown"; only a seed may be negative.
         Coerced::Value(Scalar::Int(number)) if number < 0 && field != Field::RequestSeed => Coerced::Absent,
+        Coerced::Value(Scalar::Strings(reasons)) if field == Field::ResponseFinishReasons => {
+            Coerced::Value(Scalar::Strings(reasons.into_iter().map(enum_member).collect()))
+        }
         other => other,
     }
+}
+
+/// Whether a value is that of `fact` as `field` is to be written.
+pub fn says(field: Field, kind: Type, value: &Value<'_>, fact: &Scalar<'_>) -> bool {
+    let has_class = |item: Value<'_>| item.as_str().is_some_and(|text| values::enum_member(text).len() < text.len());
+    is_of(kind, value)
+        && matches!(coerce(field, value), Coerced::Value(value) if value == *fact)
+        && match value {
+            Value::Array(reasons) if field == Field::ResponseFinishReasons => !reasons.iter().any(has_class),
+            _ => true,
+        }
 }
 
 /// Whether a value has a type as it is.
@@ -154,6 +169,14 @@ fn strings<'a>(value: &Value<'a>) -> Coerced<'a> {
     }
 }
 
+/// As [`values::enum_member`].
+fn enum_member(reason: Cow<'_, str>) -> Cow<'_, str> {
+    match values::enum_member(&reason) {
+        member if member.len() < reason.len() => member.to_owned().into(),
+        _ => reason,
+    }
+}
+
 fn list(items: Vec<Cow<'_, str>>) -> Coerced<'_> {
     if items.is_empty() { Coerced::Absent } else { Coerced::Value(Scalar::Strings(items)) }
 }
@@ -206,6 +229,8 @@ mod tests {
         for value in [Value::strings(["stop"]), "stop".into(), "[\"stop\"]".into(), "[\"stop\", null]".into()] {
             assert_eq!(coerce(field, &value), stop);
         }
+        let member = Coerced::Value(Scalar::Strings(vec!["MAX_TOKENS".into(), "FinishReason.".into()]));
+        assert_eq!(coerce(field, &Value::strings(["FinishReason.MAX_TOKENS", "FinishReason."])), member);
         for value in [Value::strings([""; 1]), Value::strings([""; 0]), "[]".into(), "[null]".into(), "".into()] {
             assert_eq!(coerce(field, &value), Coerced::Absent);
         }

@@ -181,7 +181,7 @@ impl Translator {
     ) -> Option<(Explanation, bool)> {
         let (name, kind) = (span.name().to_owned(), span.kind().name());
         self.with_source(span, |source, span| {
-            let mut read = self.read_telling(source, span, origin, batch, Some(Vec::new())).ok()?;
+            let mut read = self.read(source, span, origin, batch).ok()?;
             self.write(&mut read, source, span);
             let mut claims = read.claims.clone();
             claims.sort_by_key(|claim| match claim.from {

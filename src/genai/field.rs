@@ -198,3 +198,45 @@ fields! {
     /// Azure's id of the request.
     AzureServiceRequestId: Str,
 }
+
+/// A set of fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Fields(u128);
+
+const _: () = assert!(Field::ALL.len() <= 128, "a set of fields is 128 bits");
+
+impl Fields {
+    #[inline]
+    pub(super) fn add(&mut self, field: Field) {
+        self.0 |= 1 << field as u32;
+    }
+
+    #[inline]
+    pub(super) fn remove(&mut self, field: Field) {
+        self.0 &= !(1 << field as u32);
+    }
+
+    #[inline]
+    pub(super) fn has(self, field: Field) -> bool {
+        self.0 & 1 << field as u32 != 0
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that are in either.
+    pub(super) fn or(self, other: Fields) -> Fields {
+        Fields(self.0 | other.0)
+    }
+
+    /// All of them, in the order of [`Field::ALL`].
+    pub(super) fn iter(self) -> impl Iterator<Item = Field> {
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let field = Field::ALL.get(left.trailing_zeros() as usize)?;
+            left &= left - 1;
+            Some(*field)
+        })
+    }
+}

@@ -4,23 +4,28 @@
 //! [`Index::may_concern`], is answered by looking at a few bytes of each key, whatever the number
 //! of dialects.
 
+mod families;
 mod first_look;
+mod origins;
 mod prefixes;
+mod scores;
 
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+use self::families::FamilyEntry;
+pub(super) use self::families::KnownFamily;
 use self::first_look::FirstLook;
+use self::origins::Origins;
 use self::prefixes::Prefixes;
-use super::convention::{self, Convention};
-use super::dialect::{Action, Dialect, EventAction, EventRule, Family, Piece, Reason, Rule, Sign, user::UserRule};
-use super::field::Field;
+use self::scores::MAX_DIALECTS;
+pub(super) use self::scores::{Dialects, Scores};
+use super::convention::{self, Convention, Names};
+use super::dialect::{Action, Dialect, EventAction, EventRule, Reason, Rule, Sign, user::UserRule};
+use super::field::{Field, Fields};
 use super::values::ValueMap;
 use crate::otlp::traces::Origin;
-
-/// Sets of dialects are 64 bits, and so are their scores a cache line or four.
-pub(super) const MAX_DIALECTS: usize = 64;
 
 const _: () = assert!(super::dialect::BUILT_IN.len() < MAX_DIALECTS, "one place is the user's");
 
@@ -29,6 +34,14 @@ const _: () = assert!(super::dialect::BUILT_IN.len() < MAX_DIALECTS, "one place 
 struct PrefixTell {
     /// Which of all: each counts once for a span.
     place: u8,
+    dialect: u8,
+    weight: u16,
+}
+
+/// A sign and for whom it speaks, and how loudly.
+#[derive(Debug, Clone, Copy)]
+struct Tell {
+    sign: Sign,
     dialect: u8,
     weight: u16,
 }
@@ -100,8 +113,12 @@ fn starts(action: Action) -> bool {
 /// All that is known of a key.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
-    /// Who means what by it, at most one meaning a dialect.
+    /// Who means what by it, at most one meaning a dialect, in the order of the dialects.
     pub(super) meanings: Vec<Meaning>,
+    /// All who mean something by it.
+    dialects: Dialects,
+    /// Those for whom it is a common word, which means something only where they speak.
+    own: Dialects,
     /// For whom it speaks, and how loudly.
     tells: Vec<(u8, u16)>,
     /// What its prefixes say, looked up beforehand: a known key is not compared with them span by span.
@@ -109,21 +126,34 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The meaning that counts: of the dialect with the least rank, and of those that mean something
-    /// by a common word only the ones that speak on the span.
-    pub(super) fn meaning(&self, rank: impl Fn(u8) -> u32, speaks: impl Fn(u8) -> bool) -> Option<&Meaning> {
-        self.meanings
-            .iter()
-            .filter(|meaning| !meaning.own || speaks(meaning.dialect))
-            .min_by_key(|meaning| rank(meaning.dialect))
+    /// Those whose meaning may count where these speak: of those that mean something by a common word
+    /// only the ones that do.
+    #[inline]
+    pub(super) fn dialects(&self, speaking: Dialects) -> Dialects {
+        self.dialects.without(self.own).or(self.own.and(speaking))
     }
-}
 
-/// A family's prefix and who uses it.
-#[derive(Debug)]
-pub(super) struct FamilyEntry {
-    pub(super) prefix: &'static str,
-    pub(super) families: Vec<(u8, &'static Family)>,
+    /// Those that mean something by it whoever speaks.
+    pub(super) fn shared(&self) -> Dialects {
+        self.dialects.without(self.own)
+    }
+
+    /// What a dialect means by it.
+    #[inline]
+    pub(super) fn meaning_of(&self, dialect: u8) -> Option<&Meaning> {
+        self.meanings.get(self.dialects.before(dialect)).filter(|meaning| meaning.dialect == dialect)
+    }
+
+    fn add(&mut self, meaning: Meaning) {
+        if self.dialects.has(meaning.dialect) {
+            return;
+        }
+        self.dialects.add(meaning.dialect);
+        if meaning.own {
+            self.own.add(meaning.dialect);
+        }
+        self.meanings.insert(self.dialects.before(meaning.dialect), meaning);
+    }
 }
 
 /// A key of a family, taken apart: `gen_ai.prompt.3.tool_calls.1.id` is number 3, inner number 1.
@@ -153,19 +183,25 @@ pub(super) struct Index {
     pub(super) dialects: Vec<&'static str>,
     tables: Vec<Option<&'static Dialect>>,
     first: FirstLook,
-    exact: HashMap<Box<str>, Entry, FixedState>,
+    /// Known keys, as places in `entries`.
+    exact: HashMap<Box<str>, usize, FixedState>,
+    entries: Vec<Entry>,
+    /// The entries of the target's own names, in the order of [`Field::ALL`].
+    named: Vec<Option<usize>>,
     pub(super) families: Vec<FamilyEntry>,
     family_prefixes: Prefixes<usize>,
     prefix_tells: Prefixes<PrefixTell>,
     /// How many of them there are.
     told: u8,
-    origin_tells: Vec<(Sign, u8, u16)>,
-    name_tells: Vec<(Sign, u8, u16)>,
+    origins: Origins,
+    name_tells: Vec<Tell>,
     kept: Prefixes<(u8, Reason)>,
     /// The dialect that the conventions' own names belong to.
-    otel: Option<u8>,
+    otel: Dialects,
+    /// The user's mappings, as a dialect without a table.
+    user: Dialects,
     /// Fields whose current names hold some emitter's own words.
-    reworded: Vec<Field>,
+    reworded: Fields,
     pub(super) events: Vec<(u8, EventRule)>,
     /// What attributes mean on one event only.
     on_events: Vec<(EventRule, &'static str, Meaning)>,
@@ -196,21 +232,25 @@ impl Index {
             tables: Vec::new(),
             first: FirstLook::default(),
             exact: HashMap::default(),
+            entries: Vec::new(),
+            named: Vec::new(),
             families: Vec::new(),
             family_prefixes: Prefixes::default(),
             prefix_tells: Prefixes::default(),
             told: 0,
-            origin_tells: Vec::new(),
+            origins: Origins::default(),
             name_tells: Vec::new(),
-            otel: None,
+            otel: Dialects::default(),
+            user: Dialects::default(),
             kept: Prefixes::default(),
-            reworded: Vec::new(),
+            reworded: Fields::default(),
             events: Vec::new(),
             on_events: Vec::new(),
         };
         if !user.is_empty() {
             index.dialects.push(super::dialect::user::NAME);
             index.tables.push(None);
+            index.user.add(0);
             for (order, rule) in user.into_iter().enumerate() {
                 let meaning = Meaning {
                     dialect: 0,
@@ -227,8 +267,15 @@ impl Index {
         for dialect in dialects {
             index.add_dialect(dialect);
         }
-        for (key, entry) in &mut index.exact {
-            entry.prefix_tells = index.prefix_tells.of(key).map(|(_, tell)| *tell).collect();
+        index.origins.settle();
+        for (key, place) in &index.exact {
+            if let Some(entry) = index.entries.get_mut(*place) {
+                entry.prefix_tells = index.prefix_tells.of(key).map(|(_, tell)| *tell).collect();
+            }
+        }
+        for entry in &mut index.families {
+            let tells = || index.prefix_tells.of(entry.prefix).map(|(_, tell)| *tell).collect();
+            entry.prefix_tells = (!index.prefix_tells.continues(entry.prefix)).then(tells);
         }
         index
     }
@@ -240,32 +287,36 @@ impl Index {
         for (order, rule) in dialect.keys.iter().enumerate() {
             self.add(rule.key, Meaning::new(number, order, rule));
         }
-        self.reworded.extend(dialect.keys.iter().filter_map(|rule| match rule.action {
-            Action::Field(field) if rule.values.is_some() => {
-                let is_own =
-                    |convention: &&Convention| convention.name(field).is_some_and(|(name, _)| name == rule.key);
-                convention::ALL.iter().any(is_own).then_some(field)
+        for rule in dialect.keys {
+            if let Action::Field(field) = rule.action
+                && rule.values.is_some()
+                && convention::ALL
+                    .iter()
+                    .any(|convention| convention.name(field).is_some_and(|(name, _)| name == rule.key))
+            {
+                self.reworded.add(field);
             }
-            _ => None,
-        }));
+        }
         if dialect.name == super::dialect::otel::NAME {
-            self.otel = Some(number);
+            self.otel.add(number);
             convention::ALL.iter().for_each(|convention| self.add_convention(number, convention));
         }
         for family in dialect.families {
             match self.families.iter_mut().find(|entry| entry.prefix == family.prefix) {
-                Some(entry) => entry.families.push((number, family)),
+                Some(entry) => entry.add(number, family),
                 None => {
                     self.first.add_prefix(family.prefix);
                     self.family_prefixes.add(family.prefix, self.families.len());
-                    self.families.push(FamilyEntry { prefix: family.prefix, families: vec![(number, family)] });
+                    let mut entry = FamilyEntry::new(family.prefix);
+                    entry.add(number, family);
+                    self.families.push(entry);
                 }
             }
         }
         for tell in dialect.tells {
             match tell.sign {
                 Sign::Key(key) => {
-                    self.exact.entry(key.into()).or_default().tells.push((number, tell.weight));
+                    self.entry_of(key).tells.push((number, tell.weight));
                 }
                 Sign::KeyPrefix(prefix) => {
                     self.prefix_tells
@@ -273,9 +324,9 @@ impl Index {
                     self.told = self.told.saturating_add(1);
                 }
                 sign @ (Sign::SpanName(_) | Sign::SpanNamePrefix(_)) => {
-                    self.name_tells.push((sign, number, tell.weight));
+                    self.name_tells.push(Tell { sign, dialect: number, weight: tell.weight });
                 }
-                sign => self.origin_tells.push((sign, number, tell.weight)),
+                sign => self.origins.add(Tell { sign, dialect: number, weight: tell.weight }),
             }
         }
         for (prefix, reason) in dialect.kept {
@@ -315,10 +366,37 @@ impl Index {
         if meaning.is_worth_a_look() {
             self.first.add_key(key);
         }
-        let entry = self.exact.entry(key.into()).or_default();
-        if !entry.meanings.iter().any(|known| known.dialect == meaning.dialect) {
-            entry.meanings.push(meaning);
-        }
+        self.entry_of(key).add(meaning);
+    }
+
+    /// The entry of a key, an empty one if it was not known.
+    fn entry_of(&mut self, key: &str) -> &mut Entry {
+        let place = match self.exact.get(key) {
+            Some(place) => *place,
+            None => {
+                self.exact.insert(key.into(), self.entries.len());
+                self.entries.push(Entry::default());
+                self.entries.len() - 1
+            }
+        };
+        &mut self.entries[place]
+    }
+
+    /// Takes up the names of the target, which are read span by span.
+    pub(super) fn name(mut self, names: &Names) -> Index {
+        let place = |field: &Field| names.get(*field).and_then(|(attribute, _)| self.exact.get(attribute).copied());
+        self.named = Field::ALL.iter().map(place).collect();
+        self
+    }
+
+    /// What is known of a field's current name.
+    fn named(&self, field: Field) -> Option<&Entry> {
+        self.entries.get(self.named.get(field as usize).copied().flatten()?)
+    }
+
+    #[inline]
+    fn get(&self, key: &str) -> Option<&Entry> {
+        self.entries.get(*self.exact.get(key)?)
     }
 
     /// The table of a dialect; a user's mappings have none.
@@ -326,25 +404,29 @@ impl Index {
         self.tables.get(usize::from(dialect)).copied().flatten()
     }
 
-    /// Whether it is the dialect that the conventions' own names belong to.
-    pub(super) fn is_otel(&self, dialect: u8) -> bool {
-        self.otel == Some(dialect)
+    /// The dialect that the conventions' own names belong to.
+    pub(super) fn otel(&self) -> Dialects {
+        self.otel
     }
 
-    /// Whether one of the dialects that `speaks` is true of gives this name to its spans; see
+    /// The user's mappings.
+    pub(super) fn user(&self) -> Dialects {
+        self.user
+    }
+
+    /// Whether one of these dialects gives this name to its spans; see
     /// [`super::dialect::SpanName::matches`].
     pub(super) fn names_span(
         &self,
         name: &str,
         scope_name: &str,
         has: impl Fn(&str) -> bool,
-        speaks: impl Fn(u8) -> bool,
+        speaking: Dialects,
     ) -> bool {
-        self.tables.iter().enumerate().any(|(number, table)| {
-            table.is_some_and(|table| {
-                speaks(number as u8) && table.span_names.iter().any(|known| known.matches(name, scope_name, &has))
-            })
-        })
+        speaking
+            .iter()
+            .filter_map(|dialect| self.table(dialect))
+            .any(|table| table.span_names.iter().any(|known| known.matches(name, scope_name, &has)))
     }
 
     /// Whether a span with these keys and events may be an LLM operation; `false` is certain.
@@ -386,41 +468,42 @@ impl Index {
         }
     }
 
-    /// The words in which a field's current name is read, if they are not its own. `rank` says whose
+    /// The words in which a field's current name is read, if they are not its own. `first` says whose
     /// meaning counts.
-    pub(super) fn words_of(&self, field: Field, attribute: &str, rank: impl Fn(u8) -> u32) -> Option<&ValueMap> {
-        if !self.reworded.contains(&field) {
+    pub(super) fn words_of(&self, field: Field, first: impl Fn(Dialects) -> Option<u8>) -> Option<&ValueMap> {
+        if !self.reworded.has(field) {
             return None;
         }
-        let meaning = self.exact.get(attribute)?.meanings.iter().min_by_key(|meaning| rank(meaning.dialect))?;
+        let entry = self.named(field)?;
+        let meaning = entry.meaning_of(first(entry.dialects)?)?;
         (!matches!(meaning.values, ValueMap::None)).then_some(&meaning.values)
     }
 
     /// The dialect whose meaning of a field's current name counts.
-    pub(super) fn reader_of(&self, attribute: &str, rank: impl Fn(u8) -> u32) -> Option<u8> {
-        let meanings = &self.exact.get(attribute)?.meanings;
-        meanings.iter().map(|meaning| meaning.dialect).min_by_key(|dialect| rank(*dialect))
+    pub(super) fn reader_of(&self, field: Field, first: impl Fn(Dialects) -> Option<u8>) -> Option<u8> {
+        first(self.named(field)?.dialects)
     }
 
     /// Whether any dialect means something like this by a key.
     pub(super) fn says(&self, key: &str, wanted: impl Fn(Action) -> bool) -> bool {
-        self.exact.get(key).is_some_and(|entry| entry.meanings.iter().any(|meaning| wanted(meaning.action)))
+        self.get(key).is_some_and(|entry| entry.meanings.iter().any(|meaning| wanted(meaning.action)))
     }
 
     /// What a key is.
     pub(super) fn find<'k>(&self, key: &'k str) -> Found<'_, 'k> {
-        self.find_as(self.exact.get(key), key)
+        self.find_as(self.get(key), key)
     }
 
     /// As [`Index::find`] and [`Index::score`], with one look.
     pub(super) fn find_and_score<'k>(
         &self,
         key: &'k str,
-        scores: &mut [u32],
+        scores: &mut Scores,
         seen: &mut u128,
     ) -> (Found<'_, 'k>, bool) {
-        let entry = self.exact.get(key);
-        (self.find_as(entry, key), self.score_as(entry, key, scores, seen))
+        let entry = self.get(key);
+        let found = self.find_as(entry, key);
+        (found, self.score_as(entry, &found, key, scores, seen))
     }
 
     fn find_as<'i, 'k>(&'i self, entry: Option<&'i Entry>, key: &'k str) -> Found<'i, 'k> {
@@ -443,7 +526,7 @@ impl Index {
             let (Some(entry), Some(rest)) = (self.families.get(family), key.strip_prefix(prefix)) else { continue };
             let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
             if digits == 0 {
-                if entry.families.iter().any(|(_, family)| family.unindexed.iter().any(|(name, _)| *name == rest)) {
+                if entry.has_unindexed(rest) {
                     return Some(Member { family, number: None, rest });
                 }
                 continue;
@@ -460,112 +543,89 @@ impl Index {
 
     /// Adds what a key says for dialects, and returns whether it says anything. `seen` notes which
     /// prefixes spoke already, for each counts once.
-    pub(super) fn score(&self, key: &str, scores: &mut [u32], seen: &mut u128) -> bool {
-        self.score_as(self.exact.get(key), key, scores, seen)
+    pub(super) fn score(&self, key: &str, scores: &mut Scores, seen: &mut u128) -> bool {
+        self.find_and_score(key, scores, seen).1
     }
 
-    fn score_as(&self, entry: Option<&Entry>, key: &str, scores: &mut [u32], seen: &mut u128) -> bool {
+    fn score_as(
+        &self,
+        entry: Option<&Entry>,
+        found: &Found<'_, '_>,
+        key: &str,
+        scores: &mut Scores,
+        seen: &mut u128,
+    ) -> bool {
         let mut tells = false;
         let mut by_prefix = |tell: &PrefixTell| {
             let bit = 1u128.checked_shl(u32::from(tell.place)).unwrap_or(0);
             if *seen & bit == 0 {
                 *seen |= bit;
-                add(scores, tell.dialect, u32::from(tell.weight));
+                scores.add(tell.dialect, u32::from(tell.weight));
             }
             tells = true;
         };
-        match entry {
-            Some(entry) => entry.prefix_tells.iter().for_each(by_prefix),
+        let of_family = match (entry, found) {
+            (Some(entry), _) => Some(&entry.prefix_tells),
+            (None, Found::Member(member)) => {
+                self.families.get(member.family).and_then(|entry| entry.prefix_tells.as_ref())
+            }
+            _ => None,
+        };
+        match of_family {
+            Some(known) => known.iter().for_each(by_prefix),
             None => self.prefix_tells.of(key).for_each(|(_, tell)| by_prefix(tell)),
         }
         for (dialect, weight) in entry.map_or(&[][..], |entry| &entry.tells) {
             tells = true;
-            add(scores, *dialect, u32::from(*weight));
+            scores.add(*dialect, u32::from(*weight));
         }
         tells
     }
 
     /// Adds what a scope and a resource say for dialects.
-    pub(super) fn score_origin(&self, origin: &Origin<'_>, scores: &mut [u32]) -> Shown {
-        score_signs(&self.origin_tells, |sign| shows(sign, origin), scores)
+    pub(super) fn score_origin(&self, origin: &Origin<'_>, scores: &mut Scores) -> Shown {
+        self.origins.score(origin, scores)
     }
 
     /// As [`Index::score_origin`]: what a span's name says.
-    pub(super) fn score_name(&self, name: &str, scores: &mut [u32]) -> Shown {
-        let shows = |sign| match sign {
-            Sign::SpanName(exact) => exact == name,
-            Sign::SpanNamePrefix(prefix) => name.starts_with(prefix),
-            _ => false,
-        };
-        score_signs(&self.name_tells, shows, scores)
-    }
-}
-
-fn score_signs(tells: &[(Sign, u8, u16)], shows: impl Fn(Sign) -> bool, scores: &mut [u32]) -> Shown {
-    let mut shown = Shown::default();
-    let mut places = shown.0.iter_mut();
-    for (sign, dialect, weight) in tells {
-        if shows(*sign) {
-            add(scores, *dialect, u32::from(*weight));
-            if let Some(place) = places.next() {
-                *place = Some((*dialect, *weight, *sign));
+    pub(super) fn score_name(&self, name: &str, scores: &mut Scores) -> Shown {
+        let mut shown = Shown::default();
+        for tell in &self.name_tells {
+            let shows = match tell.sign {
+                Sign::SpanName(exact) => exact == name,
+                Sign::SpanNamePrefix(prefix) => name.starts_with(prefix),
+                _ => false,
+            };
+            if shows {
+                shown.add(*tell, scores);
             }
         }
+        shown
     }
-    shown
 }
 
 /// Signs that a span's origin or name shows.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Shown([Option<(u8, u16, Sign)>; 4]);
+pub(super) struct Shown([Option<Tell>; 4]);
 
 impl Shown {
+    fn add(&mut self, tell: Tell, scores: &mut Scores) {
+        scores.add(tell.dialect, u32::from(tell.weight));
+        if let Some(place) = self.0.iter_mut().find(|place| place.is_none()) {
+            *place = Some(tell);
+        }
+    }
+
     /// What spoke loudest for a dialect.
     pub(super) fn loudest(&self, dialect: u8) -> Option<Sign> {
-        let signs = self.0.iter().flatten().filter(|(of, _, _)| *of == dialect);
-        signs.max_by_key(|(_, weight, _)| *weight).map(|(_, _, sign)| *sign)
+        let tells = self.0.iter().flatten().filter(|tell| tell.dialect == dialect);
+        tells.max_by_key(|tell| tell.weight).map(|tell| tell.sign)
     }
-}
-
-/// Whether a scope or a resource shows a sign; names and keys are looked at elsewhere.
-fn shows(sign: Sign, origin: &Origin<'_>) -> bool {
-    match sign {
-        Sign::Scope(scope) => origin.scope_name == scope,
-        Sign::ScopePrefix(prefix) => origin.scope_name.starts_with(prefix),
-        Sign::UnversionedScopePrefix(prefix) => {
-            origin.scope_name.starts_with(prefix)
-                && origin.scope_version.starts_with("0.")
-                && origin.schema_url.is_empty()
-        }
-        Sign::SchemaScopePrefix(prefix) => origin.scope_name.starts_with(prefix) && !origin.schema_url.is_empty(),
-        Sign::Resource(key, value) => origin.resource.get(key).is_some_and(|found| found.as_str() == Some(value)),
-        Sign::SpanName(_) | Sign::SpanNamePrefix(_) | Sign::Key(_) | Sign::KeyPrefix(_) => false,
-    }
-}
-
-fn add(scores: &mut [u32], dialect: u8, weight: u32) {
-    if let Some(score) = scores.get_mut(usize::from(dialect)) {
-        *score = score.saturating_add(weight);
-    }
-}
-
-/// The piece that `rest` is, and its inner number.
-pub(super) fn piece(family: &Family, member: &Member<'_>) -> Option<(Piece, u32)> {
-    let pieces = if member.number.is_some() { family.pieces } else { family.unindexed };
-    pieces.iter().find_map(|(pattern, piece)| match pattern.split_once('#') {
-        None => (*pattern == member.rest).then_some((*piece, 0)),
-        Some((before, after)) => {
-            let inner = member.rest.strip_prefix(before)?.strip_suffix(after)?;
-            // `+1` would parse as a number, and is none.
-            let plain = inner.bytes().all(|byte| byte.is_ascii_digit());
-            plain.then(|| inner.parse().ok()).flatten().map(|inner| (*piece, inner))
-        }
-    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::dialect::List;
+    use super::super::dialect::{Family, List, Piece};
     use super::*;
 
     const FAMILY: Family = Family {
@@ -579,7 +639,10 @@ mod tests {
     fn read(key: &str) -> Option<(Option<u32>, Piece, u32)> {
         let index = Index::new(Vec::new(), &[&DIALECT]);
         match index.find(key) {
-            Found::Member(member) => piece(&FAMILY, &member).map(|(piece, inner)| (member.number, piece, inner)),
+            Found::Member(member) => {
+                let family = index.families.get(member.family).and_then(|entry| entry.of(0));
+                family.and_then(|family| family.piece(&member)).map(|(piece, inner)| (member.number, piece, inner))
+            }
             _ => None,
         }
     }

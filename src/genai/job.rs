@@ -18,10 +18,10 @@ pub(super) use self::members::merge_parts;
 use super::candidate::Candidate;
 use super::coerce::{self, Coerced, coerce};
 use super::content;
-use super::convention::Convention;
+use super::convention::{Convention, Names};
 use super::dialect::{Action, EventAction, Reason, Verdict};
-use super::field::{Field, Type};
-use super::index::Index;
+use super::field::{Field, Fields, Type};
+use super::index::{Dialects, Index};
 use super::operation::{Offered, Operation, Scalar};
 use super::read::{About, Claim, From, ListOf, Outcome, RANK_CURRENT, Reading, Speakers, Work};
 use super::source::Source;
@@ -40,10 +40,36 @@ pub(super) enum Guard {
     Closed,
 }
 
+/// The claim that said each field.
+#[derive(Debug, Clone)]
+pub(super) struct SaidBy([u32; Field::ALL.len()]);
+
+impl SaidBy {
+    const NOBODY: u32 = u32::MAX;
+
+    pub(super) fn get(&self, field: Field) -> Option<usize> {
+        Some(self.0[field as usize]).filter(|claim| *claim != Self::NOBODY).map(|claim| claim as usize)
+    }
+
+    /// Notes a claim, and returns the one before.
+    fn set(&mut self, field: Field, claim: Option<usize>) -> Option<usize> {
+        let before = self.get(field);
+        self.0[field as usize] = claim.and_then(|claim| u32::try_from(claim).ok()).unwrap_or(Self::NOBODY);
+        before
+    }
+}
+
+impl Default for SaidBy {
+    fn default() -> Self {
+        SaidBy([Self::NOBODY; Field::ALL.len()])
+    }
+}
+
 /// One span's translation, up to the operation.
 pub(super) struct Job<'t, 's> {
     pub(super) index: &'t Index,
     pub(super) convention: &'static Convention,
+    names: &'t Names,
     pub(super) source: &'s Source<'s>,
     /// The span's name.
     name: &'t str,
@@ -55,9 +81,9 @@ pub(super) struct Job<'t, 's> {
     pub(super) operation: Operation<'s>,
     pub(super) claims: Vec<Claim>,
     /// The claim that said each field.
-    pub(super) said_by: Box<[Option<usize>; Field::ALL.len()]>,
+    pub(super) said_by: SaidBy,
     /// Fields whose attribute holds a legal value that no [`Scalar`] can hold.
-    opaque: [bool; Field::ALL.len()],
+    opaque: Fields,
     totals: Vec<(usize, i64)>,
     candidates: Vec<Candidate<'s>>,
     /// Pieces that stand in keys of their own.
@@ -81,6 +107,7 @@ impl<'t, 's> Job<'t, 's> {
     pub(super) fn new(
         index: &'t Index,
         convention: &'static Convention,
+        names: &'t Names,
         source: &'s Source<'s>,
         name: &'t str,
         speakers: Speakers,
@@ -88,6 +115,7 @@ impl<'t, 's> Job<'t, 's> {
         Job {
             index,
             convention,
+            names,
             source,
             name,
             speakers,
@@ -95,8 +123,8 @@ impl<'t, 's> Job<'t, 's> {
             part: false,
             operation: Operation::default(),
             claims: Vec::with_capacity(source.attributes.len() + source.events.len()),
-            said_by: Box::new([None; Field::ALL.len()]),
-            opaque: [false; Field::ALL.len()],
+            said_by: SaidBy::default(),
+            opaque: Fields::default(),
             totals: Vec::new(),
             candidates: Vec::new(),
             pieces: Vec::new(),
@@ -281,8 +309,7 @@ impl<'t, 's> Job<'t, 's> {
     /// The field that a key is the target's own name of.
     fn field_of(&self, work: Work<'_>) -> Option<Field> {
         let (key, _) = self.source.attributes.get(work.attribute)?;
-        let is_name = |field: &Field| self.convention.name(*field).is_some_and(|(name, _)| name == *key);
-        Field::ALL.iter().copied().find(is_name).filter(|_| self.source.is_own(work.attribute) && !self.part)
+        self.names.field_of(key).filter(|_| self.source.is_own(work.attribute) && !self.part)
     }
 
     fn copy(&mut self, work: Work<'_>, field: Field, value: &Value<'s>) {
@@ -319,10 +346,8 @@ impl<'t, 's> Job<'t, 's> {
 
     /// A value as it would be read under the field's current name; `None` as in [`Job::mapped`].
     fn as_current(&self, field: Field, scalar: Scalar<'s>) -> Option<Coerced<'s>> {
-        let rank = |dialect| self.speakers.rank(self.index, dialect);
-        let words =
-            (self.convention.name(field)).and_then(|(attribute, _)| self.index.words_of(field, attribute, rank));
-        match (words, scalar) {
+        let first = |among: Dialects| self.speakers.first(self.index, among);
+        match (self.index.words_of(field, first), scalar) {
             (Some(words), Scalar::Str(word)) => in_words(words, field, &Value::Str(word)),
             (Some(words), list @ Scalar::Strings(_)) => Some(without_placeholders(words, Coerced::Value(list))),
             (_, scalar) => Some(Coerced::Value(scalar)),
@@ -361,7 +386,7 @@ impl<'t, 's> Job<'t, 's> {
                 (outcome, "an empty value is no value")
             }
             Some(Coerced::Refused) if current && is_any(field) => {
-                self.opaque[field as usize] = true;
+                self.opaque.add(field);
                 (Outcome::Expressed(Reason::Current), "already in the target's words")
             }
             Some(Coerced::Refused) => {
@@ -382,7 +407,7 @@ impl<'t, 's> Job<'t, 's> {
                     }
                 };
                 // What the target has no word for stays as it is: there is nothing to be put into words, now or later.
-                self.foreign |= !current && self.has_home(field);
+                self.foreign |= !current && self.names.has_home(field);
                 if current {
                     self.operation.mark_current(field);
                 }
@@ -392,34 +417,26 @@ impl<'t, 's> Job<'t, 's> {
         self.claim(&work, about, outcome, rule);
     }
 
-    /// Whether the target has a word for a field, if only beside some operation.
-    fn has_home(&self, field: Field) -> bool {
-        self.convention.name(field).is_some()
-            || self.convention.refined.iter().any(|(_, name)| name.field == field && name.attribute.is_some())
-    }
-
     /// Whether a text may be Python's: under its own key, or once it stands under the current name.
     fn may_be_python(&self, field: Field) -> bool {
-        let rank = |dialect| self.speakers.rank(self.index, dialect);
+        let first = |among: Dialects| self.speakers.first(self.index, among);
         self.python
-            || (self.convention.name(field))
-                .and_then(|(attribute, _)| self.index.reader_of(attribute, rank))
+            || (self.index.reader_of(field, first))
                 .and_then(|dialect| self.index.table(dialect))
                 .is_some_and(|table| table.python)
     }
 
     fn written_type(&self, field: Field) -> Type {
-        self.convention.name(field).map_or(field.value_type(), |(_, written)| written)
+        self.names.get(field).map_or(field.value_type(), |(_, written)| written)
     }
 
     fn offer(&mut self, field: Field, value: Scalar<'s>, claim: Option<usize>) -> Offered {
-        if self.opaque[field as usize] {
+        if self.opaque.has(field) {
             return Offered::Conflict;
         }
         let offered = self.operation.offer(field, value);
         if offered == Offered::Taken
-            && let Some(slot) = self.said_by.get_mut(field as usize)
-            && let Some(before) = std::mem::replace(slot, claim)
+            && let Some(before) = self.said_by.set(field, claim)
             && let Some(before) = self.claims.get_mut(before)
         {
             // A zero that gave way to a count.
@@ -487,11 +504,12 @@ impl<'v, 's: 'v> Given<'v, 's> {
     }
 }
 
-/// Host and port of an URL that stands where the server's address should: the clients of Semantic Kernel
-/// and of the Agent Framework write the base URL there.
+/// Host and port of what stands where the server's address should: the clients of Semantic Kernel and of
+/// the Agent Framework write the base URL there, Mistral's the header `Host`.
 fn address(field: Field, value: &Value<'_>) -> Option<(String, Option<i64>)> {
-    let text = value.as_str().filter(|text| field == Field::ServerAddress && text.contains("://"))?;
-    usage::host_and_port(text).map(|(host, port)| (host.to_owned(), port))
+    let text = value.as_str().filter(|text| field == Field::ServerAddress && text.contains(':'))?;
+    let (host, port) = usage::host_and_port(text)?;
+    (text.contains("://") || port.is_some()).then(|| (host.to_owned(), port))
 }
 
 /// A value in the words of a map and the field's type; `None` as in [`Job::mapped`].

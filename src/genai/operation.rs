@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::dialect::Verdict;
-use super::field::Field;
+use super::field::{Field, Fields};
 use super::message::{Document, Message, Part, ToolDefinition};
 use crate::otlp::span::Kind;
 use crate::otlp::value::Value;
@@ -96,9 +96,12 @@ impl<T> Content<T> {
 /// An operation. See the module's documentation.
 #[derive(Debug)]
 pub struct Operation<'a> {
-    /// Apart from the rest: they are kilobytes, and an operation is moved several times.
-    facts: Box<[Option<Scalar<'a>>; FIELDS]>,
-    current: [bool; FIELDS],
+    /// What is believed, in the order in which it was said: some ten fields of all.
+    facts: Vec<Scalar<'a>>,
+    /// Where a field's fact is.
+    places: [u8; FIELDS],
+    said: Fields,
+    current: Fields,
     /// `gen_ai.input.messages`.
     pub input: Content<Vec<Message<'a>>>,
     /// `gen_ai.output.messages`; finish reasons in the provider's words until they are written.
@@ -120,12 +123,18 @@ pub struct Operation<'a> {
 }
 
 const FIELDS: usize = Field::ALL.len();
+/// Room for the facts of nearly every operation.
+const USUAL_FACTS: usize = 16;
+
+const _: () = assert!(FIELDS <= u8::MAX as usize, "a place is a byte");
 
 impl Default for Operation<'_> {
     fn default() -> Self {
         Operation {
-            facts: Box::new([const { None }; FIELDS]),
-            current: [false; FIELDS],
+            facts: Vec::with_capacity(USUAL_FACTS),
+            places: [u8::MAX; FIELDS],
+            said: Fields::default(),
+            current: Fields::default(),
             input: Content::Absent,
             output: Content::Absent,
             instructions: Content::Absent,
@@ -141,7 +150,7 @@ impl Default for Operation<'_> {
 impl<'a> Operation<'a> {
     /// What is believed of a field.
     pub fn get(&self, field: Field) -> Option<&Scalar<'a>> {
-        self.facts[field as usize].as_ref()
+        self.facts.get(usize::from(self.places[field as usize])).filter(|_| self.said.has(field))
     }
 
     /// A text field's value.
@@ -157,15 +166,14 @@ impl<'a> Operation<'a> {
     /// Offers a fact. The first is believed, but a count of zero gives way to a count: several
     /// emitters write zero for "unknown".
     pub fn offer(&mut self, field: Field, value: Scalar<'a>) -> Offered {
-        let slot = &mut self.facts[field as usize];
-        match slot {
+        match self.get(field) {
             None => {
-                *slot = Some(value);
+                self.set(field, value);
                 Offered::Taken
             }
             Some(known) if *known == value => Offered::Equal,
             Some(Scalar::Int(0)) if is_count(field) => {
-                *slot = Some(value);
+                self.set(field, value);
                 Offered::Taken
             }
             Some(_) => Offered::Conflict,
@@ -174,27 +182,41 @@ impl<'a> Operation<'a> {
 
     /// Says a field anew, whatever was believed before.
     pub fn set(&mut self, field: Field, value: Scalar<'a>) {
-        self.facts[field as usize] = Some(value);
+        self.said.add(field);
+        let place = &mut self.places[field as usize];
+        match self.facts.get_mut(usize::from(*place)) {
+            Some(fact) => *fact = value,
+            None => {
+                // At most one for each field, so that it fits.
+                *place = self.facts.len() as u8;
+                self.facts.push(value);
+            }
+        }
     }
 
     /// Forgets a field.
     pub fn clear(&mut self, field: Field) {
-        self.facts[field as usize] = None;
+        self.said.remove(field);
     }
 
     /// Whether the field stands on the span under the target's own name. What depends on the
     /// emitter's convention must not be repaired twice.
     pub fn is_current(&self, field: Field) -> bool {
-        self.current[field as usize]
+        self.current.has(field)
     }
 
     pub(super) fn mark_current(&mut self, field: Field) {
-        self.current[field as usize] = true;
+        self.current.add(field);
+    }
+
+    /// The fields that are said.
+    pub(super) fn said(&self) -> Fields {
+        self.said
     }
 
     /// Whether nothing was said at all.
     pub fn says_nothing(&self) -> bool {
-        self.facts.iter().all(Option::is_none)
+        self.said.is_empty()
             && self.input.is_absent()
             && self.output.is_absent()
             && self.instructions.is_absent()
@@ -205,7 +227,7 @@ impl<'a> Operation<'a> {
 
     /// All fields that are said, in the order of [`Field::ALL`].
     pub fn facts(&self) -> impl Iterator<Item = (Field, &Scalar<'a>)> {
-        Field::ALL.iter().zip(self.facts.iter()).filter_map(|(field, fact)| fact.as_ref().map(|fact| (*field, fact)))
+        self.said.iter().filter_map(|field| self.get(field).map(|fact| (field, fact)))
     }
 }
 

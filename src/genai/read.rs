@@ -3,9 +3,10 @@
 //! Nothing is decided here about targets. A claim notes where something was said; what became of it
 //! is filled in by [`super::job`] and [`super::write`].
 
-use super::dialect::{Counts, Dialect, Family, Quirk, Reason, Sign};
+use super::convention::Names;
+use super::dialect::{Counts, Dialect, Quirk, Reason, Sign};
 use super::field::Field;
-use super::index::{Found, Index, MAX_DIALECTS, Meaning, Member};
+use super::index::{Dialects, Found, Index, KnownFamily, Meaning, Member, Scores};
 use super::source::Source;
 use crate::otlp::span::Span;
 use crate::otlp::traces::Origin;
@@ -86,8 +87,7 @@ pub(super) struct Work<'i> {
 pub(super) struct MemberWork<'i, 'k> {
     pub(super) rank: u32,
     pub(super) attribute: usize,
-    pub(super) dialect: u8,
-    pub(super) family: &'i Family,
+    pub(super) family: &'i KnownFamily,
     pub(super) member: Member<'k>,
 }
 
@@ -111,37 +111,53 @@ pub(super) struct Speakers {
     /// All that something of their own speaks for; of a mere habit, such as `llm.request.type`, which
     /// LiteLLM has too, only the leader may live. Without official OpenTelemetry, which comes after
     /// them and before those that nothing speaks for, whether its own names stand there yet or not.
-    told: u64,
+    told: Dialects,
 }
 
 impl Speakers {
-    fn of(index: &Index, tells: &[u32; MAX_DIALECTS]) -> Speakers {
+    fn of(index: &Index, tells: &Scores) -> Speakers {
         let mut speakers = Speakers::default();
         let mut loudest = 0;
-        let numbered = || tells.iter().zip(0u8..=u8::MAX).take(index.dialects.len());
-        for (told, number) in numbered() {
+        for (number, told) in tells.iter() {
             // Of two equally loud ones the first in the list leads.
-            if *told > loudest {
-                loudest = *told;
+            if told > loudest {
+                loudest = told;
                 speakers.leader = Some(number);
             }
         }
         if speakers.leader.is_none() {
             return speakers;
         }
-        for (told, number) in numbered() {
-            if (*told >= OWN || speakers.leader == Some(number)) && !index.is_otel(number) {
-                speakers.told |= 1 << number;
+        for (number, told) in tells.iter() {
+            if (told >= OWN || speakers.leader == Some(number)) && !index.otel().has(number) {
+                speakers.told.add(number);
             }
         }
-        if speakers.told == 0 {
+        if speakers.told.is_empty() {
             return Speakers::default();
         }
         speakers
     }
 
     pub(super) fn has(&self, dialect: u8) -> bool {
-        self.leader == Some(dialect) || self.told & 1u64.checked_shl(u32::from(dialect)).unwrap_or(0) != 0
+        self.leader == Some(dialect) || self.told.has(dialect)
+    }
+
+    /// All that speak.
+    fn all(&self) -> Dialects {
+        self.told.or(self.leader.into_iter().collect())
+    }
+
+    /// Of several dialects the one that is believed first: the one with the least [`Speakers::rank`].
+    #[inline]
+    pub(super) fn first(&self, index: &Index, among: Dialects) -> Option<u8> {
+        let leader = || self.leader.filter(|leader| among.has(*leader));
+        let of = |preferred: Dialects| among.and(preferred).first();
+        of(index.user())
+            .or_else(leader)
+            .or_else(|| of(self.told))
+            .or_else(|| of(index.otel()))
+            .or_else(|| among.first())
     }
 
     fn is_nobody(&self) -> bool {
@@ -155,18 +171,18 @@ impl Speakers {
 
     /// Whether a single emitter speaks.
     fn is_one(&self) -> bool {
-        self.told.is_power_of_two()
+        self.told.is_one()
     }
 
     /// The smaller, the sooner the dialect is believed.
     pub(super) fn rank(&self, index: &Index, dialect: u8) -> u32 {
-        if index.table(dialect).is_none() {
+        if index.user().has(dialect) {
             RANK_USER
         } else if self.leader == Some(dialect) {
             RANK_WINNER
         } else if self.has(dialect) {
             RANK_OTHERS + u32::from(dialect)
-        } else if index.is_otel(dialect) {
+        } else if index.otel().has(dialect) {
             // Nothing but shared keys speaks for the others, and those are the conventions' first.
             RANK_UNTOLD
         } else {
@@ -220,22 +236,22 @@ const RANK_EVENT: u32 = 10_000;
 const OWN: u32 = 20;
 
 impl<'i> Reading<'i, '_> {
-    /// Looks every key up and decides whose meaning counts. `is_current` says whether a key is the
-    /// target's own name of a field.
+    /// Looks every key up and decides whose meaning counts. `names` are the target's own. `told` says
+    /// whether somebody wants to know how clearly the dialect won.
     pub(super) fn new<'k>(
         index: &'i Index,
         source: &Source<'k>,
         name: &str,
         origin: &Origin<'_>,
-        is_current: impl Fn(Field, &str) -> bool,
+        names: &Names,
+        told: bool,
     ) -> Reading<'i, 'k> {
-        let mut tells = [0u32; MAX_DIALECTS];
+        let mut tells = Scores::default();
         let sign = index.score_origin(origin, &mut tells);
         let by_origin = Speakers::of(index, &tells);
         let sign_of_name = index.score_name(name, &mut tells);
-        let mut scores = [0u32; MAX_DIALECTS];
         let mut seen = 0;
-        let mut telling = Vec::new();
+        let mut telling = Vec::with_capacity(source.attributes.len());
         let mut found = Vec::with_capacity(source.attributes.len());
         for (attribute, (key, _)) in source.attributes.iter().enumerate() {
             if let Some(event) = source.lender(attribute).filter(|event| index.has_rules_on(event)) {
@@ -243,41 +259,23 @@ impl<'i> Reading<'i, '_> {
                 continue;
             }
             let (what, speaks) = index.find_and_score(key, &mut tells, &mut seen);
-            match what {
-                Found::Entry(entry) => {
-                    for meaning in entry.meanings.iter().filter(|meaning| !meaning.own) {
-                        scores[usize::from(meaning.dialect)] += 1;
-                    }
-                }
-                Found::Member(member) => {
-                    for (dialect, _) in index.families.get(member.family).map_or(&[][..], |entry| &entry.families) {
-                        scores[usize::from(*dialect)] += 1;
-                    }
-                }
-                Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => {}
-            }
             if speaks {
                 telling.push(attribute);
             }
             found.push(what);
         }
-        for event in &source.events {
-            for (dialect, rule) in &index.events {
-                if rule.matches(event.name) {
-                    scores[usize::from(*dialect)] += 1;
-                }
-            }
-        }
-        for (score, told) in scores.iter_mut().zip(&tells) {
-            *score = score.saturating_add(*told);
-        }
         let speakers = Speakers::of(index, &tells);
-        let recognised =
-            recognise(index, &scores, &speakers, |winner| sign.loudest(winner).or(sign_of_name.loudest(winner)));
+        let recognised = match speakers.leader {
+            Some(leader) if !told => Recognised { winner: leader, margin: 0, sign: None },
+            _ => {
+                let scores = scores(index, source, &found, tells);
+                recognise(index, &scores, &speakers, |winner| sign.loudest(winner).or(sign_of_name.loudest(winner)))
+            }
+        };
         let rank = |dialect: u8| speakers.rank(index, dialect);
 
         let has = |key: &str| source.get(key).is_some();
-        let named_by_emitter = index.names_span(name, origin.scope_name, has, |dialect| speakers.has(dialect));
+        let named_by_emitter = index.names_span(name, origin.scope_name, has, speakers.all());
         let mut reading = Reading {
             recognised,
             standing: Standing {
@@ -295,11 +293,13 @@ impl<'i> Reading<'i, '_> {
             let Some((key, _)) = source.attributes.get(attribute) else { continue };
             match what {
                 Found::Entry(entry) => {
-                    let Some(meaning) = entry.meaning(rank, |dialect| speakers.has(dialect)) else { continue };
+                    let among = entry.dialects(speakers.all());
+                    let meaning = speakers.first(index, among).and_then(|dialect| entry.meaning_of(dialect));
+                    let Some(meaning) = meaning else { continue };
                     reading.starts |= meaning.starts();
                     reading.work.push(Work {
                         rank: match source.is_own(attribute) {
-                            true => work_rank(meaning, rank(meaning.dialect), key, &is_current),
+                            true => work_rank(meaning, rank(meaning.dialect), key, names),
                             // A current name on an event is not where the target wants it.
                             false => RANK_EVENT + rank(meaning.dialect),
                         },
@@ -312,16 +312,14 @@ impl<'i> Reading<'i, '_> {
                     reading.work.push(Work { rank: RANK_EVENT + rank(meaning.dialect), attribute, meaning });
                 }
                 Found::Member(member) => {
-                    let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
-                    if let Some((dialect, family)) = families.iter().min_by_key(|(dialect, _)| rank(*dialect)) {
+                    let Some(entry) = index.families.get(member.family) else { continue };
+                    let dialect = speakers.first(index, entry.dialects);
+                    if let Some(family) = dialect.and_then(|dialect| entry.of(dialect)) {
                         reading.starts = true;
-                        reading.members.push(MemberWork {
-                            rank: rank(*dialect),
-                            attribute,
-                            dialect: *dialect,
-                            family,
-                            member,
-                        });
+                        if reading.members.capacity() == 0 {
+                            reading.members.reserve(source.attributes.len() - attribute);
+                        }
+                        reading.members.push(MemberWork { rank: rank(family.dialect), attribute, family, member });
                     }
                 }
                 Found::Kept(dialect, reason) => reading.claims.push(Claim {
@@ -373,7 +371,7 @@ impl Standing {
         let left = |attribute: &usize| {
             source.own_attributes().get(*attribute).map(|(key, _)| *key).filter(|key| span.has(key))
         };
-        let mut tells = [0u32; MAX_DIALECTS];
+        let mut tells = Scores::default();
         let mut seen = 0;
         index.score_origin(origin, &mut tells);
         index.score_name(span.name(), &mut tells);
@@ -388,35 +386,53 @@ impl Standing {
         if !now.is_nobody() || !source.events.is_empty() {
             return true;
         }
-        let first = |dialects: &mut dyn Iterator<Item = u8>, speakers: &Speakers| {
-            dialects.min_by_key(|dialect| speakers.rank(index, *dialect))
-        };
         (0..source.own).filter_map(|attribute| left(&attribute)).any(|key| match index.find(key) {
             Found::Entry(entry) => {
-                let counts = |speakers: &Speakers| {
-                    let meaning =
-                        entry.meaning(|dialect| speakers.rank(index, dialect), |dialect| speakers.has(dialect));
-                    meaning.map(|meaning| meaning.dialect)
-                };
+                let counts = |speakers: &Speakers| speakers.first(index, entry.dialects(speakers.all()));
                 counts(&self.speakers) != counts(&now)
             }
             Found::Member(member) => {
-                let families = index.families.get(member.family).map_or(&[][..], |entry| &entry.families);
-                let mut dialects = families.iter().map(|(dialect, _)| *dialect);
-                first(&mut dialects.clone(), &self.speakers) != first(&mut dialects, &now)
+                let among = index.families.get(member.family).map_or(Dialects::default(), |entry| entry.dialects);
+                self.speakers.first(index, among) != now.first(index, among)
             }
             Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => false,
         })
     }
 }
 
-fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field, &str) -> bool) -> u32 {
+/// How many keys and events each dialect knows, with what speaks for it.
+fn scores(index: &Index, source: &Source<'_>, found: &[Found<'_, '_>], mut scores: Scores) -> Scores {
+    for what in found {
+        let known = match what {
+            Found::Entry(entry) => entry.shared(),
+            Found::Member(member) => {
+                // Each of a dialect's families counts.
+                for family in index.families.get(member.family).map_or(&[][..], |entry| &entry.families) {
+                    scores.add(family.dialect, 1);
+                }
+                continue;
+            }
+            Found::Kept(..) | Found::OnEvent(_) | Found::Foreign => continue,
+        };
+        known.iter().for_each(|dialect| scores.add(dialect, 1));
+    }
+    for event in &source.events {
+        for (dialect, rule) in &index.events {
+            if rule.matches(event.name) {
+                scores.add(*dialect, 1);
+            }
+        }
+    }
+    scores
+}
+
+fn work_rank(meaning: &Meaning, rank: u32, key: &str, names: &Names) -> u32 {
     use super::convention::{
         INPUT_MESSAGES, OUTPUT_MESSAGES, RETRIEVAL_DOCUMENTS, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS,
     };
     use super::dialect::Action;
     match meaning.action {
-        Action::Field(field) if is_current(field, key) => RANK_CURRENT,
+        Action::Field(field) if names.is_name_of(field, key) => RANK_CURRENT,
         Action::Input if key == INPUT_MESSAGES => RANK_CURRENT,
         Action::Output if key == OUTPUT_MESSAGES => RANK_CURRENT,
         Action::Instructions if key == SYSTEM_INSTRUCTIONS => RANK_CURRENT,
@@ -424,7 +440,7 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
         Action::Documents if key == RETRIEVAL_DOCUMENTS => RANK_CURRENT,
         _ if meaning.corrects && rank == RANK_WINNER => RANK_CORRECTION,
         // A dialect's own reading of a current name: what it takes from it stands there already.
-        Action::Read(_) if Field::ALL.iter().any(|field| is_current(*field, key)) => RANK_CURRENT,
+        Action::Read(_) if names.is_name(key) => RANK_CURRENT,
         _ if meaning.guarded => RANK_GUARDED + rank,
         Action::Copy(_) | Action::Usage | Action::Url | Action::Read(_) | Action::Members(_) => RANK_COPY + rank,
         Action::ByOperation(_) => RANK_LATE + rank,
@@ -433,33 +449,30 @@ fn work_rank(meaning: &Meaning, rank: u32, key: &str, is_current: &impl Fn(Field
 }
 
 /// The dialect to be named: the one that leads or, where no emitter speaks, the one that knows most.
-fn recognise(
-    index: &Index,
-    scores: &[u32; MAX_DIALECTS],
-    speakers: &Speakers,
-    sign: impl Fn(u8) -> Option<Sign>,
-) -> Recognised {
+fn recognise(index: &Index, scores: &Scores, speakers: &Speakers, sign: impl Fn(u8) -> Option<Sign>) -> Recognised {
     let mut best: Option<(u8, u32)> = None;
     let mut next = 0;
-    for (number, score) in scores.iter().take(index.dialects.len()).enumerate() {
+    // Whoever nothing speaks for counts, too: of all zeros the first wins.
+    for number in (0..index.dialects.len()).filter_map(|number| u8::try_from(number).ok()) {
         // Mappings of the user's keys say nothing about who wrote the rest.
-        let number = number as u8;
         if index.table(number).is_none() {
             continue;
         }
+        let score = scores.get(number);
         match best {
-            Some((_, score_of_best)) if *score <= score_of_best => next = next.max(*score),
+            Some((_, score_of_best)) if score <= score_of_best => next = next.max(score),
             _ => {
                 next = best.map_or(0, |(_, score)| score);
-                best = Some((number, *score));
+                best = Some((number, score));
             }
         }
     }
     if let Some(leader) = speakers.leader
-        && let (Some((winner, best)), Some(score)) = (best, scores.get(usize::from(leader)))
+        && let Some((winner, best)) = best
         && leader != winner
     {
-        return Recognised { winner: leader, margin: score.saturating_sub(best), sign: sign(leader) };
+        let margin = scores.get(leader).saturating_sub(best);
+        return Recognised { winner: leader, margin, sign: sign(leader) };
     }
     match best {
         Some((winner, score)) => Recognised { winner, margin: score - next, sign: sign(winner) },

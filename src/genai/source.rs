@@ -21,8 +21,10 @@ pub(super) struct Source<'a> {
     /// How many of the attributes are the span's own. The others stand on events that say what could
     /// stand on the span, and are read after them.
     pub(super) own: usize,
+    /// Whether an own attribute's number is also its place in the span.
+    placed: bool,
     /// The [`mark`]s of all attributes: most names of the target are not there yet.
-    marks: u64,
+    marks: [u64; 4],
     /// When the span began.
     pub(super) start_time_unix_nano: u64,
 }
@@ -41,8 +43,9 @@ pub(super) struct SourceEvent<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Reads `read`, a view of the span as it is now; `live` are the indexes of its events.
-    pub(super) fn new(index: &Index, read: &Span<'a>, live: impl Iterator<Item = usize>) -> Source<'a> {
+    /// Reads `read`, a view of the span as it is now; `live` are the indexes of its events. `is_span` says
+    /// that it is the span itself, in which nobody changed anything yet.
+    pub(super) fn new(index: &Index, read: &Span<'a>, live: impl Iterator<Item = usize>, is_span: bool) -> Source<'a> {
         let events = live
             .zip(read.events())
             .filter(|(_, (_, event))| index.knows_event(event.name))
@@ -55,10 +58,12 @@ impl<'a> Source<'a> {
             })
             .collect();
         let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().collect();
+        let all = attributes.len();
         let contradicted = keep_first(&mut attributes);
+        let own = attributes.len();
         let start_time_unix_nano = read.start_time_unix_nano();
-        let mut source = Source { attributes, contradicted, events, own: 0, marks: 0, start_time_unix_nano };
-        source.own = source.attributes.len();
+        let placed = is_span && own == all;
+        let mut source = Source { attributes, contradicted, events, own, placed, marks: [0; 4], start_time_unix_nano };
         for event in &mut source.events {
             let start = source.attributes.len();
             if index.lends(event.name) {
@@ -66,14 +71,18 @@ impl<'a> Source<'a> {
             }
             event.lent = start..source.attributes.len();
         }
-        source.marks = source.attributes.iter().fold(0, |marks, (key, _)| marks | mark(key));
+        for (key, _) in &source.attributes {
+            let (word, bit) = mark(key);
+            source.marks[word] |= bit;
+        }
         source
     }
 
     /// Whether there may be an attribute named `key`, the span's own or a lent one; `false` is certain.
     #[inline]
     pub(super) fn may_have(&self, key: &str) -> bool {
-        self.marks & mark(key) != 0
+        let (word, bit) = mark(key);
+        self.marks[word] & bit != 0
     }
 
     /// The value of the first of the span's attributes named `key`.
@@ -82,6 +91,13 @@ impl<'a> Source<'a> {
             return None;
         }
         self.own_attributes().iter().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+
+    /// The number of the only attribute named `key`, if there is one. `None` if events lend attributes, whose
+    /// keys may be the span's own once more.
+    pub(super) fn number_of_only(&self, key: &str) -> Option<Option<usize>> {
+        let own = self.own_attributes();
+        (own.len() == self.attributes.len()).then(|| own.iter().position(|(name, _)| *name == key))
     }
 
     /// The attributes of the span itself.
@@ -95,6 +111,11 @@ impl<'a> Source<'a> {
             return None;
         }
         self.events.iter().find(|event| event.lent.contains(&attribute)).map(|event| event.name)
+    }
+
+    /// The place of an own attribute in the span, if it is known.
+    pub(super) fn place(&self, attribute: usize) -> Option<usize> {
+        (self.placed && self.is_own(attribute)).then_some(attribute)
     }
 
     /// Whether an attribute is the span's own.
@@ -151,12 +172,13 @@ impl SourceEvent<'_> {
     }
 }
 
-/// One of 64 bits, by the key's length and its end.
+/// One of 256 bits, by the key's length and its end.
 #[inline]
-fn mark(key: &str) -> u64 {
+fn mark(key: &str) -> (usize, u64) {
     let end = match key.as_bytes() {
-        [.., middle, _, _, _, last] => usize::from(*last) * 7 + usize::from(*middle),
+        [.., middle, _, _, _, last] => usize::from(*last) * 7 + usize::from(*middle) * 31,
         short => short.len(),
     };
-    1 << ((key.len() * 5 + end) & 63)
+    let mixed = key.len() * 5 + end;
+    ((mixed >> 6) & 3, 1 << (mixed & 63))
 }

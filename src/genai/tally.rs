@@ -4,6 +4,7 @@
 //! The labels of the first are bounded by construction: a table of every dialect, outcome and reason.
 //! The others hold what emitters write, and are bounded by [`Capped`].
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -55,6 +56,17 @@ impl<K: Ord> Capped<K> {
         }
     }
 
+    /// As [`Capped::add`], where the label is nearly always known already.
+    fn add_known<Q: Ord + ?Sized + ToOwned<Owned = K>>(&mut self, label: &Q, count: u64)
+    where
+        K: Borrow<Q>,
+    {
+        match self.counts.get_mut(label) {
+            Some(known) => *known += count,
+            None => self.add(label.to_owned(), count),
+        }
+    }
+
     /// Adds other counts to these.
     pub fn append(&mut self, other: Capped<K>) {
         other.counts.into_iter().for_each(|(label, count)| self.add(label, count));
@@ -81,7 +93,7 @@ impl Tally {
 
     /// Counts an operation.
     pub(super) fn operation(&mut self, name: &str) {
-        self.operations.add(shortened(name).to_owned(), 1);
+        self.operations.add_known(shortened(name), 1);
     }
 
     pub(super) fn count(&mut self, claim: &Claim) {

@@ -5,11 +5,11 @@
 //! second pass changes nothing. A legacy key goes only when all that it said is now said in the
 //! target's words; every key that stays is counted with its reason.
 
-use super::convention::{self, Convention, Name, is_model_call};
+use super::convention::{self, Convention, Names, is_model_call};
 use super::dialect::{self, Action, Reason};
 use super::field::{Field, Type};
 use super::index::Index;
-use super::job::{Guard, Job};
+use super::job::{Guard, Job, SaidBy};
 use super::operation::{Operation, Seen};
 use super::passes::{Fates, PASSES};
 use super::read::{About, Claim, From, Outcome, Reading, Recognised, Standing};
@@ -62,8 +62,7 @@ pub struct Translation {
 pub struct Translator {
     pub(super) index: Index,
     pub(super) convention: &'static Convention,
-    /// The convention's names by field, so that none is searched for.
-    names: Vec<Option<(&'static str, Type)>>,
+    pub(super) names: Names,
     pub(super) originals: Originals,
     /// Whether a span is to say how it was translated.
     pub(super) provenance: bool,
@@ -77,7 +76,7 @@ pub(super) struct Read<'s> {
     renamed: bool,
     pub(super) operation: Operation<'s>,
     pub(super) claims: Vec<Claim>,
-    pub(super) said_by: Box<[Option<usize>; Field::ALL.len()]>,
+    pub(super) said_by: SaidBy,
     /// See [`Job::told`].
     pub(super) told: Vec<(usize, Field)>,
     /// The new name, if the span gets one.
@@ -91,10 +90,12 @@ impl Translator {
     /// them (see [`dialect::user::meaning`] and [`dialect::user::is_own`]).
     pub fn new(settings: &Genai) -> Translator {
         let convention = Convention::of(settings.target);
+        let names = Names::of(convention);
+        let user = dialect::user::rules(&settings.mappings, convention);
         Translator {
-            index: Index::new(dialect::user::rules(&settings.mappings, convention), dialect::BUILT_IN),
+            index: Index::new(user, dialect::BUILT_IN).name(&names),
             convention,
-            names: Field::ALL.iter().map(|field| convention.name(*field)).collect(),
+            names,
             originals: settings.originals,
             provenance: settings.provenance,
         }
@@ -123,7 +124,7 @@ impl Translator {
         }
         let mut fates = None;
         let mut translation = self.with_source(span, |source, span| {
-            let read = self.read(source, span, origin, batch);
+            let read = self.read_span(source, span, origin, batch, false);
             for claim in read.as_ref().map_or_else(|claims| claims.as_slice(), |read| &read.claims) {
                 if claim.outcome == Outcome::Kept(Reason::Unknown)
                     && let Some(key) = key_of(claim, source)
@@ -161,7 +162,7 @@ impl Translator {
     ) {
         for _ in 1..PASSES {
             let again = self.with_source(span, |source, span| {
-                let mut read = self.read(source, span, origin, batch).ok()?;
+                let mut read = self.read_span(source, span, origin, batch, false).ok()?;
                 self.write(&mut read, source, span);
                 fates.update(&read.claims, source);
                 *translation = Translation { dialect: translation.dialect, ..self.translation(&read) };
@@ -212,7 +213,7 @@ impl Translator {
     ) -> Option<T> {
         let live: Vec<usize> = span.events().map(|(index, _)| index).collect();
         if !span.is_edited() {
-            let source = Source::new(&self.index, span, live.into_iter());
+            let source = Source::new(&self.index, span, live.into_iter(), true);
             return work(&source, span);
         }
         let mut bytes = Vec::new();
@@ -220,7 +221,7 @@ impl Translator {
         let mut copy = Span::new();
         // What was written from a valid span is valid.
         copy.parse(&bytes).ok()?;
-        let source = Source::new(&self.index, &copy, live.into_iter());
+        let source = Source::new(&self.index, &copy, live.into_iter(), false);
         work(&source, span)
     }
 
@@ -232,20 +233,20 @@ impl Translator {
         origin: &Origin<'_>,
         batch: &mut dyn Batch,
     ) -> Result<Read<'s>, Vec<Claim>> {
-        self.read_telling(source, span, origin, batch, None)
+        self.read_span(source, span, origin, batch, true)
     }
 
-    /// As [`Translator::read`]; `told` is [`Job::told`].
-    pub(super) fn read_telling<'s>(
+    /// As [`Translator::read`]; `told` says whether somebody wants to know how clearly the dialect won, and which
+    /// key said which field.
+    pub(super) fn read_span<'s>(
         &self,
         source: &'s Source<'s>,
         span: &Span<'_>,
         origin: &Origin<'_>,
         batch: &mut dyn Batch,
-        told: Option<Vec<(usize, Field)>>,
+        told: bool,
     ) -> Result<Read<'s>, Vec<Claim>> {
-        let mut reading =
-            Reading::new(&self.index, source, span.name(), origin, |field, key| self.is_name_of(field, key));
+        let mut reading = Reading::new(&self.index, source, span.name(), origin, &self.names, told);
         let guard = match reading.has_guarded() {
             true => self.guard(&reading, source, span, batch),
             false => Guard::Closed,
@@ -253,8 +254,9 @@ impl Translator {
         if !reading.starts && guard != Guard::Open {
             return Err(reading.claims);
         }
-        let mut job = Job::new(&self.index, self.convention, source, span.name(), reading.standing.speakers);
-        job.told = told;
+        let mut job =
+            Job::new(&self.index, self.convention, &self.names, source, span.name(), reading.standing.speakers);
+        job.told = told.then(Vec::new);
         job.read(&mut reading, guard);
         // Quirks see it, for nothing may look otherwise to them once it stands under its name.
         job.infer_provider();
@@ -281,6 +283,7 @@ impl Translator {
             return Err(job.claims);
         }
         job.infer_operation();
+        job.infer_error(span);
         let embeddings = job.operation.text(Field::OperationName) == Some("embeddings");
         job.totals();
         // Embeddings have no output; several emitters write a zero.
@@ -334,16 +337,7 @@ impl Translator {
     }
 
     pub(super) fn name(&self, field: Field, operation: Option<&str>) -> Option<(&'static str, Type)> {
-        let refined = self.convention.refined.iter().find(|(of, name)| Some(*of) == operation && name.field == field);
-        match refined {
-            Some((_, Name { attribute, written, .. })) => attribute.map(|attribute| (attribute, *written)),
-            None => self.names.get(field as usize).copied().flatten(),
-        }
-    }
-
-    pub(super) fn is_name_of(&self, field: Field, key: &str) -> bool {
-        self.names.get(field as usize).copied().flatten().is_some_and(|(name, _)| name == key)
-            || self.convention.refined.iter().any(|(_, name)| name.field == field && name.attribute == Some(key))
+        self.names.beside(field, operation)
     }
 
     pub(super) fn translation(&self, read: &Read<'_>) -> Translation {

@@ -65,6 +65,13 @@ pub fn is_nothing(word: &str) -> bool {
     ["", "unknown", "none", "null", "_OTHER"].iter().any(|nothing| nothing.eq_ignore_ascii_case(word.trim()))
 }
 
+/// A reason for the end of an answer without the class that Python writes before an enumeration's member:
+/// `FinishReason.STOP` is `STOP`.
+pub fn enum_member(reason: &str) -> &str {
+    let member = |class: &&str| reason.strip_prefix(*class).filter(|member| !member.is_empty());
+    ["FinishReason.", "StopReason."].iter().find_map(|class| member(class)).unwrap_or(reason)
+}
+
 /// `gen_ai.provider.name`.
 pub static PROVIDER: &Table = &[
     ("openai", Some("openai")),
@@ -267,6 +274,8 @@ pub static FINISH_REASON: &Table = &[
     ("end_turn", Some("stop")),
     ("stop_sequence", Some("stop")),
     ("complete", Some("stop")),
+    // Amazon Titan's.
+    ("finish", Some("stop")),
     ("completed", Some("stop")),
     ("eos_token", Some("stop")),
     ("eos", Some("stop")),
@@ -294,7 +303,6 @@ pub static FINISH_REASON: &Table = &[
     ("none", None),
     ("null", None),
     ("", None),
-    ("finishreason.stop", Some("stop")),
     ("model_context_window_exceeded", Some("length")),
     ("blocklist", Some("content_filter")),
     ("prohibited_content", Some("content_filter")),

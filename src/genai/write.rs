@@ -2,15 +2,16 @@
 //! said by legacy keys goes. Reading is in [`super::job`], the whole in [`super::translate`].
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
-use super::coerce::{Coerced, coerce, is_of, written};
+use super::coerce::{says, written};
 use super::content::{write_documents, write_messages, write_parts, write_tool_definitions};
 use super::convention::{
     INPUT_MESSAGES, OUTPUT_MESSAGES, PROMPT_VARIABLE, RETRIEVAL_DOCUMENTS, SYSTEM_INSTRUCTIONS, TOOL_DEFINITIONS,
 };
 use super::dialect::Reason;
-use super::field::{Field, Type};
-use super::job::merge_parts;
+use super::field::{Field, Fields, Type};
+use super::job::{SaidBy, merge_parts};
 use super::operation::{Content, Operation, Scalar};
 use super::read::{About, Claim, From, ListOf, Outcome};
 use super::settings::Originals;
@@ -48,40 +49,34 @@ impl Translator {
     }
 
     fn write_fields(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
-        let operation_name = read.operation.text(Field::OperationName).map(str::to_owned);
-        let claimed = Fields::expressed(&read.claims);
-        for &field in Field::ALL {
-            if read.operation.get(field).is_none() && !claimed.has(field) {
-                continue;
-            }
-            let Some(fact) = read.operation.get(field) else {
+        let Read { operation, claims, said_by, .. } = read;
+        let operation_name = operation.text(Field::OperationName);
+        for field in operation.said().or(expressed(claims)).iter() {
+            let Some(fact) = operation.get(field) else {
                 // A quirk forgot it.
-                settle(&mut read.claims, field, Reason::NoHome, "the dialect takes it for something else; it stays");
+                settle(claims, field, Reason::NoHome, "the dialect takes it for something else; it stays");
                 continue;
             };
-            let Some((attribute, kind)) = self.name(field, operation_name.as_deref()) else {
-                settle(&mut read.claims, field, Reason::NoHome, "the target has no word for it; it stays");
+            let Some((attribute, kind)) = self.name(field, operation_name) else {
+                settle(claims, field, Reason::NoHome, "the target has no word for it; it stays");
                 continue;
             };
             let existing = source.get(attribute);
-            if let Some(value) = existing
-                && is_of(kind, value)
-                && matches!(coerce(field, value), Coerced::Value(value) if value == *fact)
-            {
-                stands(&mut read.claims, source, attribute, true);
+            if existing.is_some_and(|value| says(field, kind, value, fact)) {
+                stands(claims, source, attribute, true);
                 continue;
             }
-            if existing.is_none() && self.says_by_absence(field, fact) && !is_contested(&read.claims, field) {
+            if existing.is_none() && self.says_by_absence(field, fact) && !is_contested(claims, field) {
                 continue;
             }
             let value = written(fact, kind);
-            match self.renamed_from(field, &read.said_by, &read.claims, source, &value) {
-                Some(from) if existing.is_none() => {
-                    span.rename(from, attribute);
+            match self.renamed_from(field, said_by, claims, source, &value) {
+                Some((number, from)) if existing.is_none() => {
+                    span.rename_placed(source.place(number), from, attribute);
                 }
                 _ => span.set(attribute, value),
             }
-            stands(&mut read.claims, source, attribute, false);
+            stands(claims, source, attribute, false);
         }
     }
 
@@ -99,47 +94,49 @@ impl Translator {
     fn renamed_from<'k>(
         &self,
         field: Field,
-        said_by: &[Option<usize>; Field::ALL.len()],
+        said_by: &SaidBy,
         claims: &[Claim],
         source: &Source<'k>,
         value: &Value<'_>,
-    ) -> Option<&'k str> {
+    ) -> Option<(usize, &'k str)> {
         if self.originals == Originals::Keep {
             return None;
         }
-        let claim = claims.get((*said_by.get(field as usize)?)?)?;
+        let claim = claims.get(said_by.get(field)?)?;
         let From::Attribute(number) = claim.from else { return None };
         if claim.part || !source.is_own(number) {
             return None;
         }
         let (key, existing) = source.attributes.get(number)?;
-        let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None)) && !self.is_name_of(field, key);
-        (goes && existing == value).then_some(*key)
+        let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None)) && !self.names.is_name_of(field, key);
+        (goes && existing == value).then_some((number, *key))
     }
 
     fn write_lists(&self, read: &mut Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
         // What was said is written once more, as a rule; growing step by step would copy it.
-        let mut text = String::with_capacity(span.source().len());
+        let length = span.source().len();
         let operation = &read.operation;
+        let mut set = |attribute, write: &dyn Fn(&mut String)| {
+            span.set_text(attribute, |text| {
+                text.reserve(length);
+                write(text);
+            });
+        };
         if let Content::Read(messages) = &operation.input {
-            write_messages(messages, false, &mut text);
-            set_text(span, source, INPUT_MESSAGES, &mut text);
+            set(INPUT_MESSAGES, &|text| write_messages(messages, false, text));
         }
         if let Content::Read(messages) = &operation.output {
-            write_messages(messages, self.convention.finish_reason_in_messages, &mut text);
-            set_text(span, source, OUTPUT_MESSAGES, &mut text);
+            let finish_reason = self.convention.finish_reason_in_messages;
+            set(OUTPUT_MESSAGES, &|text| write_messages(messages, finish_reason, text));
         }
         if let Content::Read(parts) = &operation.instructions {
-            write_parts(parts, &mut text);
-            set_text(span, source, SYSTEM_INSTRUCTIONS, &mut text);
+            set(SYSTEM_INSTRUCTIONS, &|text| write_parts(parts, text));
         }
         if let Content::Read(tools) = &operation.tools {
-            write_tool_definitions(tools, &mut text);
-            set_text(span, source, TOOL_DEFINITIONS, &mut text);
+            set(TOOL_DEFINITIONS, &|text| write_tool_definitions(tools, text));
         }
         if let Content::Read(documents) = &operation.documents {
-            write_documents(documents, &mut text);
-            set_text(span, source, RETRIEVAL_DOCUMENTS, &mut text);
+            set(RETRIEVAL_DOCUMENTS, &|text| write_documents(documents, text));
         }
         for list in ListOf::ALL {
             if is_read(operation, list) {
@@ -197,14 +194,13 @@ impl Translator {
 
     fn remove_originals(&self, read: &Read<'_>, source: &Source<'_>, span: &mut Span<'_>) {
         let operation_name = read.operation.text(Field::OperationName);
-        let kept: Vec<&str> = read
-            .claims
-            .iter()
-            .filter(|claim| matches!(claim.outcome, Outcome::Kept(_) | Outcome::Open))
-            .filter(|claim| !matches!(claim.from, From::Attribute(number) if !source.is_own(number)))
-            .filter_map(|claim| key_of(claim, source))
-            .collect();
-        let kept = Keys::new(kept);
+        // By the attribute's number, for of each key there is one.
+        let mut kept = Numbers::default();
+        for claim in &read.claims {
+            if let (From::Attribute(number), Outcome::Kept(_) | Outcome::Open) = (claim.from, claim.outcome) {
+                kept.add(number);
+            }
+        }
         for claim in &read.claims {
             let goes = match claim.outcome {
                 Outcome::Expressed(reason) => reason != Reason::Current,
@@ -222,8 +218,8 @@ impl Translator {
                 }
                 From::Attribute(number) if source.is_own(number) => {
                     let Some(key) = key_of(claim, source) else { continue };
-                    if !kept.has(key) && !self.is_live(key, claim.about, &read.operation, operation_name) {
-                        span.remove(key);
+                    if !kept.has(number) && !self.is_live(key, claim.about, &read.operation, operation_name) {
+                        span.remove_placed(source.place(number), key);
                     }
                 }
                 From::Attribute(_) => {}
@@ -284,14 +280,6 @@ fn is_read(operation: &Operation<'_>, list: ListOf) -> bool {
     }
 }
 
-fn set_text(span: &mut Span<'_>, source: &Source<'_>, attribute: &str, text: &mut String) {
-    let same = source.get(attribute).and_then(Value::as_str) == Some(text.as_str());
-    if !same {
-        span.set(attribute, text.as_str());
-    }
-    text.clear();
-}
-
 /// Claims of a field that is not written after all.
 fn settle(claims: &mut [Claim], field: Field, reason: Reason, rule: &'static str) {
     for claim in claims {
@@ -325,14 +313,10 @@ fn keep_contradicted(claims: &mut [Claim], source: &Source<'_>) {
 
 /// The claim of the target's own attribute: it stands as it came, or it was written anew.
 fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came: bool) {
-    if !source.may_have(attribute) {
-        return;
-    }
+    let Some(claim) = claim_of(claims, source, attribute) else { return };
     if !as_it_came {
-        displaced(claims, source, attribute);
+        make_way(claim);
     }
-    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
-    let Some(claim) = claim else { return };
     match (as_it_came, claim.outcome) {
         (true, Outcome::Expressed(_)) => {
             claim.outcome = Outcome::Expressed(Reason::Current);
@@ -345,56 +329,62 @@ fn stands(claims: &mut [Claim], source: &Source<'_>, attribute: &str, as_it_came
 
 /// The claim of the target's own attribute, whose value was none and made way.
 fn displaced(claims: &mut [Claim], source: &Source<'_>, attribute: &str) {
-    if !source.may_have(attribute) {
-        return;
+    if let Some(claim) = claim_of(claims, source, attribute) {
+        make_way(claim);
     }
-    let claim = claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute));
-    if let Some(claim) = claim
-        && let Outcome::Kept(reason) = claim.outcome
-    {
+}
+
+fn make_way(claim: &mut Claim) {
+    if let Outcome::Kept(reason) = claim.outcome {
         claim.outcome = Outcome::Discarded(reason);
         claim.rule = "a valid value took the place of one that was none";
     }
 }
 
-/// A set of fields.
-#[derive(Clone, Copy)]
-struct Fields(u128);
-
-const _: () = assert!(Field::ALL.len() <= 128, "a set of fields is 128 bits");
-
-impl Fields {
-    /// The fields that claims express.
-    fn expressed(claims: &[Claim]) -> Fields {
-        Fields(claims.iter().fold(0, |set, claim| match (claim.about, claim.outcome) {
-            (About::Field(field), Outcome::Expressed(_)) => set | 1 << field as u32,
-            _ => set,
-        }))
+/// The first claim of an attribute of this name.
+fn claim_of<'c>(claims: &'c mut [Claim], source: &Source<'_>, attribute: &str) -> Option<&'c mut Claim> {
+    if !source.may_have(attribute) {
+        return None;
     }
-
-    fn has(self, field: Field) -> bool {
-        self.0 & 1 << field as u32 != 0
+    match source.number_of_only(attribute) {
+        Some(number) => {
+            let from = From::Attribute(number?);
+            claims.iter_mut().find(|claim| claim.from == from)
+        }
+        None => claims.iter_mut().find(|claim| key_of(claim, source) == Some(attribute)),
     }
 }
 
-/// A set of keys; small ones are searched, for hashing them costs more.
-enum Keys<'k> {
-    Few(Vec<&'k str>),
-    Many(std::collections::HashSet<&'k str, foldhash::fast::RandomState>),
+/// The fields that claims express.
+fn expressed(claims: &[Claim]) -> Fields {
+    let mut fields = Fields::default();
+    for claim in claims {
+        if let (About::Field(field), Outcome::Expressed(_)) = (claim.about, claim.outcome) {
+            fields.add(field);
+        }
+    }
+    fields
 }
 
-impl<'k> Keys<'k> {
-    fn new(keys: Vec<&'k str>) -> Keys<'k> {
-        match keys.len() {
-            0..=32 => Keys::Few(keys),
-            _ => Keys::Many(keys.into_iter().collect()),
+/// A set of attributes' numbers; those of nearly every span are in the first word.
+#[derive(Default)]
+struct Numbers {
+    first: u128,
+    more: HashSet<usize, foldhash::fast::RandomState>,
+}
+
+impl Numbers {
+    fn add(&mut self, number: usize) {
+        match number {
+            0..128 => self.first |= 1 << number,
+            _ => drop(self.more.insert(number)),
         }
     }
 
-    fn has(&self, key: &str) -> bool {
-        match self {
-            Keys::Few(keys) => keys.contains(&key),
-            Keys::Many(keys) => keys.contains(key),
+    fn has(&self, number: usize) -> bool {
+        match number {
+            0..128 => self.first & 1 << number != 0,
+            _ => self.more.contains(&number),
         }
     }
 }

@@ -40,6 +40,7 @@ pub(super) struct AttributeList<'a, const NUMBER: u32> {
     /// Buffers for one edit, kept for their capacity.
     value: Vec<u8>,
     content: Vec<u8>,
+    text: String,
 }
 
 /// Where the attributes of a key are, first one first. Holds live attributes only. An attribute's
@@ -218,6 +219,15 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         }
     }
 
+    /// As [`AttributeList::set`], of the text that `write` appends to what it is given.
+    pub(super) fn set_text(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        write(&mut text);
+        self.set(key, &Value::from(text.as_str()));
+        self.text = text;
+    }
+
     /// Returns whether there was one.
     pub(super) fn remove(&mut self, key: &str) -> bool {
         match &mut self.index {
@@ -239,6 +249,26 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         }
     }
 
+    /// As [`AttributeList::remove`], of a key that stands once in the source, at this place.
+    pub(super) fn remove_placed(&mut self, place: Option<usize>, key: &str) -> bool {
+        match place.filter(|place| self.is_as_it_came(*place, key)) {
+            Some(place) => {
+                self.take_out(place);
+                true
+            }
+            None => self.remove(key),
+        }
+    }
+
+    /// Whether a place of the source still holds this key as it came, and no index has to be told of changes.
+    #[inline]
+    fn is_as_it_came(&self, place: usize, key: &str) -> bool {
+        self.index.is_none()
+            && self.source.get(place).is_some_and(|attribute| {
+                attribute.state == State::Kept && attribute.entry.key_bytes() == key.as_bytes()
+            })
+    }
+
     fn take_out(&mut self, place: usize) {
         self.edited = true;
         let sources = self.source.len();
@@ -251,10 +281,16 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
 
     /// Returns whether there was one to rename.
     pub(super) fn rename(&mut self, from: &str, to: &str) -> bool {
+        self.rename_placed(None, from, to)
+    }
+
+    /// As [`AttributeList::rename`], of a key that stands once in the source, at this place.
+    pub(super) fn rename_placed(&mut self, place: Option<usize>, from: &str, to: &str) -> bool {
         if self.has(to) {
             return false;
         }
-        let Some(place) = self.position(from) else { return false };
+        let placed = place.filter(|place| self.is_as_it_came(*place, from));
+        let Some(place) = placed.or_else(|| self.position(from)) else { return false };
         let written = match self.source.get(place) {
             Some(attribute) => match attribute.state {
                 State::Kept => None,
@@ -286,8 +322,16 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         self.edited = true;
         let sources = self.source.len();
         self.tags.set(place, key.as_bytes());
-        let base = self.source.get(place).map(|attribute| attribute.entry.source()).unwrap_or_default();
-        let written = self.write(key, value, base);
+        let entry = self.source.get(place).map(|attribute| &attribute.entry);
+        let base = entry.map(KeyValue::source).unwrap_or_default();
+        let written = match (value, entry.map(KeyValue::after_key)) {
+            // Nothing but a value beside the key, as nearly always.
+            (NewValue::AsItIs, Some(Some(rest))) => {
+                let value = entry.map_or(0, |entry| entry.value.len());
+                self.write_pair(key, rest, value)
+            }
+            (value, _) => self.write(key, value, base),
+        };
         if let Some(attribute) = self.source.get_mut(place) {
             attribute.state = State::Replaced(self.written.len() as u32);
             self.written.push(written);
@@ -310,6 +354,19 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
         let value_start = out.len();
         value.encode(out);
         Written { field: start..out.len(), key, value: Some(value_start..out.len()) }
+    }
+
+    /// Writes a whole field to the scratch buffer, of which everything behind the key is known: a value of
+    /// this length is the end of it.
+    fn write_pair(&mut self, key: &str, rest: &[u8], value: usize) -> Written {
+        let out = &mut self.scratch;
+        let start = out.len();
+        put_key(out, NUMBER, WireType::Bytes);
+        put_varint(out, (delimited_len(1, key.len()) + rest.len()) as u64);
+        put_bytes(out, 1, key.as_bytes());
+        let key = out.len() - key.len()..out.len();
+        out.extend_from_slice(rest);
+        Written { field: start..out.len(), key, value: Some(out.len() - value..out.len()) }
     }
 
     /// Writes a whole field to the scratch buffer. What `base`, the attribute's content as it
@@ -398,6 +455,7 @@ impl<'a, const NUMBER: u32> AttributeList<'a, NUMBER> {
     /// As [`AttributeList::patch`], for a list whose message decides only when it is read which
     /// number its field has.
     pub(super) fn patch_as<'s>(&'s self, number: u32, patch: &mut Patch<'s>) {
+        patch.reserve(self.source.len() + self.added.len());
         for attribute in &self.source {
             let field = match attribute.state {
                 State::Kept => continue,

@@ -24,13 +24,13 @@ pub fn list_bytes(signal: Signal, body: &[u8]) -> usize {
     let mut most: usize = 0;
     for resource in messages(body, 1) {
         noted += 1;
-        most = most.max(messages(resource, 1).map(|resource| fields(resource).count()).sum());
+        most = most.max(messages(resource, 1).map(count).sum());
         for scope in messages(resource, 2) {
             noted += 1;
             for item in messages(scope, 2) {
                 noted += 1;
                 most = most.max(match signal {
-                    Signal::Traces | Signal::Logs => fields(item).count(),
+                    Signal::Traces | Signal::Logs => count(item),
                     Signal::Metrics => fields(item).map(|field| 1 + points(&field.payload)).sum(),
                 });
             }
@@ -42,8 +42,40 @@ pub fn list_bytes(signal: Signal, body: &[u8]) -> usize {
 /// The data points of a metric's field; of one that holds none, whatever it holds.
 fn points(field: &Payload<'_>) -> usize {
     match field {
-        Payload::Bytes(content) => fields(content).count(),
+        Payload::Bytes(content) => count(content),
         _ => 0,
+    }
+}
+
+/// How many fields a message has that can be read. Every field of every span is passed over here, before the
+/// request is read in earnest: what nearly all of them are like takes six tenths of the instructions of reading them.
+fn count(mut bytes: &[u8]) -> usize {
+    let mut count = 0;
+    loop {
+        bytes = match after_usual(bytes) {
+            Some(rest) => rest,
+            None => match fields(bytes).next() {
+                Some(field) => bytes.get(field.end..).unwrap_or_default(),
+                None => return count,
+            },
+        };
+        count += 1;
+    }
+}
+
+/// What stands behind a field with a key of one byte, if it is a number, or content of less than 16 KiB.
+#[inline]
+fn after_usual(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes {
+        [key @ 8..0x80, rest @ ..] => match (key & 7, rest) {
+            (2, [length @ 0..0x80, rest @ ..]) => rest.get(usize::from(*length)..),
+            (2, [low, high @ 0..0x80, rest @ ..]) => rest.get(usize::from(low & 0x7f) | usize::from(*high) << 7..),
+            (0, [0..0x80, rest @ ..]) => Some(rest),
+            (1, rest) => rest.get(8..),
+            (5, rest) => rest.get(4..),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
@@ -56,8 +88,10 @@ fn messages(bytes: &[u8], number: u32) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::otlp::wire::put_bytes;
+    use crate::otlp::wire::{put_bytes, put_varint};
 
     fn message(number: u32, content: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -85,6 +119,36 @@ mod tests {
         assert_eq!(list_bytes(Signal::Traces, &message(1, &resource)), (5 * ITEM + 500 * FIELD) * GROWTH);
         let metric = message(2, &message(5, &message(1, b"").repeat(700)));
         assert_eq!(list_bytes(Signal::Metrics, &message(1, &message(2, &metric))), (3 * ITEM + 701 * FIELD) * GROWTH);
+    }
+
+    /// Any bytes, and bytes that look like fields of every kind and length.
+    fn any_message() -> impl Strategy<Value = Vec<u8>> {
+        let content = proptest::collection::vec(any::<u8>(), 0..12);
+        let wire_type = prop_oneof![Just(2u8), 0u8..8];
+        let field = (0u32..40, wire_type, content, prop::sample::select(vec![1usize, 30, 3000]));
+        let one = field.prop_map(|(number, wire_type, content, times)| {
+            let mut out = Vec::new();
+            match wire_type {
+                2 => put_bytes(&mut out, number, &content.repeat(times)),
+                _ => {
+                    put_varint(&mut out, u64::from(number) << 3 | u64::from(wire_type));
+                    out.extend_from_slice(&content);
+                }
+            }
+            out
+        });
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..40),
+            proptest::collection::vec(one, 0..12).prop_map(|fields| fields.concat()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn as_many_fields_count_as_can_be_read(bytes in any_message(), cut in 0usize..40) {
+            let bytes = &bytes[..bytes.len().saturating_sub(cut)];
+            prop_assert_eq!(count(bytes), fields(bytes).count());
+        }
     }
 
     #[test]

@@ -41,6 +41,11 @@ impl<'s> Patch<'s> {
         Patch { source, cuts: Vec::new() }
     }
 
+    /// Makes room for so many changes, and the few that usually come with them.
+    pub(super) fn reserve(&mut self, changes: usize) {
+        self.cuts.reserve(changes + 4);
+    }
+
     /// Puts a whole field, or nothing, in the place of one.
     pub(super) fn replace(&mut self, at: Range<usize>, with: impl Into<Cow<'s, [u8]>>) {
         self.cuts.push(Cut { at, with: with.into() });

@@ -408,6 +408,12 @@ impl<'a> Span<'a> {
         self.attributes.set(key, &value.into());
     }
 
+    /// As [`Span::set`], of the text that `write` appends to what it is given: a buffer that is there
+    /// already, for what is written so has kilobytes.
+    pub fn set_text(&mut self, key: &str, write: impl FnOnce(&mut String)) {
+        self.attributes.set_text(key, write);
+    }
+
     /// Removes every attribute named `key`. Returns whether there was one.
     pub fn remove(&mut self, key: &str) -> bool {
         self.attributes.remove(key)
@@ -418,6 +424,17 @@ impl<'a> Span<'a> {
     /// Returns whether the attribute was renamed.
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
         self.attributes.rename(from, to)
+    }
+
+    /// As [`Span::remove`], for an attribute that is known to have stood at this place of the source, and
+    /// whose key is nowhere else there.
+    pub(crate) fn remove_placed(&mut self, place: Option<usize>, key: &str) -> bool {
+        self.attributes.remove_placed(place, key)
+    }
+
+    /// As [`Span::rename`], for an attribute as [`Span::remove_placed`] asks for it.
+    pub(crate) fn rename_placed(&mut self, place: Option<usize>, from: &str, to: &str) -> bool {
+        self.attributes.rename_placed(place, from, to)
     }
 
     /// Changes the name.

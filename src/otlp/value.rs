@@ -40,14 +40,30 @@ pub struct KvList<'a>(Cow<'a, [u8]>);
 impl<'a> Value<'a> {
     /// Reads an `AnyValue`'s encoded content. Of several values the last wins; arrays and lists
     /// that come in pieces are merged, as protobuf says of a repeated `oneof` member.
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Value<'a> {
+        // Most values: a short text, a number that is not large, and nothing else.
+        match *bytes {
+            [0x0a, length @ 0..0x80, ref text @ ..] if text.len() == usize::from(length) => Value::text(text),
+            [0x18, number @ 0..0x80] => Value::Int(i64::from(number)),
+            [0x18, low, high @ 0..0x80] => Value::Int(i64::from(low & 0x7f) | i64::from(high) << 7),
+            _ => Value::parse_any(bytes),
+        }
+    }
+
+    #[inline]
+    fn text(bytes: &'a [u8]) -> Value<'a> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Value::Str(Cow::Borrowed(text)),
+            Err(_) => Value::Empty,
+        }
+    }
+
+    fn parse_any(bytes: &'a [u8]) -> Value<'a> {
         let mut value = Value::Empty;
         for field in fields(bytes) {
             value = match (field.number, field.payload) {
-                (1, Payload::Bytes(text)) => match std::str::from_utf8(text) {
-                    Ok(text) => Value::Str(Cow::Borrowed(text)),
-                    Err(_) => Value::Empty,
-                },
+                (1, Payload::Bytes(text)) => Value::text(text),
                 (2, Payload::Varint(flag)) => Value::Bool(flag != 0),
                 (3, Payload::Varint(number)) => Value::Int(number as i64),
                 (4, Payload::Fixed64(bits)) => Value::Double(f64::from_bits(bits)),
@@ -391,6 +407,15 @@ impl<'a> KeyValue<'a> {
             ("", Cow::Owned(bytes)) => Value::parse_owned(bytes),
             (text, _) => Value::Str(Cow::Borrowed(text)),
         }
+    }
+
+    /// What follows the key, if the key comes first and a single value is all that follows.
+    #[inline]
+    pub(super) fn after_key(&self) -> Option<&'a [u8]> {
+        let [0x0a, length @ 0..0x80, rest @ ..] = self.source else { return None };
+        let (_, rest) = rest.split_at_checked(usize::from(*length))?;
+        let [0x12, value @ ..] = rest else { return None };
+        whole(value).map(|_| rest)
     }
 
     /// The `KeyValue`'s encoded content as it came.

@@ -27,8 +27,13 @@ fn bills(case: &Case) -> Vec<Bill> {
         Bill {
             input: call["input_tokens"].as_u64().unwrap_or(0),
             output: call["output_tokens"].as_u64().unwrap_or(0),
-            // Anthropic's.
-            cached: beside(&["cache_read_input_tokens", "cache_creation_input_tokens"]),
+            // Anthropic's, and Bedrock's.
+            cached: beside(&[
+                "cache_read_input_tokens",
+                "cache_creation_input_tokens",
+                "cacheReadInputTokens",
+                "cacheWriteInputTokens",
+            ]),
             // Gemini's.
             thoughts: beside(&["thoughtsTokenCount"]),
         }

@@ -21,7 +21,8 @@ use opentelemetry_proto::tonic::common::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::span::{Event, SpanKind};
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 use serde_json::json;
 
@@ -120,6 +121,12 @@ impl Case {
 
     pub fn kind(mut self, kind: SpanKind) -> Case {
         self.span.set_kind(kind);
+        self
+    }
+
+    /// Ended with an error.
+    pub fn failed(mut self) -> Case {
+        self.span.status = Some(Status { code: StatusCode::Error.into(), ..Status::default() });
         self
     }
 

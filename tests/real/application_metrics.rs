@@ -1,8 +1,6 @@
 //! Metrics that an application sends over OTLP, read by a real Prometheus: as OpenMetrics, and over
 //! protobuf with native histograms.
 
-use std::net::SocketAddr;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -16,9 +14,9 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
-use serde_json::Value;
 
-use crate::process::{Dragoman, Running, file, free_port, get, http};
+use crate::process::{Dragoman, file, http};
+use crate::scraper::Scraper;
 
 /// Metrics in, a page out.
 const CONFIG: &str = "
@@ -143,35 +141,6 @@ fn request() -> Vec<u8> {
     ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
 }
 
-/// The one value of an expression.
-fn query(address: SocketAddr, expression: &str) -> Option<f64> {
-    let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let answer = get(address, &format!("/api/v1/query?query={encoded}")).ok()?;
-    let answer: Value = serde_json::from_slice(&answer.body).ok()?;
-    match answer["data"]["result"].as_array()?.as_slice() {
-        [one] => one["value"][1].as_str()?.parse().ok(),
-        _ => None,
-    }
-}
-
-fn prometheus(folder: &tempfile::TempDir, target: SocketAddr, features: &str) -> (Running, SocketAddr) {
-    let config = format!(
-        "global: {{ scrape_interval: 5s, scrape_timeout: 5s }}\n\
-         scrape_configs: [ {{ job_name: dragoman, honor_labels: true, static_configs: [ {{ targets: [\"{target}\"] }} ] }} ]\n"
-    );
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let data = folder.path().join(format!("tsdb-{features}"));
-    let process = Running::start(
-        "prometheus",
-        Command::new("prometheus")
-            .arg(format!("--config.file={}", file(folder, &format!("{features}.yml"), &config).display()))
-            .arg(format!("--storage.tsdb.path={}", data.display()))
-            .arg(format!("--web.listen-address={address}"))
-            .arg(format!("--enable-feature={features}")),
-    );
-    (process, address)
-}
-
 #[test]
 fn a_real_prometheus_reads_every_kind() {
     let folder = tempfile::tempdir().unwrap();
@@ -179,10 +148,10 @@ fn a_real_prometheus_reads_every_kind() {
     let headers = [("content-type", "application/x-protobuf")];
     assert_eq!(http(dragoman.http, "POST", "/v1/metrics", &headers, &request()).unwrap().status, 200);
     let target = dragoman.prometheus.unwrap();
-    let (mut text, over_text) = prometheus(&folder, target, "exemplar-storage");
-    let (mut binary, over_protobuf) = prometheus(&folder, target, "exemplar-storage,native-histograms");
-    for (process, address) in [(&mut text, over_text), (&mut binary, over_protobuf)] {
-        process.wait_for("the first scrape", |_| query(address, "app_calls_total"));
+    let mut text = Scraper::of_one("exemplar-storage", target);
+    let mut binary = Scraper::of_one("exemplar-storage,native-histograms", target);
+    for (prometheus, form) in [(&mut text, "text"), (&mut binary, "protobuf")] {
+        prometheus.wait_for("app_calls_total", |_| true);
         let labels = "job=\"shop/checkout\",instance=\"pod-1\",otel_scope_name=\"meter\",http_route=\"/buy\"";
         for (expression, expected) in [
             (format!("app_calls_total{{{labels}}}"), 42.0),
@@ -200,17 +169,13 @@ fn a_real_prometheus_reads_every_kind() {
                 42.0,
             ),
         ] {
-            assert_eq!(query(address, &expression), Some(expected), "{expression}");
+            assert_eq!(prometheus.value(&expression), Some(expected), "{expression}");
         }
-        let targets: Value = serde_json::from_slice(&get(address, "/api/v1/targets").unwrap().body).unwrap();
-        let scrape = &targets["data"]["activeTargets"][0];
-        assert_eq!((scrape["health"].as_str(), scrape["lastError"].as_str()), (Some("up"), Some("")));
+        assert_eq!(prometheus.errors(), [""; 0]);
         for series in ["app_calls_total", "app_wait_seconds_bucket"] {
-            let path = format!("/api/v1/query_exemplars?query={series}&start=0&end=4102444800");
-            let exemplars: Value = serde_json::from_slice(&get(address, &path).unwrap().body).unwrap();
-            let labels = &exemplars["data"][0]["exemplars"][0]["labels"];
-            assert_eq!(labels["trace_id"], "ab".repeat(16), "{series} at {address}: {exemplars}");
-            assert_eq!(labels["span_id"], "cd".repeat(8), "{series} at {address}: {exemplars}");
+            let labels = prometheus.exemplar(series);
+            assert_eq!(labels["trace_id"], "ab".repeat(16), "{series} over {form}: {labels}");
+            assert_eq!(labels["span_id"], "cd".repeat(8), "{series} over {form}: {labels}");
         }
     }
     // The exponential histogram: powers of two as text, a native one over protobuf.
@@ -221,7 +186,7 @@ fn a_real_prometheus_reads_every_kind() {
         ("app_size_bytes_count", 42.0),
         ("app_size_bytes_sum", 105.0),
     ] {
-        assert_eq!(query(over_text, expression), Some(expected), "{expression}");
+        assert_eq!(text.value(expression), Some(expected), "{expression}");
     }
     for (expression, expected) in [
         ("histogram_count(app_size_bytes)", 42.0),
@@ -231,22 +196,22 @@ fn a_real_prometheus_reads_every_kind() {
         ("histogram_fraction(1, 2, app_size_bytes)", 30.0 / 42.0),
         ("histogram_fraction(4, 8, app_size_bytes)", 10.0 / 42.0),
     ] {
-        let found = query(over_protobuf, expression).unwrap_or_else(|| panic!("{expression} has no value"));
+        let found = binary.value(expression).unwrap_or_else(|| panic!("{expression} has no value"));
         assert!((found - expected).abs() < 1e-9, "{expression}: {found}, not {expected}");
     }
-    let quantile = query(over_protobuf, "histogram_quantile(0.5, app_size_bytes)").unwrap();
+    let quantile = binary.value("histogram_quantile(0.5, app_size_bytes)").unwrap();
     // The 21st value of 42 is the 19th of the 30 in (1, 2]; how a bucket is interpolated differs by version.
     assert!((1.0..=2.0).contains(&quantile), "{quantile}");
-    let high = query(over_protobuf, "histogram_quantile(0.99, app_size_bytes)").unwrap();
+    let high = binary.value("histogram_quantile(0.99, app_size_bytes)").unwrap();
     assert!((4.0..=8.0).contains(&high), "{high}");
-    assert_eq!(query(over_protobuf, "app_size_bytes_bucket{le=\"2.0\"}"), None, "native only");
+    assert_eq!(binary.value("app_size_bytes_bucket{le=\"2.0\"}"), None, "native only");
 
     // What is gone is stale at the next scrape, long before it would be forgotten (5 minutes).
     drop(dragoman);
-    for (process, address) in [(&mut text, over_text), (&mut binary, over_protobuf)] {
-        process.wait_for("the target's end", |_| (query(address, "up") == Some(0.0)).then_some(()));
+    for prometheus in [&mut text, &mut binary] {
+        prometheus.wait_for("up", |up| up == 0.0);
         for series in ["app_calls_total", "app_size_bytes", "app_size_bytes_count", "target_info"] {
-            assert_eq!(query(address, series), None, "{series} is not stale");
+            assert_eq!(prometheus.value(series), None, "{series} is not stale");
         }
     }
 }

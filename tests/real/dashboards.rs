@@ -11,7 +11,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process::{Dragoman, Running, file, free_port, get};
+use crate::process::{Dragoman, file, free_port};
+use crate::scraper::Scraper;
 use crate::tools;
 
 /// A file of the repository.
@@ -70,14 +71,12 @@ service:
 }
 
 /// Prometheus with the files of `deploy/prometheus`, in which only addresses and intervals are others.
-struct Prometheus {
-    process: Running,
-    address: SocketAddr,
-}
-
-impl Prometheus {
-    fn start(folder: &tempfile::TempDir, dragoman: &Dragoman) -> Prometheus {
-        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+fn prometheus(dragoman: &Dragoman) -> Scraper {
+    let folder = tempfile::tempdir().unwrap();
+    for rules in ["rules.yml", "alerts.yml"] {
+        std::fs::copy(deployed("prometheus").join(rules), folder.path().join(rules)).unwrap();
+    }
+    Scraper::configured(folder, |address| {
         let mut config = std::fs::read_to_string(deployed("prometheus/prometheus.yml")).unwrap();
         for (shipped, here) in [
             ("scrape_interval: 15s", "scrape_interval: 5s\n  scrape_timeout: 5s".to_owned()),
@@ -89,61 +88,16 @@ impl Prometheus {
             assert!(config.contains(shipped), "{shipped} is not in prometheus.yml");
             config = config.replace(shipped, &here);
         }
-        for rules in ["rules.yml", "alerts.yml"] {
-            std::fs::copy(deployed("prometheus").join(rules), folder.path().join(rules)).unwrap();
-        }
-        let process = Running::start(
-            "prometheus",
-            Command::new("prometheus")
-                .arg(format!("--config.file={}", file(folder, "prometheus.yml", &config).display()))
-                .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
-                .arg(format!("--web.listen-address={address}"))
-                .arg("--enable-feature=exemplar-storage"),
-        );
-        Prometheus { process, address }
-    }
+        config
+    })
+}
 
-    /// `data` of an answer of the API; what is wrong with the question, otherwise.
-    fn ask(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
-        let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
-        let pairs: Vec<String> =
-            parameters.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
-        let answer = get(self.address, &format!("/api/v1/{path}?{}", pairs.join("&"))).map_err(|e| e.to_string())?;
-        let answer: Value = serde_json::from_slice(&answer.body).map_err(|error| error.to_string())?;
-        match answer["status"].as_str() {
-            Some("success") => Ok(answer["data"].clone()),
-            _ => Err(answer["error"].to_string()),
-        }
-    }
-
-    /// The finite values that a query has now.
-    fn values(&self, expression: &str) -> Result<Vec<f64>, String> {
-        let data = self.ask("query", &[("query", expression)])?;
-        let series = data["result"].as_array().ok_or("no vector")?;
-        let values = series.iter().filter_map(|series| series["value"][1].as_str()?.parse::<f64>().ok());
-        Ok(values.filter(|value| value.is_finite()).collect())
-    }
-
-    /// Waits until a query's first value is at least `least`.
-    fn wait_until(&mut self, expression: &str, least: f64) {
-        let address = self.address;
-        let what = format!("{expression} >= {least}");
-        let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        self.process.wait_for(&what, |_| {
-            let answer = get(address, &format!("/api/v1/query?query={encoded}")).ok()?;
-            let answer: Value = serde_json::from_slice(&answer.body).ok()?;
-            let value: f64 = answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()?;
-            (value >= least).then_some(())
-        });
-    }
-
-    /// Waits until both pages were scraped once more, which says what was sent before this.
-    fn wait_for_scrape(&mut self) {
-        // A scrape may be under way: the one after it began now.
-        let scrapes = "min(sum_over_time(up{job=~\"dragoman.*\"}[1h]))";
-        let before = self.values(scrapes).unwrap().first().copied().unwrap_or_default();
-        self.wait_until(scrapes, before + 2.0);
-    }
+/// Waits until both pages were scraped once more, which says what was sent before this.
+fn wait_for_scrape(prometheus: &mut Scraper) {
+    // A scrape may be under way: the one after it began now.
+    let scrapes = "min(sum_over_time(up{job=~\"dragoman.*\"}[1h]))";
+    let before = prometheus.value(scrapes).unwrap_or_default();
+    prometheus.wait_for(scrapes, |now| now >= before + 2.0);
 }
 
 /// A query with the values of variables, as Grafana puts them in.
@@ -180,13 +134,13 @@ fn choice(namespace: &str) -> String {
 }
 
 /// The sidecar of a target, everything that is sent to it, and the Prometheus that scraped it all.
-fn filled(folder: &tempfile::TempDir, target: &str, namespace: &str) -> (Dragoman, Prometheus) {
+fn filled(folder: &tempfile::TempDir, target: &str, namespace: &str) -> (Dragoman, Scraper) {
     let text = config(target, namespace, folder.path(), free_port());
     let path = file(folder, "dragoman.yaml", &text);
     let dragoman = Dragoman::start(&path);
     let backup = address_of(&dragoman, "otlp/backup");
-    let mut prometheus = Prometheus::start(folder, &dragoman);
-    prometheus.wait_until("min(up{job=~\"dragoman.*\"})", 1.0);
+    let mut prometheus = prometheus(&dragoman);
+    prometheus.wait_for("min(up{job=~\"dragoman.*\"})", |up| up >= 1.0);
     for half in 0..2 {
         traffic::half(dragoman.http, half);
         for (repetition, configuration) in ["receivers: [", &text].into_iter().enumerate() {
@@ -197,11 +151,11 @@ fn filled(folder: &tempfile::TempDir, target: &str, namespace: &str) -> (Dragoma
             traffic::until_full(backup);
             std::fs::write(&path, configuration).unwrap();
             dragoman.process.signal("HUP");
-            prometheus.wait_for_scrape();
+            wait_for_scrape(&mut prometheus);
         }
     }
-    prometheus.wait_until("sum(dragoman_pipeline_lost_items_total{exporter=\"otlp_grpc/backup\"})", 1.0);
-    prometheus.wait_for_scrape();
+    prometheus.wait_for("sum(dragoman_pipeline_lost_items_total{exporter=\"otlp_grpc/backup\"})", |lost| lost >= 1.0);
+    wait_for_scrape(&mut prometheus);
     (dragoman, prometheus)
 }
 
@@ -213,7 +167,7 @@ fn address_of(dragoman: &Dragoman, receiver: &str) -> SocketAddr {
 }
 
 /// What is wrong with the queries of the panels, by panel.
-fn asked(prometheus: &Prometheus, name: &str, dashboard: &Value, namespace: &str) -> Vec<String> {
+fn asked(prometheus: &Scraper, name: &str, dashboard: &Value, namespace: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     for panel in dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row") {
         let title = panel["title"].as_str().unwrap();
@@ -235,7 +189,7 @@ fn asked(prometheus: &Prometheus, name: &str, dashboard: &Value, namespace: &str
 }
 
 /// Variables that are looked up have something to choose.
-fn chosen(prometheus: &Prometheus, name: &str, dashboard: &Value, namespace: &str) -> Vec<String> {
+fn chosen(prometheus: &Scraper, name: &str, dashboard: &Value, namespace: &str) -> Vec<String> {
     let variables = dashboard["templating"]["list"].as_array().unwrap().iter();
     let queries = variables.filter(|variable| variable["type"] == "query").map(|variable| {
         let query = variable["query"]["query"].as_str().unwrap();
@@ -244,7 +198,7 @@ fn chosen(prometheus: &Prometheus, name: &str, dashboard: &Value, namespace: &st
     });
     let asked = queries.map(|(selector, label)| {
         let selector = substituted(selector, namespace);
-        let found = prometheus.ask(&format!("label/{label}/values"), &[("match[]", &selector)]);
+        let found = prometheus.api(&format!("label/{label}/values"), &[("match[]", &selector)]);
         let count = found.as_ref().ok().and_then(|values| values.as_array()).map_or(0, Vec::len);
         (count == 0).then(|| format!("{name}: {selector} has no {label}: {found:?}"))
     });
@@ -252,8 +206,8 @@ fn chosen(prometheus: &Prometheus, name: &str, dashboard: &Value, namespace: &st
 }
 
 /// Every rule is sound, and what it records is there; the books balance.
-fn recorded(prometheus: &Prometheus) -> Vec<String> {
-    let rules = prometheus.ask("rules", &[]).unwrap();
+fn recorded(prometheus: &Scraper) -> Vec<String> {
+    let rules = prometheus.api("rules", &[]).unwrap();
     let rules: Vec<Value> = rules["groups"]
         .as_array()
         .unwrap()
@@ -281,22 +235,15 @@ fn recorded(prometheus: &Prometheus) -> Vec<String> {
     wrong
 }
 
-/// Both pages are scraped without a complaint.
-fn scraped(prometheus: &Prometheus) -> Vec<String> {
-    let targets = prometheus.ask("targets", &[]).unwrap();
-    let bad = targets["activeTargets"].as_array().unwrap().iter().filter(|target| target["health"] != "up");
-    bad.map(|target| format!("{}: {}", target["labels"]["job"], target["lastError"])).collect()
-}
-
 /// The alerts that fire or are about to.
-fn alerts(prometheus: &Prometheus) -> BTreeSet<String> {
-    let alerts = prometheus.ask("alerts", &[]).unwrap();
+fn alerts(prometheus: &Scraper) -> BTreeSet<String> {
+    let alerts = prometheus.api("alerts", &[]).unwrap();
     let names = alerts["alerts"].as_array().unwrap().iter().map(|alert| alert["labels"]["alertname"].as_str().unwrap());
     names.map(str::to_owned).collect()
 }
 
 /// The number of a stat panel.
-fn number(prometheus: &Prometheus, dashboard: &Value, title: &str, namespace: &str) -> f64 {
+fn number(prometheus: &Scraper, dashboard: &Value, title: &str, namespace: &str) -> f64 {
     let panels = dashboard["panels"].as_array().unwrap();
     let panel = panels.iter().find(|panel| panel["type"] == "stat" && panel["title"] == title).unwrap();
     let expression = substituted(panel["targets"][0]["expr"].as_str().unwrap(), namespace);
@@ -311,7 +258,8 @@ fn every_query(target: &str, namespace: &str) -> ([f64; 2], Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let (_dragoman, prometheus) = filled(&folder, target, namespace);
     let chosen_namespace = choice(namespace);
-    let mut wrong = scraped(&prometheus);
+    // Both pages are scraped without a complaint.
+    let mut wrong = prometheus.errors();
     wrong.extend(recorded(&prometheus));
     let dashboards = dashboards();
     assert_eq!(dashboards.len(), 3);
@@ -336,11 +284,11 @@ fn every_query(target: &str, namespace: &str) -> ([f64; 2], Vec<String>) {
 }
 
 /// Draws what a person would see, into a folder; for looking at, not for judging.
-fn draw(prometheus: &Prometheus, namespace: &str, folder: &Path) {
+fn draw(prometheus: &Scraper, namespace: &str, folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/draw_dashboards.py");
     let drawn = Command::new("python3")
-        .args([script, &format!("http://{}", prometheus.address), namespace])
+        .args([script, &format!("http://{}", prometheus.address()), namespace])
         .arg(deployed("grafana/dashboards"))
         .arg(folder)
         .status();

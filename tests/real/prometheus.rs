@@ -2,12 +2,12 @@
 //! parsers that were not written here read the same exposition.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::process::{Dragoman, Running, file, free_port, get, http};
+use crate::process::{Dragoman, file, http};
+use crate::scraper::Scraper;
 use crate::support::{corpus, requests, spans};
 use crate::{CONFIG, tools};
 
@@ -38,52 +38,22 @@ fn feed(dragoman: &Dragoman) -> Bill {
     bill
 }
 
-fn query(address: SocketAddr, expression: &str) -> Option<f64> {
-    let encoded: String = expression.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let answer = get(address, &format!("/api/v1/query?query={encoded}")).ok()?;
-    let answer: Value = serde_json::from_slice(&answer.body).ok()?;
-    answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
-}
-
 #[test]
 fn promql_returns_the_exact_token_sums() {
     let folder = tempfile::tempdir().unwrap();
     let dragoman = Dragoman::start(&file(&folder, "dragoman.yaml", CONFIG));
     let bill = feed(&dragoman);
-    let target = dragoman.prometheus.unwrap();
-    let config = file(
-        &folder,
-        "prometheus.yml",
-        &format!(
-            "global: {{ scrape_interval: 5s, scrape_timeout: 5s }}\n\
-             scrape_configs: [ {{ job_name: dragoman, static_configs: [ {{ targets: [\"{target}\"] }} ] }} ]\n"
-        ),
-    );
-    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let mut prometheus = Running::start(
-        "prometheus",
-        Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path().join("tsdb").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .arg("--enable-feature=exemplar-storage"),
-    );
+    let mut prometheus = Scraper::start(&[("dragoman", dragoman.prometheus.unwrap())]);
     let sum = |direction: &str| format!("sum(gen_ai_client_token_usage_sum{{gen_ai_token_type=\"{direction}\"}})");
-    let found = prometheus.wait_for("the first sample", |_| query(address, &sum("input")));
+    let found = prometheus.wait_for(&sum("input"), |_| true);
     assert_eq!(found, bill.input as f64);
-    assert_eq!(query(address, &sum("output")), Some(bill.output as f64));
-    assert_eq!(query(address, "sum(gen_ai_client_operation_duration_seconds_count)"), Some(bill.calls as f64));
+    assert_eq!(prometheus.value(&sum("output")), Some(bill.output as f64));
+    assert_eq!(prometheus.value("sum(gen_ai_client_operation_duration_seconds_count)"), Some(bill.calls as f64));
+    assert_eq!(prometheus.errors(), [""; 0]);
 
-    let targets: Value = serde_json::from_slice(&get(address, "/api/v1/targets").unwrap().body).unwrap();
-    let scrape = &targets["data"]["activeTargets"][0];
-    assert_eq!((scrape["health"].as_str(), scrape["lastError"].as_str()), (Some("up"), Some("")));
-
-    let exemplars =
-        get(address, "/api/v1/query_exemplars?query=gen_ai_client_token_usage_bucket&start=0&end=4102444800").unwrap();
-    let exemplars: Value = serde_json::from_slice(&exemplars.body).unwrap();
-    let labels = &exemplars["data"][0]["exemplars"][0]["labels"];
-    assert_eq!(labels["trace_id"].as_str().map(str::len), Some(32), "{exemplars}");
-    assert_eq!(labels["span_id"].as_str().map(str::len), Some(16), "{exemplars}");
+    let labels = prometheus.exemplar("gen_ai_client_token_usage_bucket");
+    assert_eq!(labels["trace_id"].as_str().map(str::len), Some(32), "{labels}");
+    assert_eq!(labels["span_id"].as_str().map(str::len), Some(16), "{labels}");
 }
 
 fn pipe(command: &mut Command, input: &[u8]) -> String {

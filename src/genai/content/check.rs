@@ -157,6 +157,8 @@ fn is_part(part: Node<'_>) -> bool {
         Some((required, optional)) => {
             required.iter().all(|required| required.is_met(part))
                 && optional.iter().all(|name| part.get(name).is_none_or(is_text_or_null))
+                // An empty id is none: calls would share it.
+                && !part.get("id").is_some_and(|id| id.as_str().is_some_and(|id| id.is_empty()))
                 && (&*kind != "tool_call" || !part.get("arguments").is_some_and(is_text_of_arguments))
         }
         None => !block::is_convertible(part, &kind),

@@ -9,7 +9,7 @@ use crate::genai::values::{self, FINISH_REASON, Mapped};
 /// The message schema's word for a provider's, any other word as it is, and `""` for a word that
 /// says nothing.
 pub fn message_finish_reason(reason: Cow<'_, str>) -> Cow<'_, str> {
-    match values::look(FINISH_REASON, &reason) {
+    match values::look(FINISH_REASON, values::enum_member(&reason)) {
         Mapped::To(word) => Cow::Borrowed(word),
         Mapped::Nothing => Cow::Borrowed(""),
         Mapped::Unknown => reason,

@@ -80,7 +80,8 @@ pub(super) fn tool_call<'a>(rest: &mut Rest<'a>) -> Option<Part<'a>> {
     };
     let name = CALL_NAME.iter().find_map(|key| rest.take_str(key))?;
     let arguments = ARGUMENTS.iter().find_map(|key| rest.take(key)).and_then(arguments);
-    Some(Part::ToolCall { id, name, arguments })
+    // Gemini's calls have no id, for which several emitters write an empty one.
+    Some(Part::ToolCall { id: id.filter(|id| !id.is_empty()), name, arguments })
 }
 
 /// A call that a model makes under the name of its block's type, with one member as its arguments.

@@ -6,6 +6,10 @@
 pub mod genai_main;
 pub mod v1_41;
 
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+
 use super::field::{Field, Type};
 use super::operation::Operation;
 use super::settings::Target;
@@ -118,7 +122,7 @@ pub fn name_and_kind(operation: &Operation<'_>) -> Option<(String, Option<Kind>)
 
 fn named(operation: &str, subject: Option<&str>) -> String {
     match subject {
-        Some(subject) => format!("{operation} {subject}"),
+        Some(subject) => [operation, " ", subject].concat(),
         None => operation.to_owned(),
     }
 }
@@ -126,6 +130,66 @@ fn named(operation: &str, subject: Option<&str>) -> String {
 /// Operations that call a model: inference and embeddings.
 pub fn is_model_call(operation: &str) -> bool {
     matches!(operation, "chat" | "generate_content" | "text_completion" | "embeddings")
+}
+
+/// A convention's names in both directions, so that none is searched for span by span.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// In the order of [`Field::ALL`].
+    by_field: Vec<Option<(&'static str, Type)>>,
+    by_name: HashMap<&'static str, Field, FixedState>,
+    refined: &'static [(&'static str, Name)],
+}
+
+impl Names {
+    pub(super) fn of(convention: &Convention) -> Names {
+        let mut names = Names { by_field: Vec::new(), by_name: HashMap::default(), refined: convention.refined };
+        for &field in Field::ALL {
+            let name = convention.name(field);
+            names.by_field.push(name);
+            if let Some((attribute, _)) = name {
+                names.by_name.entry(attribute).or_insert(field);
+            }
+        }
+        names
+    }
+
+    /// How a field is written, beside whatever operation; `None` if the target has no words for it.
+    #[inline]
+    pub(super) fn get(&self, field: Field) -> Option<(&'static str, Type)> {
+        self.by_field.get(field as usize).copied().flatten()
+    }
+
+    /// How a field is written beside an operation of this name.
+    pub(super) fn beside(&self, field: Field, operation: Option<&str>) -> Option<(&'static str, Type)> {
+        let refined = self.refined.iter().find(|(of, name)| name.field == field && Some(*of) == operation);
+        match refined {
+            Some((_, Name { attribute, written, .. })) => attribute.map(|attribute| (attribute, *written)),
+            None => self.get(field),
+        }
+    }
+
+    /// Whether the target has a word for a field, if only beside some operation.
+    pub(super) fn has_home(&self, field: Field) -> bool {
+        self.get(field).is_some()
+            || self.refined.iter().any(|(_, name)| name.field == field && name.attribute.is_some())
+    }
+
+    /// The field that is written under this name, beside whatever operation.
+    pub(super) fn field_of(&self, key: &str) -> Option<Field> {
+        self.by_name.get(key).copied()
+    }
+
+    /// Whether a field is written under this name, if only beside some operation.
+    pub(super) fn is_name_of(&self, field: Field, key: &str) -> bool {
+        self.get(field).is_some_and(|(name, _)| name == key)
+            || self.refined.iter().any(|(_, name)| name.field == field && name.attribute == Some(key))
+    }
+
+    /// Whether any field is written under this name, if only beside some operation.
+    pub(super) fn is_name(&self, key: &str) -> bool {
+        self.field_of(key).is_some() || self.refined.iter().any(|(_, name)| name.attribute == Some(key))
+    }
 }
 
 /// The conventions of all targets.

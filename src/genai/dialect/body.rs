@@ -37,6 +37,8 @@ pub(super) const REQUEST: &[Rule] = &[
     Rule::field("stop", Field::RequestStopSequences),
     Rule::field("stop_sequences", Field::RequestStopSequences),
     Rule::field("seed", Field::RequestSeed),
+    // Mistral's.
+    Rule::field("random_seed", Field::RequestSeed),
     Rule::field("n", Field::RequestChoiceCount),
     Rule::field("stream", Field::RequestStream),
     Rule::field("encoding_format", Field::RequestEncodingFormats),

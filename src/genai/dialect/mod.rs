@@ -704,7 +704,7 @@ impl SpanName {
 #[cfg(test)]
 mod coverage {
     use super::*;
-    use crate::genai::index::{Found, Index, piece};
+    use crate::genai::index::{Found, Index};
 
     /// Those of `keys` that no rule, family or deliberate prefix knows.
     pub(super) fn unknown<'k>(keys: &[&'k str]) -> Vec<&'k str> {
@@ -714,7 +714,7 @@ mod coverage {
             Found::Member(member) => index
                 .families
                 .get(member.family)
-                .is_some_and(|entry| entry.families.iter().any(|(_, family)| piece(family, &member).is_some())),
+                .is_some_and(|entry| entry.families.iter().any(|family| family.piece(&member).is_some())),
             Found::Kept(_, reason) => reason != Reason::Unknown,
             Found::OnEvent(_) | Found::Foreign => false,
         };

@@ -200,7 +200,7 @@ static KIND: [(&str, Option<&str>); 11] = [
 static PROVIDER: [(&str, Option<&str>); 2] = [("azure", Some("azure.ai.inference")), ("amazon", Some("aws.bedrock"))];
 
 /// The parameters of a request, under the names of several APIs.
-pub(super) const PARAMETERS: [Rule; 36] = [
+pub(super) const PARAMETERS: [Rule; 49] = [
     Rule::field("model", Field::RequestModel),
     Rule::field("model_name", Field::RequestModel),
     Rule::field("model_id", Field::RequestModel),
@@ -227,6 +227,8 @@ pub(super) const PARAMETERS: [Rule; 36] = [
     Rule::field("generationConfig.stopSequences", Field::RequestStopSequences),
     Rule::field("inferenceConfig.stopSequences", Field::RequestStopSequences),
     Rule::field("seed", Field::RequestSeed),
+    // Mistral's.
+    Rule::field("random_seed", Field::RequestSeed),
     Rule::field("generationConfig.seed", Field::RequestSeed),
     Rule::field("n", Field::RequestChoiceCount),
     Rule::field("stream", Field::RequestStream),
@@ -237,10 +239,24 @@ pub(super) const PARAMETERS: [Rule; 36] = [
     Rule::field("encoding_format", Field::RequestEncodingFormats),
     Rule::field("dimensions", Field::EmbeddingsDimensionCount),
     Rule::new("tools", Action::Tools),
+    // Bedrock: the parameters of `Converse` by themselves, and those of the models behind `InvokeModel`.
+    Rule::field("topP", Field::RequestTopP),
+    Rule::field("maxTokens", Field::RequestMaxTokens),
+    Rule::field("stopSequences", Field::RequestStopSequences),
+    Rule::field("textGenerationConfig.temperature", Field::RequestTemperature),
+    Rule::field("textGenerationConfig.topP", Field::RequestTopP),
+    Rule::field("textGenerationConfig.maxTokenCount", Field::RequestMaxTokens),
+    Rule::field("textGenerationConfig.stopSequences", Field::RequestStopSequences),
+    Rule::field("max_new_tokens", Field::RequestMaxTokens),
+    Rule::field("max_gen_len", Field::RequestMaxTokens),
+    Rule::field("max_tokens_to_sample", Field::RequestMaxTokens),
+    // Cohere's.
+    Rule::field("p", Field::RequestTopP),
+    Rule::field("k", Field::RequestTopK),
 ];
 
 /// A raw request: its parameters and the messages. A text is one user's.
-static REQUEST: [Rule; 43] = joined(
+static REQUEST: [Rule; 56] = joined(
     PARAMETERS,
     [
         Rule::new("", Action::Input),
@@ -255,7 +271,7 @@ static REQUEST: [Rule; 43] = joined(
 );
 
 /// A raw request for embeddings. What is embedded has no home.
-static EMBEDDINGS_REQUEST: [Rule; 37] = joined(PARAMETERS, [Rule::keep("", Reason::NoHome)]);
+static EMBEDDINGS_REQUEST: [Rule; 50] = joined(PARAMETERS, [Rule::keep("", Reason::NoHome)]);
 
 const fn joined<const A: usize, const B: usize, const C: usize>(one: [Rule; A], other: [Rule; B]) -> [Rule; C] {
     let mut all = [Rule::keep("", Reason::NoHome); C];
@@ -286,6 +302,7 @@ const ANSWER: &[Rule] = &[
     Rule::field("raw.id", Field::ResponseId),
     Rule::field("model", Field::ResponseModel),
     Rule::field("modelVersion", Field::ResponseModel),
+    Rule::field("model_version", Field::ResponseModel),
     Rule::field("raw.model", Field::ResponseModel),
     Rule::field("service_tier", Field::OpenaiResponseServiceTier),
     Rule::field("llm_output.service_tier", Field::OpenaiResponseServiceTier),
@@ -295,6 +312,8 @@ const ANSWER: &[Rule] = &[
     Rule::field("raw.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
     Rule::field("stop_reason", Field::ResponseFinishReasons),
     Rule::new("usage", Action::Usage),
+    // Of Gemini's streams the thoughts are counted nowhere else.
+    Rule::field("usage_metadata.thoughts_token_count", Field::UsageReasoningOutputTokens),
     Rule::new("llm_output.token_usage", Action::Usage),
     Rule::new("generations.0.0.message.kwargs.usage_metadata", Action::Usage),
 ];

@@ -376,7 +376,7 @@ fn called_tools<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         let call = Part::ToolCall {
             id: text(Field::ToolCallId).map(Cow::Owned),
             name: Cow::Owned(name.to_owned()),
-            arguments: arguments.and_then(|text| content::arguments_from_text(text.into())),
+            arguments: arguments.and_then(|text| content::arguments_from_text(as_json(&text).into_owned().into())),
         };
         if let Some([message]) = operation.output.read_mut().map(Vec::as_mut_slice)
             && !message.parts.iter().any(|part| matches!(part, Part::ToolCall { .. }))
@@ -399,7 +399,7 @@ fn called_tools<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         let value = seen.get(key).and_then(Value::as_str).filter(|value| !value.is_empty());
         let said = said.iter().filter_map(|call| call.get(*which)).map(|text| plain(text));
         let said = said.collect::<Vec<_>>().join(",");
-        if value.is_some_and(|value| plain(value) == said) {
+        if value.is_some_and(|value| plain(value) == said || plain(&as_json(value)) == said) {
             // Of several joined ones the text itself stands nowhere.
             let verdict = if calls == 1 { Verdict::Expressed } else { Verdict::Discarded(Reason::Copy) };
             operation.settled.push((key, verdict));
@@ -439,6 +439,14 @@ const MAX_CALLS: usize = 64;
 /// Without blanks, for JSON is written with more or less of them.
 fn plain(text: &str) -> String {
     text.split_whitespace().collect()
+}
+
+/// Arguments as JSON, where Python's text of a dictionary stands.
+fn as_json(text: &str) -> Cow<'_, str> {
+    match content::json::parse(text) {
+        Some(_) => text.into(),
+        None => content::python::to_json(text).map_or(text.into(), Cow::Owned),
+    }
 }
 
 fn as_text(value: &Value<'_>) -> Option<String> {

@@ -53,6 +53,8 @@ pub static OPENLLMETRY: Dialect = Dialect {
         Rule::field("llm.presence_penalty", Field::RequestPresencePenalty),
         Rule::field("llm.chat.stop_sequences", Field::RequestStopSequences),
         Rule::field("llm.watsonx.random_seed", Field::RequestSeed),
+        // How many neighbours a vector database was asked for; not how many tokens were sampled from.
+        Rule::keep("db.vector.query.top_k", Reason::NoHome),
         Rule::field("gen_ai.request.n", Field::RequestChoiceCount),
         Rule::field("llm.is_streaming", Field::RequestStream),
         Rule::field("gen_ai.is_streaming", Field::RequestStream),
@@ -286,6 +288,9 @@ fn provider(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
     operation.set(Field::ProviderName, Scalar::Str(service.into()));
 }
 
+/// Spans of endpoints that complete a text, though a role stands beside it.
+const TEXT_COMPLETIONS: [&str; 3] = ["cohere.completion", "ollama.completion", "together.completion"];
+
 /// Several packages say `completion` of chat endpoints; a completion has one text and no roles.
 fn endpoint(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
     if operation.is_current(Field::OperationName) || operation.text(Field::OperationName) != Some("text_completion") {
@@ -296,7 +301,7 @@ fn endpoint(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
             ["gen_ai.prompt.", "llm.prompts."].iter().any(|prefix| key.starts_with(prefix)) && key.ends_with(".role")
         })
     };
-    if seen.name.ends_with(".chat") || has_roles() {
+    if seen.name.ends_with(".chat") || (has_roles() && !TEXT_COMPLETIONS.contains(&seen.name)) {
         operation.set(Field::OperationName, Scalar::Str("chat".into()));
     }
 }
@@ -317,16 +322,22 @@ fn rerank(operation: &mut Operation<'_>) {
     let scores: Vec<(usize, String)> = said(output, "assistant")
         .iter()
         .filter_map(|answer| {
-            let (index, score) = answer.strip_prefix("Doc ")?.split_once(", Score: ")?;
+            // Releases for Cohere's second API repeat the document below.
+            let line = answer.lines().next()?;
+            let (index, score) = line.strip_prefix("Doc ")?.split_once(", Score: ")?;
             score.parse::<f64>().ok().filter(|score| score.is_finite())?;
             Some((index.parse().ok()?, score.to_owned()))
         })
         .collect();
+    // Those that were found, if it says which: the number of a document is all that names it.
+    let score_of = |index: usize| scores.iter().find(|(of, _)| *of == index).map(|(_, score)| score);
     let documents: Vec<Document<'_>> = said(input, "system")
         .into_iter()
         .enumerate()
+        .filter(|(index, _)| scores.is_empty() || score_of(*index).is_some())
         .map(|(index, text)| Document {
-            score: scores.iter().find(|(of, _)| *of == index).map(|(_, score)| Json(score.clone().into())),
+            id: score_of(index).map(|_| index.to_string().into()),
+            score: score_of(index).map(|score| Json(score.clone().into())),
             content: Some(content::json_string(&text)),
             ..Document::default()
         })

@@ -37,6 +37,7 @@ pub static OTEL: Dialect = Dialect {
         Rule::field("az.service_request_id", Field::AzureServiceRequestId),
         // 1.37.0
         Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
+        Rule::mapped("gen_ai.provider.name", Field::ProviderName, &RENAMED_PROVIDER),
         Rule::field("gen_ai.openai.request.service_tier", Field::OpenaiRequestServiceTier),
         Rule::field("gen_ai.openai.response.service_tier", Field::OpenaiResponseServiceTier),
         Rule::field("gen_ai.openai.response.system_fingerprint", Field::OpenaiResponseSystemFingerprint),
@@ -117,6 +118,16 @@ pub static OTEL: Dialect = Dialect {
     ],
     ..Dialect::new(NAME)
 };
+
+/// Members of `gen_ai.system` that were renamed before the key was (1.33.0, 1.35.0, 1.37.0): Google's package
+/// writes `gemini` under the new key.
+static RENAMED_PROVIDER: [(&str, Option<&str>); 5] = [
+    ("gemini", Some("gcp.gemini")),
+    ("vertex_ai", Some("gcp.vertex_ai")),
+    ("az.ai.inference", Some("azure.ai.inference")),
+    ("az.ai.openai", Some("azure.ai.openai")),
+    ("xai", Some("x_ai")),
+];
 
 const MESSAGE: &[&str] = &["content", "gen_ai.event.content", "tool_calls"];
 const CHOICE: &[&str] = &["message", "content", "gen_ai.event.content", "tool_calls"];

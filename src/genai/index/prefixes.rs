@@ -33,6 +33,12 @@ impl<T> Prefixes<T> {
         bucket.iter().filter(move |(prefix, _)| key.starts_with(prefix)).map(|(prefix, value)| (*prefix, value))
     }
 
+    /// Whether one of them is longer than `prefix` and begins with it.
+    pub(super) fn continues(&self, prefix: &str) -> bool {
+        let all = self.buckets.iter().flatten();
+        all.map(|(known, _)| known).any(|known| known.len() > prefix.len() && known.starts_with(prefix))
+    }
+
     /// The value of the longest prefix that the key has.
     pub(super) fn longest(&self, key: &str) -> Option<&T> {
         let bucket = place(key).and_then(|place| self.buckets.get(place))?;

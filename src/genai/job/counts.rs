@@ -22,7 +22,8 @@ impl Job<'_, '_> {
             _ => counts,
         };
         let (input, output) = (self.count(Field::UsageInputTokens), self.count(Field::UsageOutputTokens));
-        let cached = self.cached();
+        let (read, written) = self.cached();
+        let cached = read.saturating_add(written);
         let is_zero = input.unwrap_or(0) == 0 && output.unwrap_or(0) == 0 && input.or(output).is_some() && cached == 0;
         if is_zero {
             self.discard_zeros();
@@ -32,14 +33,15 @@ impl Job<'_, '_> {
         let reasoning = self.count(Field::UsageReasoningOutputTokens).unwrap_or(0);
         let total = self.count(Field::UsageTotalTokens);
         let sides = [
-            (&INPUT, input, output, cached, counts.input_excludes_cache),
-            (&OUTPUT, output, input, reasoning, counts.output_excludes_reasoning),
+            (&INPUT, input, output, [read, written], counts.input_excludes_cache),
+            (&OUTPUT, output, input, [reasoning, 0], counts.output_excludes_reasoning),
         ];
-        for (repair, whole, other, part, known) in sides {
+        for (repair, whole, other, parts, known) in sides {
             let Some(whole) = whole.filter(|_| self.operation.get(repair.reported).is_none()) else { continue };
             let sum = whole.saturating_add(other.unwrap_or(0));
-            if excludes(whole, part, |added| total.map(|total| total == sum.saturating_add(added)), known) {
-                self.repair(repair, whole, part);
+            let missing = missing(whole, parts, |added| total.map(|total| total == sum.saturating_add(added)), known);
+            if missing > 0 {
+                self.repair(repair, whole, missing);
             }
         }
     }
@@ -48,9 +50,10 @@ impl Job<'_, '_> {
         self.operation.int(field).and_then(|count| u64::try_from(count).ok())
     }
 
-    fn cached(&self) -> u64 {
-        let (read, written) = (Field::UsageCacheReadInputTokens, Field::UsageCacheWriteInputTokens);
-        self.count(read).unwrap_or(0).saturating_add(self.count(written).unwrap_or(0))
+    /// What was read from a cache, and what was written to it.
+    fn cached(&self) -> (u64, u64) {
+        let count = |field| self.count(field).unwrap_or(0);
+        (count(Field::UsageCacheReadInputTokens), count(Field::UsageCacheWriteInputTokens))
     }
 
     /// No call has neither input nor output: such zeros stand for "nothing was reported" (adapters inject
@@ -61,7 +64,7 @@ impl Job<'_, '_> {
             return;
         }
         for field in [Field::UsageInputTokens, Field::UsageOutputTokens] {
-            let attribute = self.convention.name(field).map(|(attribute, _)| attribute);
+            let attribute = self.names.get(field).map(|(attribute, _)| attribute);
             for claim in &mut self.claims {
                 if claim.about != About::Field(field) || !matches!(claim.outcome, Outcome::Expressed(_)) {
                     continue;
@@ -137,6 +140,18 @@ const OUTPUT: Repair = Repair {
     rule: "reasoning tokens were not part of the output; they are now",
 };
 
+/// What has to be added to `whole` so that it includes both of its parts: what was read from the cache and
+/// written to it, or the reasoning and nothing. Of parts that fit in one by one and not together, the second
+/// is not inside: releases of LiteLLM counted what was read from the cache, and not what was written to it.
+fn missing(whole: u64, parts: [u64; 2], is_total: impl Fn(u64) -> Option<bool>, known: Option<bool>) -> u64 {
+    let part = parts[0].saturating_add(parts[1]);
+    let one_by_one = parts[0] <= whole && whole < part;
+    if one_by_one && known != Some(true) && is_total(part) != Some(true) {
+        return parts[1];
+    }
+    if excludes(whole, part, is_total, known) { part } else { 0 }
+}
+
 /// Whether `part` is not in `whole`: proved by its size, then by the total, then by what is known of the
 /// emitter. `is_total` says whether the total is the sum with so much added, if there is a total.
 fn excludes(whole: u64, part: u64, is_total: impl Fn(u64) -> Option<bool>, known: Option<bool>) -> bool {
@@ -157,6 +172,21 @@ fn excludes(whole: u64, part: u64, is_total: impl Fn(u64) -> Option<bool>, known
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_parts_that_fit_in_one_by_one_the_second_is_missing() {
+        let total =
+            |total: Option<u64>, whole: u64, other: u64| move |added| total.map(|total| total == whole + other + added);
+        // LiteLLM 1.74: 53 that were not cached, and 2,048 that were read.
+        assert_eq!(missing(2101, [2048, 128], total(Some(2112), 2101, 11), None), 128);
+        assert_eq!(missing(2101, [2048, 128], total(None, 2101, 11), None), 128);
+        // The emitter is known, or the total says it, or neither part can be inside.
+        assert_eq!(missing(2101, [2048, 128], total(Some(2112), 2101, 11), Some(true)), 2176);
+        assert_eq!(missing(2101, [2048, 128], total(Some(4288), 2101, 11), None), 2176);
+        assert_eq!(missing(20, [2048, 128], total(None, 20, 10), None), 2176);
+        assert_eq!(missing(2229, [2048, 128], total(None, 2229, 11), None), 0);
+        assert_eq!(missing(20, [0, 128], total(None, 20, 10), None), 128);
+    }
 
     #[test]
     fn the_numbers_decide_before_the_emitter() {

@@ -1,5 +1,6 @@
 //! What follows from what was said: a missing count from the total, the operation from its shape, the
-//! provider from the host or the model. Reading what is said is in [`super`].
+//! provider from the host or the model, the kind of an error from the exception that the span recorded.
+//! Reading what is said is in [`super`].
 
 use super::Job;
 use crate::genai::dialect::Reason;
@@ -7,12 +8,15 @@ use crate::genai::field::Field;
 use crate::genai::operation::Scalar;
 use crate::genai::read::{ListOf, Outcome};
 use crate::genai::values;
+use crate::otlp::span::{Span, StatusCode};
 
 impl Job<'_, '_> {
     /// The side that only a total says.
     pub(super) fn missing_count(&mut self) {
         let embeddings = self.operation.text(Field::OperationName) == Some("embeddings");
-        for (claim, total) in self.totals.clone() {
+        let mut next = 0;
+        while let Some(&(claim, total)) = self.totals.get(next) {
+            next += 1;
             let input = self.operation.int(Field::UsageInputTokens);
             let output = self.operation.int(Field::UsageOutputTokens);
             let (side, count, rule) = match (input, output) {
@@ -26,7 +30,8 @@ impl Job<'_, '_> {
                 _ => continue,
             };
             self.operation.offer(side, Scalar::Int(count));
-            self.totals.retain(|(of, _)| *of != claim);
+            next -= 1;
+            self.totals.remove(next);
             if let Some(claim) = self.claims.get_mut(claim) {
                 (claim.outcome, claim.rule) = (Outcome::Expressed(Reason::None), rule);
             }
@@ -104,6 +109,19 @@ impl Job<'_, '_> {
         };
         if let Some(provider) = provider {
             self.operation.set(Field::ProviderName, Scalar::Str(provider.into()));
+        }
+    }
+
+    /// What the operation ended with, where nothing says it: the exception that the span recorded last.
+    /// Exceptions of a span whose status is no error were handled.
+    pub(in crate::genai) fn infer_error(&mut self, span: &Span<'_>) {
+        if span.status_code() != StatusCode::Error || self.operation.get(Field::ErrorType).is_some() {
+            return;
+        }
+        let exceptions = span.events().filter(|(_, event)| event.name == "exception");
+        let kind = exceptions.filter_map(|(_, event)| event.get("exception.type")).last();
+        if let Some(kind) = kind.as_ref().and_then(|kind| kind.as_str()).filter(|kind| !kind.is_empty()) {
+            self.operation.set(Field::ErrorType, Scalar::Str(kind.to_owned().into()));
         }
     }
 }

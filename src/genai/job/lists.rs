@@ -11,7 +11,6 @@ use crate::genai::content::{self, json};
 use crate::genai::dialect::{EventAction, List, Piece, Reason, Rule, Verdict};
 use crate::genai::field::Field;
 use crate::genai::fold::{self, Numbered, text_of};
-use crate::genai::index::piece;
 use crate::genai::message::{Conversation, Document};
 use crate::genai::operation::{Content, Offered, Scalar};
 use crate::genai::read::{About, Claim, From, ListOf, MemberWork, Outcome, RANK_CURRENT, Work};
@@ -157,11 +156,11 @@ impl<'s> Job<'_, 's> {
 
     pub(super) fn family(&mut self, group: &[MemberWork<'_, 's>]) {
         let Some(first) = group.first() else { return };
-        let (family, dialect, list) = (first.family, first.dialect, first.family.list);
+        let (family, dialect, list) = (first.family, first.family.dialect, first.family.list);
         let mut pieces = Vec::with_capacity(group.len());
         for work in group {
             let Some((_, value)) = self.source.attributes.get(work.attribute) else { continue };
-            let reason = match piece(family, &work.member) {
+            let reason = match family.piece(&work.member) {
                 None => Reason::Unknown,
                 Some((Piece::Keep(reason), _)) => reason,
                 Some((Piece::Vector, _)) => {
@@ -205,7 +204,7 @@ impl<'s> Job<'_, 's> {
         self.foreign = true;
         self.claims.push(Claim {
             from: From::Attribute(work.attribute),
-            dialect: work.dialect,
+            dialect: work.family.dialect,
             about: About::Field(field),
             outcome,
             part: false,
@@ -272,6 +271,9 @@ impl<'s> Job<'_, 's> {
                 let python = self.index.table(dialect).is_some_and(|table| table.python);
                 let read = fold::event_messages(event, &rule, python);
                 let (outcome, rule) = match &read {
+                    Some((none, true)) if none.is_empty() => {
+                        (Outcome::Discarded(Reason::Empty), "an event without a text is no message")
+                    }
                     Some((_, true)) => (Outcome::Open, ""),
                     Some((_, false)) => (Outcome::Kept(Reason::SaysMore), "the event says more than its message"),
                     None => (Outcome::Kept(Reason::Shape), "content in a shape that nobody knows stays"),
@@ -293,18 +295,14 @@ impl<'s> Job<'_, 's> {
 
     /// Takes the first candidate of a list and compares the others with it.
     pub(super) fn resolve(&mut self, list: ListOf) {
-        let mut candidates: Vec<Candidate<'s>> = Vec::new();
-        let mut index = 0;
-        while index < self.candidates.len() {
-            match self.candidates[index].list == list {
-                true => candidates.push(self.candidates.remove(index)),
-                false => index += 1,
-            }
-        }
-        candidates.sort_by_key(|candidate| candidate.rank);
-        let mut candidates = candidates.into_iter();
-        let Some(mut chosen) = candidates.next() else { return };
-        for other in candidates {
+        // The first of those that are believed soonest.
+        let of_list = |candidate: &Candidate<'_>| candidate.list == list;
+        let ranks = self.candidates.iter().enumerate().filter(|(_, candidate)| of_list(candidate));
+        let Some((first, _)) = ranks.min_by_key(|(_, candidate)| candidate.rank) else { return };
+        let mut chosen = self.candidates.remove(first);
+        let mut others: Vec<Candidate<'s>> = self.candidates.extract_if(.., |candidate| of_list(candidate)).collect();
+        others.sort_by_key(|candidate| candidate.rank);
+        for other in others {
             let (outcome, rule) = if covers(&chosen.body, &other.body, list) {
                 (Outcome::Expressed(Reason::None), "the same already stands in the target's words")
             } else if add_calls(&mut chosen.body, &other.body, list) {

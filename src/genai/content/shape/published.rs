@@ -48,7 +48,7 @@ fn tool_call_response<'a>(rest: &mut Rest<'a>) -> Option<Part<'a>> {
     // `"response": null` is an answer; a part without any is none.
     let answer = answer.or_else(|| rest.null("response"))?;
     Some(Part::ToolCallResponse {
-        id: first_str(rest, &["id", "call_id", "tool_call_id"]),
+        id: first_str(rest, &["id", "call_id", "tool_call_id"]).filter(|id| !id.is_empty()),
         response: response(Some(answer)),
     })
 }
