@@ -1,4 +1,4 @@
-//! The spans of coding agents come out in the current words: made by hand, for none are recorded.
+//! The spans of coding agents come out in the current words: made by hand, beside those that are recorded.
 
 mod support;
 
@@ -201,9 +201,97 @@ fn codex() {
   gen_ai.usage.output_tokens = 80 (int)
 "#
     );
+    // Any other event of the answer's stream.
+    let event = Made::new(
+        "codex_exec",
+        "handle_responses",
+        said! { "thread.id" => 3, "codex.request.reasoning_effort" => "high", "from" => "output_item_done", "tool_name" => "shell" },
+    );
+    assert_eq!(
+        event.says_in_main(),
+        r#"handle_responses (INTERNAL)
+  codex.request.reasoning_effort = high
+  from = output_item_done
+  thread.id = 3 (int)
+  tool_name = shell
+"#
+    );
     // The rest of its tracing tree.
     let other = Made::new("codex_cli_rs", "run_sampling_request", said! { "model" => "gpt-5-codex", "busy_ns" => 7 });
     assert_eq!(other.says(), "run_sampling_request (INTERNAL)\n  busy_ns = 7 (int)\n  model = gpt-5-codex\n");
+}
+
+/// As release 0.169.0 writes it: the tracing library's `thread.id` is no conversation.
+#[test]
+fn codex_tells_conversations_from_threads() {
+    let turn = |said| Made::new("codex_exec", "session_task.turn", said).says();
+    let conversation = turn(said! { "thread.id" => "t-1", "model" => "gpt-5-codex" });
+    assert!(conversation.contains("  gen_ai.conversation.id = t-1\n"), "{conversation}");
+    let number = turn(said! { "thread.id" => 4, "model" => "gpt-5-codex" });
+    assert!(!number.contains("gen_ai.conversation.id"), "{number}");
+    let other = Made::new("codex_exec", "codex.turn_input", said! { "thread.id" => 4, "codex.op" => "turn_input" });
+    assert!(!other.says().contains("gen_ai"), "{}", other.says());
+}
+
+#[test]
+fn a_tool_of_codex() {
+    let tool = Made::new(
+        "codex_exec",
+        "shell",
+        said! {
+            "thread.id" => 4,
+            "tool_name" => "shell",
+            "conversation.id" => "t-1",
+            "call_id" => "call_1",
+            "codex.tool.phase" => "dispatch",
+            "aborted" => false,
+        },
+    );
+    assert_eq!(
+        tool.says(),
+        r#"execute_tool shell (INTERNAL)
+  aborted = false (bool)
+  gen_ai.conversation.id = t-1
+  gen_ai.operation.name = execute_tool
+  gen_ai.tool.call.id = call_1
+  gen_ai.tool.name = shell
+  thread.id = 4 (int)
+"#
+    );
+}
+
+/// As release 0.61.0 writes it.
+#[test]
+fn gemini_cli_streams_messages() {
+    let call = Made::new(
+        "gemini-cli",
+        "llm_call",
+        said! {
+            "gen_ai.operation.name" => "llm_call",
+            "gen_ai.output.messages" => r#"[{"role":"model","parts":[{"text":"H","thought":true}]},{"role":"model","parts":[{"text":"m.","thought":true}]},{"role":"model","parts":[{"text":"It is "}]},{"role":"model","parts":[{"text":"sunny."},{"functionCall":{"name":"f","args":{}}}]}]"#,
+        },
+    );
+    let expected = r#"gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"reasoning","content":"Hm."},{"type":"text","content":"It is sunny."},{"type":"tool_call","name":"f","arguments":{}}],"finish_reason":""}]"#;
+    assert!(call.says().contains(expected), "{}", call.says());
+}
+
+/// As release 0.61.0 writes it: objects of its own in the messages' place.
+#[test]
+fn gemini_cli_tells_what_a_tool_answered() {
+    let asked = r#"{"callId":"f_1","name":"f","args":{"a":1},"isClientInitiated":false}"#;
+    let answered = r#"{"status":"success","response":{"callId":"f_1","responseParts":[{"functionResponse":{"id":"f_1","name":"f","response":{"output":"ok"}}}]}}"#;
+    let said = said! {
+        "gen_ai.operation.name" => "tool_call",
+        "gen_ai.tool.name" => "f",
+        "gen_ai.input.messages" => asked,
+        "gen_ai.output.messages" => answered,
+    };
+    let tool = Made::new("gemini-cli", "tool_call", said).says();
+    for line in
+        [r#"gen_ai.tool.call.arguments = {"a":1}"#, r#"gen_ai.tool.call.result = {"output":"ok"}"#, asked, answered]
+    {
+        assert!(tool.contains(line), "{tool}");
+    }
 }
 
 #[test]

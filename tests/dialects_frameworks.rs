@@ -56,6 +56,39 @@ fn mastra_a_generation() {
     );
 }
 
+/// As core 1.71 writes it: the calls are spans below, and the blocks of what was thought are there beside
+/// their text.
+#[test]
+fn mastra_a_generation_around_its_calls() {
+    let generation = Made::new(
+        MASTRA,
+        "model_generation o4-mini",
+        said! {
+            "mastra.span.type" => "model_generation",
+            "gen_ai.operation.name" => "model_generation",
+            "mastra.model_generation.input" => r#"{"messages":[{"role":"user","content":"Hi"}]}"#,
+            "mastra.model_generation.output" => r#"{"text":"Ho","reasoning":[{"type":"reasoning","payload":{"id":"r1","text":"Hm."}}],"reasoningText":"Hm."}"#,
+        },
+    );
+    assert_eq!(
+        generation.says_in_main(),
+        r#"model_generation o4-mini (INTERNAL)
+  gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Hi"}]}]
+  gen_ai.operation.name = model_generation
+  gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"reasoning","content":"Hm."},{"type":"text","content":"Ho"}]}]
+  mastra.model_generation.output = {"text":"Ho","reasoning":[{"type":"reasoning","payload":{"id":"r1","text":"Hm."}}],"reasoningText":"Hm."}
+  mastra.span.type = model_generation
+"#
+    );
+    let output = r#"{"text":"Ho","reasoning":[]}"#;
+    let nothing_thought = Made::new(
+        MASTRA,
+        "model_generation gpt-4o",
+        said! { "mastra.span.type" => "model_generation", "mastra.model_generation.output" => output },
+    );
+    assert!(!nothing_thought.says_in_main().contains("reasoning"), "{}", nothing_thought.says_in_main());
+}
+
 /// A step repeats the usage of its generation; its raw type stands as an operation.
 #[test]
 fn mastra_steps_are_named_and_left() {
@@ -322,4 +355,22 @@ fn livekit_a_request_and_what_is_around_it() {
   lk.function_tool.is_error = false (bool)
 "#
     );
+}
+
+/// As 1.42 writes it: what the provider answered stands in the output.
+#[test]
+fn genkit_tells_which_answer_it_is() {
+    for output in [
+        r#"{"message":{"role":"model","content":[{"text":"Ho"}]},"raw":{"id":"r-1","model":"m-1"}}"#,
+        r#"{"message":{"role":"model","content":[{"text":"Ho"}]},"custom":{"responseId":"r-1","modelVersion":"m-1"}}"#,
+    ] {
+        let call = Made::new(
+            GENKIT,
+            "openai/gpt-4o",
+            said! { "genkit:metadata:subtype" => "model", "genkit:name" => "openai/gpt-4o", "genkit:output" => output },
+        );
+        for line in ["  gen_ai.response.id = r-1\n", "  gen_ai.response.model = m-1\n"] {
+            assert!(call.says().contains(line), "{}", call.says());
+        }
+    }
 }

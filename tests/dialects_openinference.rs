@@ -560,3 +560,48 @@ fn thoughts_of_a_gemini_stream_are_output() {
     assert_eq!(int(&span.attributes, "gen_ai.usage.output_tokens"), Some(81));
     assert_eq!(int(&span.attributes, "gen_ai.usage.reasoning.output_tokens"), Some(64));
 }
+
+/// As the JavaScript instrumentation of OpenAI's Agents writes it: a list of the only answer.
+#[test]
+fn an_answer_in_a_list_keeps_what_no_message_says() {
+    let answer = r#"[{"id":"chatcmpl-1","created":1,"model":"gpt-4o-mini-2024-07-18","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Sunny."},"finish_reason":"stop"}]}]"#;
+    let call = Made::new(
+        "@arizeai/openinference-instrumentation-openai-agents",
+        "generation",
+        said! {
+            "openinference.span.kind" => "LLM",
+            "llm.model_name" => "gpt-4o-mini",
+            "llm.output_messages.0.message.role" => "assistant",
+            "llm.output_messages.0.message.content" => "Sunny.",
+            "output.value" => answer,
+        },
+    )
+    .says();
+    assert!(call.contains(answer), "{call}");
+}
+
+/// As the JavaScript instrumentation of Bedrock writes it: the answer alone says the cache.
+#[test]
+fn bedrocks_answer_says_the_cache() {
+    let call = Made::new(
+        "@arizeai/openinference-instrumentation-bedrock",
+        "bedrock.converse",
+        said! {
+            "openinference.span.kind" => "LLM",
+            "llm.provider" => "aws",
+            "llm.model_name" => "claude-3-5-haiku-20241022",
+            "llm.token_count.prompt" => 79,
+            "llm.token_count.completion" => 25,
+            "llm.token_count.total" => 2280,
+            "output.value" => r#"{"stopReason":"end_turn","usage":{"inputTokens":79,"outputTokens":25,"totalTokens":2280,"cacheReadInputTokens":2048,"cacheWriteInputTokens":128}}"#,
+        },
+    )
+    .says();
+    for line in [
+        "  gen_ai.usage.input_tokens = 2255 (int)\n",
+        "  gen_ai.usage.cache_read.input_tokens = 2048 (int)\n",
+        "  gen_ai.usage.cache_creation.input_tokens = 128 (int)\n",
+    ] {
+        assert!(call.contains(line), "{call}");
+    }
+}

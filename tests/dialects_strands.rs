@@ -12,6 +12,72 @@ fn every_case_says_what_was_said() {
     check_expected("strands.txt", &["strands-1.62.0"]);
 }
 
+/// As release 1.19 of the TypeScript SDK writes it: the service stands for the tracer and for the provider.
+#[test]
+fn the_typescript_sdk_is_strands_too() {
+    let event = |text: &'static str| said! { "content" => text };
+    let chat = Made::new(
+        "web",
+        "chat",
+        said! {
+            "gen_ai.operation.name" => "chat",
+            "gen_ai.system" => "web",
+            "gen_ai.request.model" => "gpt-4o-mini",
+            "gen_ai.event.start_time" => "2026-11-21T15:57:20.740Z",
+            "gen_ai.usage.prompt_tokens" => 84,
+            "gen_ai.usage.completion_tokens" => 30,
+        },
+    )
+    .event("gen_ai.user.message", event(r#"[{"text":"Weather?"}]"#))
+    .event(
+        "gen_ai.choice",
+        said! {
+            "finish_reason" => "toolUse",
+            "message" => r#"[{"text":"Hm."},{"type":"toolUse","name":"f","toolUseId":"t1","input":{"a":1}}]"#,
+        },
+    );
+    assert_eq!(
+        chat.says(),
+        r#"chat gpt-4o-mini (CLIENT)
+  gen_ai.event.start_time = 2026-11-21T15:57:20.740Z
+  gen_ai.input.messages = [{"role":"user","parts":[{"type":"text","content":"Weather?"}]}]
+  gen_ai.operation.name = chat
+  gen_ai.output.messages = [{"role":"assistant","parts":[{"type":"text","content":"Hm."},{"type":"tool_call","id":"t1","name":"f","arguments":{"a":1}}],"finish_reason":"tool_call"}]
+  gen_ai.provider.name = openai
+  gen_ai.request.model = gpt-4o-mini
+  gen_ai.response.finish_reasons = [toolUse]
+  gen_ai.usage.input_tokens = 84 (int)
+  gen_ai.usage.output_tokens = 30 (int)
+"#
+    );
+    let tool = Made::new(
+        "web",
+        "execute_tool f",
+        said! {
+            "gen_ai.operation.name" => "execute_tool",
+            "gen_ai.provider.name" => "web",
+            "gen_ai.tool.name" => "f",
+            "gen_ai.event.start_time" => "2026-11-21T15:57:21.487Z",
+        },
+    )
+    .event("gen_ai.tool.message", said! { "role" => "tool", "content" => r#"{"a":1}"#, "id" => "t1" })
+    .event("gen_ai.choice", said! { "message" => r#"[{"json":{"b":2}}]"#, "id" => "t1" });
+    assert_eq!(
+        tool.says(),
+        r#"execute_tool f (INTERNAL)
+  gen_ai.event.start_time = 2026-11-21T15:57:21.487Z
+  gen_ai.operation.name = execute_tool
+  gen_ai.tool.call.arguments = {"a":1}
+  gen_ai.tool.call.id = t1
+  gen_ai.tool.call.result = [{"json":{"b":2}}]
+  gen_ai.tool.name = f
+"#
+    );
+    let cycle = Made::new("web", "execute_agent_loop_cycle", said! { "agent_loop.cycle_id" => "cycle-1" })
+        .event("gen_ai.user.message", event(r#"[{"text":"Weather?"}]"#));
+    assert!(!cycle.says().contains("gen_ai.operation.name"), "{}", cycle.says());
+}
+
 /// Bedrock: the input is without what was read from and written to the cache.
 #[test]
 fn a_call_of_bedrock_with_thoughts_and_cache() {

@@ -148,7 +148,7 @@ impl Recorder for Totals {
         self.0.lock().unwrap().durations += 1;
     }
 
-    fn suppressed(&self, reason: Suppressed) {
+    fn suppressed(&self, _: &Call, reason: Suppressed) {
         *self.0.lock().unwrap().suppressed.entry(reason.name()).or_default() += 1;
     }
 }

@@ -72,20 +72,16 @@ pub(super) fn messages<'s>(mut pieces: Vec<Numbered<'s>>, list: List, python: bo
     }
     pieces.sort_by_key(|piece| (piece.number, piece.inner));
     let mut messages = Vec::new();
-    let mut draft: Option<(u32, Draft<'s>)> = None;
-    for piece in pieces {
-        match &mut draft {
-            Some((number, draft)) if *number == piece.number => draft.add(piece),
-            _ => {
-                messages.extend(draft.take().map(|(_, draft)| draft.finish(list, python)));
-                let mut next = Draft::default();
-                let number = piece.number;
-                next.add(piece);
-                draft = Some((number, next));
-            }
+    let mut pieces = pieces.into_iter().peekable();
+    while let Some(first) = pieces.next() {
+        let number = first.number;
+        let mut draft = Draft::default();
+        draft.add(first);
+        while let Some(piece) = pieces.next_if(|piece| piece.number == number) {
+            draft.add(piece);
         }
+        messages.push(draft.finish(list, python));
     }
-    messages.extend(draft.take().map(|(_, draft)| draft.finish(list, python)));
     messages
 }
 
@@ -322,6 +318,7 @@ fn response(text: Cow<'_, str>) -> Json<'_> {
 /// Appends the parts that a content text stands for.
 fn append_text<'s>(text: Cow<'s, str>, python: bool, parts: &mut Vec<Part<'s>>) {
     match text {
+        Cow::Borrowed(text) if parts.is_empty() => *parts = content::parts_from_text(text, python),
         Cow::Borrowed(text) => parts.extend(content::parts_from_text(text, python)),
         Cow::Owned(text) => {
             let owned: Vec<Part<'static>> =

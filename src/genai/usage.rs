@@ -13,6 +13,9 @@ const COUNTS: &[(&str, Field)] = &[
     ("cached_tokens", Field::UsageCacheReadInputTokens),
     ("cache_read_input_tokens", Field::UsageCacheReadInputTokens),
     ("cache_creation_input_tokens", Field::UsageCacheWriteInputTokens),
+    // Bedrock's Converse.
+    ("cacheReadInputTokens", Field::UsageCacheReadInputTokens),
+    ("cacheWriteInputTokens", Field::UsageCacheWriteInputTokens),
     ("reasoning_tokens", Field::UsageReasoningOutputTokens),
 ];
 

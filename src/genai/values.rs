@@ -69,7 +69,7 @@ pub fn is_nothing(word: &str) -> bool {
 /// `FinishReason.STOP` is `STOP`.
 pub fn enum_member(reason: &str) -> &str {
     let member = |class: &&str| reason.strip_prefix(*class).filter(|member| !member.is_empty());
-    ["FinishReason.", "StopReason."].iter().find_map(|class| member(class)).unwrap_or(reason)
+    ["FinishReason.", "StopReason."].iter().find_map(member).unwrap_or(reason)
 }
 
 /// `gen_ai.provider.name`.
@@ -307,6 +307,15 @@ pub static FINISH_REASON: &Table = &[
     ("blocklist", Some("content_filter")),
     ("prohibited_content", Some("content_filter")),
     ("tool_execution", Some("tool_call")),
+    // Strands' TypeScript SDK.
+    ("endturn", Some("stop")),
+    ("stopsequence", Some("stop")),
+    ("tooluse", Some("tool_call")),
+    ("maxtokens", Some("length")),
+    ("limitoutputtokens", Some("length")),
+    ("modelcontextwindowexceeded", Some("length")),
+    ("contentfiltered", Some("content_filter")),
+    ("guardrailintervened", Some("content_filter")),
 ];
 
 /// A provider, from the host (and port) that was called.

@@ -108,6 +108,22 @@ impl Suppressed {
             Suppressed::NativeMetrics => "native_metrics",
         }
     }
+
+    /// For people.
+    pub const fn because(self) -> &'static str {
+        match self {
+            Suppressed::ReExport => "the same span came before",
+            Suppressed::NotACall => "it is no model call: the calls that it makes have spans of their own",
+            Suppressed::SameResponse => "a call with the same response id was counted",
+            Suppressed::SameTrace => "another span of this trace is the same call, and was counted",
+            Suppressed::Stacked => "another instrumentation of the same process reported the call, and was counted",
+            Suppressed::CachedAnswer => "the answer came from a cache: word for word an earlier one, with its usage",
+            Suppressed::NoUsage => "it does not say its usage, and nothing is invented",
+            Suppressed::ZeroUsage => "it says zeros, which stand for usage that was not reported",
+            Suppressed::Estimate => "its usage is the emitter's estimate, and not what the provider counted",
+            Suppressed::NativeMetrics => "the application sends this metric by itself (native_metrics: defer)",
+        }
+    }
 }
 
 /// Where counts go.
@@ -116,8 +132,8 @@ pub trait Recorder: Send + Sync {
     fn tokens(&self, call: &Call, direction: Direction, tokens: u64);
     /// An operation ended; once an operation, failed ones included.
     fn duration(&self, call: &Call);
-    /// Usage was not counted.
-    fn suppressed(&self, reason: Suppressed);
+    /// A call's usage was not counted.
+    fn suppressed(&self, call: &Call, reason: Suppressed);
     /// A call's tokens were counted, at another span of it, which may be another service's.
     fn counted_elsewhere(&self, call: &Call) {
         let _ = call;
@@ -316,7 +332,7 @@ impl Verdict {
             }
         }
         if let Some(reason) = self.suppressed {
-            recorder.suppressed(reason);
+            recorder.suppressed(call, reason);
             if matches!(reason, Suppressed::SameResponse | Suppressed::SameTrace | Suppressed::Stacked) {
                 recorder.counted_elsewhere(call);
             }

@@ -1,6 +1,8 @@
 //! What a translation must not lose: every text and number of what it took away stands somewhere in
 //! the span that came of it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use dragoman::genai::settings::Target;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value as Tree;
@@ -187,6 +189,7 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
             }
         }
         Tree::Array(items) => items.iter().for_each(|item| look(item, said, false, gone)),
+        Tree::Object(_) if buffer(value).is_some_and(|bytes| said.says(&STANDARD.encode(bytes))) => {}
         Tree::Object(members) => {
             // The class that LangChain serialised, which the message's role says.
             let is_class = |name: &str| name == "id" && members.contains_key("lc");
@@ -245,6 +248,12 @@ fn turns(text: &str) -> Option<Vec<String>> {
     Some(turns)
 }
 
+/// What JavaScript makes of a Node `Buffer`.
+fn buffer(value: &Tree) -> Option<Vec<u8>> {
+    let bytes = value["data"].as_array().filter(|_| value["type"] == "Buffer")?;
+    bytes.iter().map(|byte| byte.as_u64().and_then(|byte| u8::try_from(byte).ok())).collect()
+}
+
 /// The media type and the payload of a `data:` URL.
 fn data_url(text: &str) -> Option<(&str, &str)> {
     text.strip_prefix("data:")?.split_once(";base64,")
@@ -299,6 +308,13 @@ mod tests {
             [""; 0]
         );
         assert_eq!(found(image, json!({"part": "{\"content\":\"AAAA\"}"})), ["image/png"]);
+    }
+
+    #[test]
+    fn bytes_are_said_in_base64() {
+        let image = json!({"prompt": "{\"image\":{\"type\":\"Buffer\",\"data\":[0,16,255]}}"});
+        assert_eq!(found(image.clone(), json!({"part": "{\"content\":\"ABD/\"}"})), [""; 0]);
+        assert_eq!(found(image, json!({"part": "{\"content\":\"ABDA\"}"})), ["0", "16", "255"]);
     }
 
     #[test]

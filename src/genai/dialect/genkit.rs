@@ -101,6 +101,11 @@ const ANSWER: &[Rule] = &[
     Rule::field("usage.thoughtsTokens", Field::UsageReasoningOutputTokens),
     Rule::field("usage.cachedContentTokens", Field::UsageCacheReadInputTokens),
     Rule::new("usage.totalTokens", Action::Total),
+    // The provider's own answer.
+    Rule::new("raw.id", Action::Copy(Field::ResponseId)),
+    Rule::new("raw.model", Action::Copy(Field::ResponseModel)),
+    Rule::new("custom.responseId", Action::Copy(Field::ResponseId)),
+    Rule::new("custom.modelVersion", Action::Copy(Field::ResponseModel)),
 ];
 
 const QUERY: &[Rule] =

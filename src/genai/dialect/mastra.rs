@@ -3,12 +3,14 @@
 //! Nearly the current names, beside `mastra.span.type`, which says what a span is: the raw type stands under
 //! `gen_ai.operation.name` too where no current word was found. One `model_generation` covers all steps
 //! of an answer and has their usage; the steps, chunks and processors below it repeat it, and are nothing that
-//! a target has words for.
+//! a target has words for. From core 1 on, each step has a `model_inference`, which is the call and has its
+//! usage; a generation has the content, and its raw type for an operation.
 
-use super::{Action, Counts, Dialect, List, Piece, Reason, Rule, SpanName, Tell, instant};
+use super::{Action, Counts, Dialect, List, Piece, Reason, Rule, SpanName, Tell, Verdict, instant};
 use crate::genai::field::Field;
 use crate::genai::operation::{Operation, Seen};
 use crate::genai::values;
+use crate::otlp::value::Value;
 
 /// The dialect's name.
 pub const NAME: &str = "mastra";
@@ -17,8 +19,8 @@ pub const NAME: &str = "mastra";
 pub static MASTRA: Dialect = Dialect {
     tells: &[Tell::scope_prefix("@mastra/", 100), Tell::key("mastra.span.type", 60), Tell::key_prefix("mastra.", 20)],
     keys: &[
-        Rule::mapped("mastra.span.type", Field::OperationName, &TYPE),
-        Rule::mapped("gen_ai.operation.name", Field::OperationName, &TYPE),
+        Rule::mapped("mastra.span.type", Field::OperationName, &WORD_OF_TYPE),
+        Rule::mapped("gen_ai.operation.name", Field::OperationName, &NAME_OF_TYPE),
         Rule::mapped("gen_ai.provider.name", Field::ProviderName, values::PROVIDER),
         Rule::field("gen_ai.usage.reasoning_tokens", Field::UsageReasoningOutputTokens),
         Rule::field("gen_ai.usage.audio_input_tokens", Field::UsageAudioInputTokens),
@@ -56,8 +58,8 @@ pub static MASTRA: Dialect = Dialect {
 };
 
 /// `mastra.span.type`, and what stands as an operation where the exporter knew no current word.
-static TYPE: [(&str, Option<&str>); 14] = [
-    ("model_generation", Some("chat")),
+const TYPE: [(&str, Option<&str>); 14] = [
+    (GENERATION, Some("chat")),
     ("rag_embedding", Some("embeddings")),
     ("tool_call", Some("execute_tool")),
     ("mcp_tool_call", Some("execute_tool")),
@@ -73,21 +75,40 @@ static TYPE: [(&str, Option<&str>); 14] = [
     ("generic", None),
 ];
 
+static WORD_OF_TYPE: [(&str, Option<&str>); 14] = TYPE;
+
+/// The raw type, where the exporter has no current word: a generation without a call of its own, too.
+static NAME_OF_TYPE: [(&str, Option<&str>); 14] = {
+    let mut names = TYPE;
+    names[0] = (GENERATION, None);
+    names
+};
+
+const GENERATION: &str = "model_generation";
+
 const ASKED: &[Rule] = &[Rule::new("", Action::Input), Rule::new("messages", Action::Input)];
 
 /// What the AI SDK gave back.
 const ANSWERED: &[Rule] = &[
     Rule::new("", Action::Output),
+    Rule::new("reasoning", Action::Members(REASONING)),
     Rule::new("reasoningText", Action::Piece(List::Output, Piece::Reasoning)),
-    Rule::new("reasoning", Action::Piece(List::Output, Piece::Reasoning)),
     Rule::new("text", Action::Piece(List::Output, Piece::Content)),
     Rule::new("object", Action::Piece(List::Output, Piece::Block("text"))),
     Rule::new("files", Action::Piece(List::Output, Piece::Blocks)),
     Rule::new("toolCalls", Action::Piece(List::Output, Piece::Calls)),
 ];
 
+/// A text, or the blocks that the text beside was made of, with the provider's names for them.
+const REASONING: &[Rule] =
+    &[Rule::new("", Action::Piece(List::Output, Piece::Reasoning)), Rule::keep("0", Reason::SaysMore)];
+
 /// When the first chunk came is said as a time of day.
 fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    if seen.get("gen_ai.operation.name").and_then(Value::as_str) == Some(GENERATION) {
+        operation.clear(Field::OperationName);
+        operation.settled.push(("mastra.span.type", Verdict::Kept(Reason::NoHome)));
+    }
     instant::first_chunk(operation, seen, "mastra.completion_start_time");
 }
 

@@ -90,6 +90,7 @@ pub mod spring_ai;
 pub mod strands;
 pub mod user;
 pub mod vercel;
+pub mod voltagent;
 
 use super::field::Field;
 use super::operation::{Operation, Seen};
@@ -133,6 +134,7 @@ pub static BUILT_IN: &[&Dialect] = &[
     &pydantic_ai::PYDANTIC_AI,
     &spring_ai::SPRING_AI,
     &vercel::VERCEL,
+    &voltagent::VOLTAGENT,
     &sentry::SENTRY,
     &semantic_kernel::SEMANTIC_KERNEL,
     &strands::STRANDS,

@@ -4,20 +4,29 @@
 //! a total; what was said stands on events, in Bedrock's blocks, and what a tool was asked and answered as
 //! though they were messages. Bedrock's and Anthropic's input leaves the cache out. An agent's span has the
 //! usage of the agent's whole life. Times are milliseconds under the names of metrics.
+//!
+//! The TypeScript SDK names its tracer, and the provider, after the service.
 
-use super::{Action, Dialect, EventRule, Reason, Rule, SpanName, Tell, instant};
+use super::{Action, Dialect, EventRule, Reason, Rule, SpanName, Tell, Verdict, instant};
 use crate::genai::content::{json, parts_from_json, write_parts};
 use crate::genai::field::Field;
 use crate::genai::message::{Json, Message, Part};
 use crate::genai::operation::{Content, Operation, Scalar, Seen};
 use crate::genai::values;
+use crate::otlp::value::Value;
 
 /// The dialect's name.
 pub const NAME: &str = "strands";
 
 /// The dialect.
 pub static STRANDS: Dialect = Dialect {
-    tells: &[Tell::scope("strands.telemetry.tracer", 100), Tell::key_prefix("event_loop.", 20)],
+    tells: &[
+        Tell::scope("strands.telemetry.tracer", 100),
+        Tell::resource("service.namespace", "strands", 40),
+        Tell::key("gen_ai.event.start_time", 40),
+        Tell::key_prefix("event_loop.", 20),
+        Tell::key_prefix("agent_loop.", 20),
+    ],
     keys: &[
         Rule::mapped("gen_ai.system", Field::ProviderName, values::PROVIDER),
         Rule::mapped("gen_ai.provider.name", Field::ProviderName, values::PROVIDER),
@@ -35,13 +44,23 @@ pub static STRANDS: Dialect = Dialect {
     ],
     // The opt-in to the latest conventions, on an event of the span.
     events: &[EventRule::attributes("gen_ai.client.inference.operation.details")],
-    kept: &[("event_loop.", Reason::NoHome)],
+    kept: &[("event_loop.", Reason::NoHome), ("agent_loop.", Reason::NoHome)],
     span_names: &[SpanName::Exact("chat"), SpanName::Prefix("invoke_agent"), SpanName::Prefix("execute_tool")],
     quirk: Some(quirk),
     ..Dialect::new(NAME)
 };
 
-fn quirk<'a>(operation: &mut Operation<'a>, _: &Seen<'_, 'a>) {
+fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
+    for key in ["gen_ai.system", "gen_ai.provider.name"] {
+        if seen.get(key).and_then(Value::as_str).is_some_and(|name| name == seen.scope_name) {
+            operation.clear(Field::ProviderName);
+            operation.settled.push((key, Verdict::Discarded(Reason::Copy)));
+        }
+    }
+    // One turn of the loop: it has the messages of the call below it.
+    if seen.get("agent_loop.cycle_id").is_some() && operation.named.is_none() {
+        operation.named = Some("cycle".to_owned());
+    }
     if operation.get(Field::ProviderName).is_none()
         && let Some(model) = operation.text(Field::RequestModel)
         && let Some(provider) = is_of_bedrock(model).then_some("aws.bedrock").or(values::provider_of_model(model))

@@ -73,11 +73,15 @@ impl<'s> Job<'_, 's> {
 
     /// Whether a value is a body that says more than its messages, which must not go with them.
     fn is_body_that_says_more(&self, list: ListOf, given: Given<'_, 's>) -> bool {
-        let Some(text) = text_of(given.value()).filter(|text| text.trim_start().starts_with('{')) else { return false };
+        let Some(text) = text_of(given.value()) else { return false };
+        let text = if list == ListOf::Output { only_object(&text).unwrap_or(&text) } else { &text };
+        if !text.trim_start().starts_with('{') {
+            return false;
+        }
         let role = candidate::role_of(list);
         matches!(list, ListOf::Input | ListOf::Output)
-            && content::messages_from_json(&text, role, self.python).is_some()
-            && content::conversation_from_json(&text, role, self.python)
+            && content::messages_from_json(text, role, self.python).is_some()
+            && content::conversation_from_json(text, role, self.python)
                 .is_some_and(|body| !(body.more.is_empty() && body.instructions.is_empty() && body.tools.is_empty()))
     }
 
@@ -99,7 +103,13 @@ impl<'s> Job<'_, 's> {
     pub(super) fn body(&mut self, work: Work<'_>, list: List, rules: &'static [Rule], given: Given<'_, 's>) {
         let list = list_of(list);
         let conversation = text_of(given.value()).and_then(|text| {
-            let read = content::conversation_from_json(&text, candidate::role_of(list), self.python)?;
+            // The only answer of a list is read as one that stands alone.
+            let alone = only_object(&text).filter(|_| list == ListOf::Output).and_then(|body| {
+                let read = content::conversation_from_json(body, candidate::role_of(list), self.python)?;
+                (!read.more.is_empty()).then_some(read)
+            });
+            let read =
+                alone.or_else(|| content::conversation_from_json(&text, candidate::role_of(list), self.python))?;
             Some(read.into_owned())
         });
         let Some(Conversation { messages, instructions, tools, more }) = conversation else {
@@ -461,5 +471,15 @@ fn list_of(list: List) -> ListOf {
         List::Output => ListOf::Output,
         List::Tools => ListOf::Tools,
         List::Documents => ListOf::Documents,
+    }
+}
+
+/// The object of a JSON list that holds one, and nothing else.
+fn only_object(text: &str) -> Option<&str> {
+    let list = json::parse(text.trim_start()).filter(|_| text.trim_start().starts_with('['))?;
+    let mut elements = list.elements();
+    match (elements.next(), elements.next()) {
+        (Some(only), None) if only.is_object() => Some(only.text()),
+        _ => None,
     }
 }

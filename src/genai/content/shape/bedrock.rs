@@ -1,13 +1,14 @@
 //! The blocks of Amazon Bedrock's Converse API, which Strands records.
 
-use super::{Family, Keyed};
+use super::{Family, Keyed, Typed};
 use crate::genai::content::json::{Kind, Node};
 use crate::genai::content::make::{response, texts, tool_call};
 use crate::genai::content::members::Rest;
 use crate::genai::message::Part;
 
 pub(super) static FAMILY: Family = Family {
-    typed: &[],
+    // As Strands' TypeScript SDK has what the model said.
+    typed: &[("toolUse", Typed::Part(tool_call)), ("toolResult", Typed::Part(tool_result))],
     keyed: &[
         ("toolUse", Keyed::Object(tool_call)),
         ("toolResult", Keyed::Object(tool_result)),

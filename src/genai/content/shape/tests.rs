@@ -224,6 +224,18 @@ fn ai_sdk() {
             json!({"type": "blob", "modality": "document", "mime_type": "application/pdf", "content": "AAAA", "filename": "a.pdf"}),
         ),
         (
+            json!({"type": "image", "image": {"type": "Buffer", "data": [0, 16, 255]}, "mediaType": "image/png"}),
+            json!({"type": "blob", "modality": "image", "mime_type": "image/png", "content": "ABD/"}),
+        ),
+        (
+            json!({"type": "file", "data": {"0": 0, "1": 16, "2": 255}, "mediaType": "image/png"}),
+            json!({"type": "blob", "modality": "image", "mime_type": "image/png", "content": "ABD/"}),
+        ),
+        (
+            json!({"type": "image", "image": {"0": 256}, "mediaType": "image/png"}),
+            json!({"type": "image", "image": {"0": 256}, "mediaType": "image/png"}),
+        ),
+        (
             json!({"type": "file", "data": {"type": "url", "url": "https://x.test/a"}, "mediaType": "audio/wav"}),
             json!({"type": "uri", "modality": "audio", "mime_type": "audio/wav", "uri": "https://x.test/a"}),
         ),

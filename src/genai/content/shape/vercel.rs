@@ -1,10 +1,13 @@
 //! The AI SDK's prompt and response parts, versions 4 (`args`, `result`, `mimeType`) and later
 //! (`input`, `output`, `mediaType`), which Mastra also records.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::{Family, Typed, first_str};
 use crate::genai::content::json::{Kind, Node};
 use crate::genai::content::make::{
-    data_or_url, file, media, mime_type, response, server_call, server_response, tool_call,
+    blob, data_or_url, file, media, mime_type, response, server_call, server_response, tool_call,
 };
 use crate::genai::content::members::Rest;
 use crate::genai::message::Part;
@@ -76,13 +79,19 @@ fn error<'a>(rest: &mut Rest<'a>) -> Option<Part<'a>> {
     Some(Part::ToolCallResponse { id, response: response(Some(error)) })
 }
 
-/// A file or an image: text is base64 or a URL; version 7 says which in an object.
+/// A file or an image: text is base64 or a URL; version 7 says which in an object. What the application gave
+/// as bytes is the JSON that JavaScript makes of them.
 fn data<'a>(rest: &mut Rest<'a>, key: &str, modality: &'static str) -> Option<Part<'a>> {
     let mime = mime_type(rest);
     if let Some(text) = rest.take_str(key) {
         return Some(data_or_url(text, mime, modality));
     }
-    let mut inner = Rest::of(rest.get(key)?);
+    let value = rest.get(key)?;
+    if let Some(bytes) = bytes(value) {
+        rest.take(key);
+        return Some(blob(STANDARD.encode(bytes).into(), mime, modality));
+    }
+    let mut inner = Rest::of(value);
     let part = match first_str(&mut inner, &["data", "base64"]) {
         Some(text) => data_or_url(text, mime, modality),
         None => match first_str(&mut inner, &["url"]) {
@@ -92,6 +101,24 @@ fn data<'a>(rest: &mut Rest<'a>, key: &str, modality: &'static str) -> Option<Pa
     };
     rest.take(key);
     Some(part)
+}
+
+/// The bytes of `{"type": "Buffer", "data": [137, 80]}` (Node's `Buffer`) and of `{"0": 137, "1": 80}` (a
+/// `Uint8Array`).
+fn bytes(value: Node<'_>) -> Option<Vec<u8>> {
+    let byte = |node: Node<'_>| node.text().parse().ok();
+    match value.get("data").filter(|data| data.is_array()) {
+        Some(data) => {
+            let is_buffer = value.get("type").and_then(Node::as_str).as_deref() == Some("Buffer");
+            if is_buffer { data.elements().map(byte).collect() } else { None }
+        }
+        None => {
+            let numbered = value.members().enumerate();
+            let bytes: Option<Vec<u8>> =
+                numbered.map(|(at, (key, value))| byte(value).filter(|_| *key == *at.to_string())).collect();
+            bytes.filter(|bytes| !bytes.is_empty())
+        }
+    }
 }
 
 /// A generated file: `{"base64Data": "...", "mimeType": "..."}` and its relatives.
