@@ -252,6 +252,11 @@ const LLM_PREFIXES: &[&str] = &[
     "strands.",
     "tool",
     "traceloop.",
+    "codex.tool.phase",
+    "codex.turn.token_usage.",
+    "genkit:",
+    "span.type",
+    "voltagent.",
 ];
 
 /// Foreign spans of every recorded application come out as they went in.
