@@ -148,7 +148,7 @@ impl Recorder for Totals {
         self.0.lock().unwrap().durations += 1;
     }
 
-    fn suppressed(&self, reason: Suppressed) {
+    fn suppressed(&self, _: &Call, reason: Suppressed) {
         *self.0.lock().unwrap().suppressed.entry(reason.name()).or_default() += 1;
     }
 }
@@ -281,6 +281,21 @@ fn a_server_span_counts_when_nothing_below_it_does() {
     assert_always(std::slice::from_ref(&server), 100, 20);
     assert_for_a_process(&[server.clone(), hop(2).under(1), chat(3).under(2).model("claude-3-5-sonnet")], 100, 20);
     assert_always(&[server.id(LONG_ID), chat(3).under(1).id(OTHER_ID)], 100, 20);
+}
+
+/// What an agent or a tool asks a model for is no part of the answer that started it, though its span stands
+/// below that answer's (ADK's sub-agents).
+#[test]
+fn a_call_below_an_agent_or_a_tool_is_its_own() {
+    for operation in ["invoke_agent", "execute_tool"] {
+        let outer = chat(1).at(10, 40).kind(Kind::Internal);
+        let between = chat(2).under(1).at(11, 39).operation(operation).kind(Kind::Internal).no_usage();
+        let inner = chat(3).under(2).at(12, 20).usage(7, 3);
+        assert_always(&[outer.clone(), between.clone(), inner.clone()], 107, 23);
+        // A wrapper that sums up what is below it stays one.
+        let sum = outer.usage(7, 3);
+        assert_for_a_process(&[sum, between, inner], 7, 3);
+    }
 }
 
 // --- 3: the same response id -----------------------------------------------------------------------

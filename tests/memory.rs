@@ -249,8 +249,12 @@ fn ten_times_what_a_stuck_backend_takes() {
         // which has memory of its own. A quarter of the room at least holds what was taken.
         let room = BUDGET.saturating_sub((idle * 1048576.0) as usize);
         assert!(refused > taken.len() && taken.len() * bytes > room / 4, "{} taken, {refused} refused", taken.len());
-        // In a release build, which is smaller when idle, that leaves all of it below the limit.
-        assert!(peak - idle < LIMIT_MIB as f64, "{idle} MiB idle, {peak} MiB at most");
+        // In a release build, which is smaller when idle, that leaves all of it below the limit. Where more than
+        // two processors work on a request each, the allocator keeps for each thread what it freed last: a body
+        // decoded, and written.
+        let at_once = std::thread::available_parallelism().unwrap().get().min(CLIENTS);
+        let kept = at_once.saturating_sub(2) * 2 * bytes;
+        assert!(peak - idle < LIMIT_MIB as f64 + kept as f64 / 1048576.0, "{idle} MiB idle, {peak} MiB at most");
 
         // The backend is back: all that was acknowledged arrives, and there is room again.
         let mut backend = runtime.block_on(async { Backend::on(stuck, None, []) });

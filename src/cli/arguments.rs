@@ -74,7 +74,8 @@ fn timeout(text: &str) -> Result<Duration, String> {
 pub(super) enum Command {
     /// Says everything that is wrong with a configuration, with line and path; exit code 1 then
     Validate(Validate),
-    /// Shows recorded spans before and after translation, key by key, with the rule
+    /// Shows recorded spans, log records and metrics before and after translation, key by key, with the
+    /// rule, and what is counted and dropped
     Explain(Explain),
     /// Shows what dragoman does, on recorded traffic of real emitters; needs nothing
     Demo,
@@ -150,7 +151,7 @@ pub(super) struct Man {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Explain {
-    /// Recorded OTLP traces: protobuf, JSON, or a JSON document a line; gzip or zstd, too. `-` or
+    /// Recorded OTLP, of any signal: protobuf, JSON, or a JSON document a line; gzip or zstd, too. `-` or
     /// nothing for standard input
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
@@ -160,7 +161,7 @@ pub(super) struct Explain {
     /// The conventions to translate to; 1.41 if neither this nor --config says it
     #[arg(long, value_enum)]
     pub(super) target: Option<TargetName>,
-    /// Show every span, those that are no LLM operation, too
+    /// Show every span, log record and metric, those that have nothing to do with LLMs, too
     #[arg(long)]
     pub(super) all: bool,
 }

@@ -42,7 +42,9 @@ fn command() -> clap::Command {
 fn pages(folder: &Path) -> Result<(), String> {
     let command = command();
     for page in command.get_subcommands().chain([&command]) {
-        written(page).generate_to(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let failed =
+            |error| format!("--out {}: cannot be written: {error}; expected a folder that is there", folder.display());
+        written(page).generate_to(folder).map_err(failed)?;
     }
     Ok(())
 }

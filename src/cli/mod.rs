@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `dragoman` | runs until a signal asks for the end; SIGHUP reads the configuration again | 0; 1 if it cannot start; 3 if telemetry was lost; 4 if a defect ended it |
 //! | `validate` | says everything that is wrong with a configuration and its files | 0; 1 if anything is |
-//! | `explain` | explains recorded spans, before and after, key by key | 0; 1 for what is no recorded OTLP |
+//! | `explain` | explains recorded telemetry, before and after, key by key | 0; 1 for what is no recorded OTLP |
 //! | `demo` | sends recorded traffic into a sidecar of its own | 0; 1 if a number is not what was billed |
 //! | `config` | prints the embedded default | 0 |
 //! | `print-config` | prints what is in force, secrets masked | 0; 1 if anything is wrong with it |

@@ -226,6 +226,8 @@ fn position(error: &serde_yaml::Error) -> Option<(usize, usize)> {
 /// without a value that it quotes.
 fn syntax(source: u16, text: &str, error: &serde_yaml::Error) -> Finding {
     let words = error.to_string();
+    let line = position(error).and_then(|(line, _)| text.lines().nth(line.saturating_sub(1)));
+    let begins_with_tab = line.is_some_and(|line| line.trim_start_matches(' ').starts_with('\t'));
     let message = if words.contains("more than one document") {
         "holds more than one YAML document; expected one".to_owned()
     } else if words.contains("repetition limit") || words.contains(TOO_MANY) {
@@ -235,13 +237,15 @@ fn syntax(source: u16, text: &str, error: &serde_yaml::Error) -> Finding {
     } else if words.contains("invalid ") {
         // `invalid type: string "...", expected ...` quotes the value.
         "is not what its place or its tag allows".to_owned()
+    } else if begins_with_tab && words.contains("cannot start any token") {
+        // Nobody sees it.
+        "is not valid YAML: a tab stands before the first word; expected spaces".to_owned()
     } else {
         let parts: Vec<&str> =
             words.split(", ").map(|part| part.split_once(" at line ").map_or(part, |(said, _)| said)).collect();
         format!("is not valid YAML: {}", parts.join(", "))
     };
     let finding = Finding::error(At::whole(source), "", message);
-    let line = position(error).and_then(|(line, _)| text.lines().nth(line.saturating_sub(1)));
     if line.is_some_and(|line| line.contains("${")) {
         return finding.help("inside [ ] and { } a substitution needs quotes: \"${env:NAME}\"");
     }
@@ -551,6 +555,7 @@ mod tests {
             ),
             ("a: *nobody\n", 1, "is not valid YAML: unknown anchor"),
             ("a: 1\n\tb: 2\n", 2, "is not valid YAML"),
+            ("a:\n\tb: 2\n", 2, "is not valid YAML: a tab stands before the first word; expected spaces"),
             ("a: !!int hunter2\n", 1, "is not what its place or its tag allows"),
             ("? [1]\n: 2\n", 1, "is not what its place or its tag allows"),
         ] {

@@ -5,10 +5,11 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::dialect::{Reason, Sign};
+use super::job::OWN_RULE;
 use super::passes::PASSES;
-use super::read::{Claim, From, Outcome, Recognised};
+use super::read::{About, Claim, From, Outcome, Recognised};
 use super::source::Source;
-use super::translate::{Batch, Translator, key_of};
+use super::translate::{Batch, Read, Translator, key_of};
 use crate::otlp::represent::json;
 use crate::otlp::span::Span;
 use crate::otlp::traces::Origin;
@@ -69,6 +70,10 @@ pub struct KeyExplanation {
     /// That attribute's value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Json>,
+    /// What else it was the first to say, in the target's attributes as they stand now: an object that holds
+    /// counts, a URL with a host.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub says: Vec<Added>,
     /// Whether the key is gone.
     pub removed: bool,
     /// The rule, in a few words.
@@ -82,6 +87,38 @@ pub struct Added {
     pub key: String,
     /// Its value.
     pub value: Json,
+}
+
+/// The rule of what nobody claimed. A dialect may know it all the same: of a chunk of a stream only its time
+/// is read.
+pub const FOREIGN: &str = "no dialect translates it; it passes as it came";
+
+/// The rule of an object of which all was said before.
+const SAID: &str = "others say it, or it follows from what they say";
+
+impl KeyExplanation {
+    /// An attribute, an event or a body that nobody claimed.
+    pub fn foreign(key: String, event: bool, before: Json) -> KeyExplanation {
+        KeyExplanation {
+            key,
+            event,
+            on: None,
+            dialect: "",
+            before,
+            outcome: "kept",
+            reason: "foreign",
+            to: None,
+            after: None,
+            says: Vec::new(),
+            removed: false,
+            rule: FOREIGN,
+        }
+    }
+
+    /// Whether the key is why an attribute stands there.
+    pub fn stands_behind(&self, attribute: &str) -> bool {
+        self.to == Some(attribute) || self.says.iter().any(|said| said.key == attribute)
+    }
 }
 
 impl Explanation {
@@ -107,6 +144,7 @@ impl Explanation {
                 (known.outcome, known.reason, known.rule) = (gone.outcome, gone.reason, gone.rule);
                 (known.to, known.after) = (None, None);
             }
+            self.keys.iter_mut().for_each(|known| known.says.retain(|said| said.key != gone.key));
         }
         self.added.extend(later.added);
     }
@@ -150,15 +188,11 @@ impl Translator {
                 From::Attribute(number) => (0, number),
                 From::Event(number) => (1, number),
             });
-            let keys: Vec<KeyExplanation> = claims
-                .iter()
-                .filter_map(|claim| {
-                    self.key_explanation(claim, self.attribute_of(claim.about, &read.operation), source, span)
-                })
-                .collect();
+            let keys: Vec<KeyExplanation> =
+                claims.iter().filter_map(|claim| self.key_explanation(claim, &read, source, span)).collect();
             let added = span
                 .attributes()
-                .filter(|(key, _)| source.get(key).is_none() && !keys.iter().any(|entry| entry.to == Some(*key)))
+                .filter(|(key, _)| source.get(key).is_none() && !keys.iter().any(|entry| entry.stands_behind(key)))
                 .map(|(key, value)| Added { key: key.to_owned(), value: json(&value.parse()) })
                 .collect();
             let explanation = Explanation {
@@ -178,10 +212,11 @@ impl Translator {
     fn key_explanation(
         &self,
         claim: &Claim,
-        attribute: Option<&'static str>,
+        read: &Read<'_>,
         source: &Source<'_>,
         span: &Span<'_>,
     ) -> Option<KeyExplanation> {
+        let attribute = self.attribute_of(claim.about, &read.operation);
         let (outcome, reason) = match claim.outcome {
             Outcome::Expressed(reason) => ("expressed", reason),
             Outcome::Discarded(reason) => ("discarded", reason),
@@ -211,6 +246,21 @@ impl Translator {
         };
         let to = attribute.filter(|attribute| outcome == "expressed" && span.has(attribute));
         let after = to.and_then(|attribute| span.get(attribute)).map(|value| json(&value));
+        let says = match claim.from {
+            From::Attribute(number) => {
+                let mut names: Vec<&'static str> = Vec::new();
+                for (_, field) in read.told.iter().filter(|(attribute, _)| *attribute == number) {
+                    let name = self.attribute_of(About::Field(*field), &read.operation);
+                    names.extend(name.filter(|name| to != Some(*name) && *name != key && !names.contains(name)));
+                }
+                let says = |name: &'static str| Some(Added { key: name.to_owned(), value: json(&span.get(name)?) });
+                names.into_iter().filter_map(says).collect()
+            }
+            From::Event(_) => Vec::new(),
+        };
+        let is_silent = says.is_empty();
+        // A function of the dialect may have made messages of it, or a quirk something else.
+        let is_said = claim.rule == OWN_RULE && claim.about == About::Nothing;
         Some(KeyExplanation {
             key: key.to_owned(),
             event,
@@ -221,8 +271,12 @@ impl Translator {
             reason: reason.name(),
             to,
             after,
+            says,
             removed,
-            rule: claim.rule,
+            rule: match outcome {
+                "expressed" if to.is_none() && is_said && is_silent => SAID,
+                _ => claim.rule,
+            },
         })
     }
 }

@@ -41,6 +41,8 @@ struct Draft<'s> {
     blocks: Vec<(u32, (&'static str, Cow<'s, str>))>,
     /// A whole list of content blocks.
     more_blocks: Option<Cow<'s, str>>,
+    /// Whole content blocks, each by its number.
+    json_blocks: Vec<(u32, Cow<'s, str>)>,
     /// A whole list of tool calls.
     whole_calls: Option<Cow<'s, str>>,
     user: bool,
@@ -70,20 +72,16 @@ pub(super) fn messages<'s>(mut pieces: Vec<Numbered<'s>>, list: List, python: bo
     }
     pieces.sort_by_key(|piece| (piece.number, piece.inner));
     let mut messages = Vec::new();
-    let mut draft: Option<(u32, Draft<'s>)> = None;
-    for piece in pieces {
-        match &mut draft {
-            Some((number, draft)) if *number == piece.number => draft.add(piece),
-            _ => {
-                messages.extend(draft.take().map(|(_, draft)| draft.finish(list, python)));
-                let mut next = Draft::default();
-                let number = piece.number;
-                next.add(piece);
-                draft = Some((number, next));
-            }
+    let mut pieces = pieces.into_iter().peekable();
+    while let Some(first) = pieces.next() {
+        let number = first.number;
+        let mut draft = Draft::default();
+        draft.add(first);
+        while let Some(piece) = pieces.next_if(|piece| piece.number == number) {
+            draft.add(piece);
         }
+        messages.push(draft.finish(list, python));
     }
-    messages.extend(draft.take().map(|(_, draft)| draft.finish(list, python)));
     messages
 }
 
@@ -96,6 +94,7 @@ impl<'s> Draft<'s> {
             Piece::Calls => self.whole_calls = present(text),
             Piece::Blocks => self.more_blocks = present(text),
             Piece::Block(member) => self.blocks.push((piece.inner, (member, text))),
+            Piece::BlockJson => self.json_blocks.push((piece.inner, text)),
             Piece::Content => self.content = Some(text),
             Piece::UserText => {
                 self.user = true;
@@ -133,7 +132,7 @@ impl<'s> Draft<'s> {
         &mut self.calls[last].1
     }
 
-    fn finish(self, list: List, python: bool) -> Message<'s> {
+    fn finish(mut self, list: List, python: bool) -> Message<'s> {
         let mut parts = Vec::new();
         if let Some(text) = self.reasoning {
             parts.extend(content::reasoning_from_text(text));
@@ -148,7 +147,7 @@ impl<'s> Draft<'s> {
             _ => "user".into(),
         };
         let blocks = Blocks::of(&self.blocks);
-        if self.tool_call_id.is_some() || role == "tool" {
+        if (self.tool_call_id.is_some() || role == "tool") && self.json_blocks.is_empty() {
             // LiteLLM's flat keys have no id of the call.
             let response = match (self.content, blocks.only_text()) {
                 (Some(content), _) => response(content),
@@ -173,6 +172,13 @@ impl<'s> Draft<'s> {
                 _ if blocks.trim() == "[]" => {}
                 Some(read) => append_owned(Some(read), &mut parts),
                 None => append_text(blocks, python, &mut parts),
+            }
+        }
+        self.json_blocks.sort_by_key(|(number, _)| *number);
+        for (_, block) in self.json_blocks {
+            match content::parts_from_json(&format!("[{block}]"), python) {
+                Some(read) => append_owned(Some(read), &mut parts),
+                None => append_text(block, python, &mut parts),
             }
         }
         parts.extend(self.refusal.map(|text| content::refusal(&text)));
@@ -312,6 +318,7 @@ fn response(text: Cow<'_, str>) -> Json<'_> {
 /// Appends the parts that a content text stands for.
 fn append_text<'s>(text: Cow<'s, str>, python: bool, parts: &mut Vec<Part<'s>>) {
     match text {
+        Cow::Borrowed(text) if parts.is_empty() => *parts = content::parts_from_text(text, python),
         Cow::Borrowed(text) => parts.extend(content::parts_from_text(text, python)),
         Cow::Owned(text) => {
             let owned: Vec<Part<'static>> =

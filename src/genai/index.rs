@@ -4,6 +4,7 @@
 //! [`Index::may_concern`], is answered by looking at a few bytes of each key, whatever the number
 //! of dialects.
 
+mod entry;
 mod families;
 mod first_look;
 mod origins;
@@ -14,6 +15,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
 
+pub(super) use self::entry::{Entry, Meaning};
 use self::families::FamilyEntry;
 pub(super) use self::families::KnownFamily;
 use self::first_look::FirstLook;
@@ -22,7 +24,7 @@ use self::prefixes::Prefixes;
 use self::scores::MAX_DIALECTS;
 pub(super) use self::scores::{Dialects, Scores};
 use super::convention::{self, Convention, Names};
-use super::dialect::{Action, Dialect, EventAction, EventRule, Reason, Rule, Sign, user::UserRule};
+use super::dialect::{Action, Dialect, EventAction, EventRule, Reason, Sign, user::UserRule};
 use super::field::{Field, Fields};
 use super::values::ValueMap;
 use crate::otlp::traces::Origin;
@@ -44,116 +46,6 @@ struct Tell {
     sign: Sign,
     dialect: u8,
     weight: u16,
-}
-
-/// What one dialect means by a key.
-#[derive(Debug, Clone)]
-pub(super) struct Meaning {
-    /// The dialect's number in [`Index::dialects`].
-    pub(super) dialect: u8,
-    /// Earlier rules of one dialect are preferred.
-    pub(super) order: u16,
-    pub(super) action: Action,
-    pub(super) values: ValueMap,
-    pub(super) guarded: bool,
-    /// Counts only where something else speaks for the dialect.
-    pub(super) own: bool,
-    /// Is believed before the current name, where the dialect leads.
-    pub(super) corrects: bool,
-}
-
-impl Meaning {
-    /// What a rule says; `order` is its place in its table.
-    pub(super) fn new(dialect: u8, order: usize, rule: &Rule) -> Meaning {
-        let Rule { action, guarded, own, corrects, .. } = *rule;
-        let order = order.min(usize::from(u16::MAX) - 100) as u16;
-        let values = rule.values.map_or(ValueMap::None, ValueMap::Table);
-        Meaning { dialect, order, action, values, guarded, own, corrects }
-    }
-
-    /// Whether a span with such a key has to be looked at: it may be an operation, and whether it is
-    /// is said by the guard or by what else stands on the span.
-    fn is_worth_a_look(&self) -> bool {
-        self.guarded || self.starts()
-    }
-
-    /// Whether a span with such a key is an LLM operation, if this meaning counts.
-    pub(super) fn starts(&self) -> bool {
-        if self.guarded {
-            return false;
-        }
-        starts(self.action)
-    }
-}
-
-fn starts(action: Action) -> bool {
-    match action {
-        Action::Field(field) => !is_general(field),
-        Action::Keep(_) | Action::Sentinel(_) | Action::Url | Action::Read(_) => false,
-        // What says which operation it is, makes it one.
-        Action::Copy(field) => field == Field::OperationName,
-        // A common word; the operation has to be said by something else.
-        Action::ByOperation(_) | Action::Variables => false,
-        Action::Members(rules) => rules.iter().any(|rule| starts(rule.action)),
-        Action::BySpanName(actions) => actions.iter().any(|(_, action)| starts(*action)),
-        Action::Marks => true,
-        Action::Total
-        | Action::Input
-        | Action::Messages(_)
-        | Action::Body(..)
-        | Action::Output
-        | Action::Instructions
-        | Action::Tools
-        | Action::Documents
-        | Action::Piece(..)
-        | Action::Usage => true,
-    }
-}
-
-/// All that is known of a key.
-#[derive(Debug, Default)]
-pub(super) struct Entry {
-    /// Who means what by it, at most one meaning a dialect, in the order of the dialects.
-    pub(super) meanings: Vec<Meaning>,
-    /// All who mean something by it.
-    dialects: Dialects,
-    /// Those for whom it is a common word, which means something only where they speak.
-    own: Dialects,
-    /// For whom it speaks, and how loudly.
-    tells: Vec<(u8, u16)>,
-    /// What its prefixes say, looked up beforehand: a known key is not compared with them span by span.
-    prefix_tells: Vec<PrefixTell>,
-}
-
-impl Entry {
-    /// Those whose meaning may count where these speak: of those that mean something by a common word
-    /// only the ones that do.
-    #[inline]
-    pub(super) fn dialects(&self, speaking: Dialects) -> Dialects {
-        self.dialects.without(self.own).or(self.own.and(speaking))
-    }
-
-    /// Those that mean something by it whoever speaks.
-    pub(super) fn shared(&self) -> Dialects {
-        self.dialects.without(self.own)
-    }
-
-    /// What a dialect means by it.
-    #[inline]
-    pub(super) fn meaning_of(&self, dialect: u8) -> Option<&Meaning> {
-        self.meanings.get(self.dialects.before(dialect)).filter(|meaning| meaning.dialect == dialect)
-    }
-
-    fn add(&mut self, meaning: Meaning) {
-        if self.dialects.has(meaning.dialect) {
-            return;
-        }
-        self.dialects.add(meaning.dialect);
-        if meaning.own {
-            self.own.add(meaning.dialect);
-        }
-        self.meanings.insert(self.dialects.before(meaning.dialect), meaning);
-    }
 }
 
 /// A key of a family, taken apart: `gen_ai.prompt.3.tool_calls.1.id` is number 3, inner number 1.
@@ -205,22 +97,6 @@ pub(super) struct Index {
     pub(super) events: Vec<(u8, EventRule)>,
     /// What attributes mean on one event only.
     on_events: Vec<(EventRule, &'static str, Meaning)>,
-}
-
-/// Fields that every kind of span may have: they never make a span an LLM operation.
-fn is_general(field: Field) -> bool {
-    matches!(
-        field,
-        Field::ErrorType
-            | Field::ServerAddress
-            | Field::ServerPort
-            | Field::UserId
-            | Field::NetworkTransport
-            | Field::RpcResponseStatusCode
-            | Field::JsonrpcRequestId
-            | Field::AzureResourceProviderNamespace
-            | Field::AzureServiceRequestId
-    )
 }
 
 impl Index {

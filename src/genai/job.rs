@@ -99,6 +99,8 @@ pub(super) struct Job<'t, 's> {
     read_beside: Option<Option<String>>,
     /// Whether anything was said that is not yet in the target's words.
     pub(super) foreign: bool,
+    /// For `explain`, if it asks: the fields that each attribute was the first to say.
+    pub(super) told: Option<Vec<(usize, Field)>>,
 }
 
 impl<'t, 's> Job<'t, 's> {
@@ -132,6 +134,7 @@ impl<'t, 's> Job<'t, 's> {
             user_text: false,
             read_beside: None,
             foreign: false,
+            told: None,
         }
     }
 
@@ -198,10 +201,20 @@ impl<'t, 's> Job<'t, 's> {
         let table = self.index.table(work.meaning.dialect);
         self.python = table.is_some_and(|table| table.python);
         let decoded = table.filter(|table| table.json).and_then(|_| members::decoded(value));
+        let before = self.told.is_some().then(|| self.facts());
         match &decoded {
             Some(value) => self.said(work, work.meaning.action, Given::Made(value)),
             None => self.said(work, work.meaning.action, Given::Source(value)),
         }
+        if let (Some(before), Some(told)) = (before, &mut self.told) {
+            let new = self.operation.facts().filter(|fact| !before.iter().any(|(field, said)| (*field, said) == *fact));
+            told.extend(new.map(|(field, _)| (work.attribute, field)));
+        }
+    }
+
+    #[cold]
+    fn facts(&self) -> Vec<(Field, Scalar<'s>)> {
+        self.operation.facts().map(|(field, fact)| (field, fact.clone())).collect()
     }
 
     /// Does what an action says of a value.
@@ -572,12 +585,15 @@ fn rule_of(work: Work<'_>, current: bool, outcome: Outcome) -> &'static str {
     }
 }
 
+/// What `explain` says of a key of which a function of the dialect made fields.
+pub(super) const OWN_RULE: &str = "read by the dialect's own rule";
+
 /// What `explain` says of a key that a function of the dialect read.
 fn own_rule(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Discarded(Reason::Redundant | Reason::Copy) => "other keys say it",
         Outcome::Discarded(_) => "the dialect's own rule: it says nothing",
         Outcome::Kept(_) => "the dialect's own rule leaves it as it is",
-        Outcome::Expressed(_) | Outcome::Open => "read by the dialect's own rule",
+        Outcome::Expressed(_) | Outcome::Open => OWN_RULE,
     }
 }

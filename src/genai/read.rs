@@ -479,3 +479,32 @@ fn recognise(index: &Index, scores: &Scores, speakers: &Speakers, sign: impl Fn(
         None => Recognised::default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::convention::Convention;
+    use super::super::dialect::{BUILT_IN, user};
+    use super::super::settings::{Mapping, Target};
+    use super::*;
+
+    #[test]
+    fn the_first_of_several_dialects_is_the_one_with_the_least_rank() {
+        let mapping = Mapping { key: "app.model".into(), to: "gen_ai.request.model".into(), values: Vec::new() };
+        let user = user::rules(&[mapping], Convention::of(Target::V1_41));
+        let index = Index::new(user, BUILT_IN);
+        let otel = index.otel().first().unwrap();
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut some = |most: usize| -> Dialects {
+            (0..random.usize(0..=most)).map(|_| random.u8(0..index.dialects.len() as u8)).collect()
+        };
+        for _ in 0..2000 {
+            let (among, mut tells) = (some(6), Scores::default());
+            some(3).iter().for_each(|dialect| tells.add(dialect, OWN));
+            // Official OpenTelemetry may be the loudest.
+            some(1).iter().for_each(|_| tells.add(otel, 10 * OWN));
+            let speakers = Speakers::of(&index, &tells);
+            let least = among.iter().min_by_key(|dialect| speakers.rank(&index, *dialect));
+            assert_eq!(speakers.first(&index, among), least, "{speakers:?} among {among:?}");
+        }
+    }
+}

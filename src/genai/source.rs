@@ -2,6 +2,7 @@
 //!
 //! What the keys say is [`super::read`]'s.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::index::Index;
@@ -16,6 +17,8 @@ pub(super) struct Source<'a> {
     pub(super) attributes: Vec<(&'a str, Value<'a>)>,
     /// Keys that stand there twice with different values, in order.
     pub(super) contradicted: Vec<&'a str>,
+    /// Keys whose text was sent as bytes.
+    recoded: Vec<&'a str>,
     /// Only events that some dialect knows.
     pub(super) events: Vec<SourceEvent<'a>>,
     /// How many of the attributes are the span's own. The others stand on events that say what could
@@ -53,17 +56,27 @@ impl<'a> Source<'a> {
                 index: number,
                 name: event.name,
                 time_unix_nano: event.time_unix_nano,
-                attributes: event.attributes().map(|entry| (entry.key(), entry.parse_value())).collect(),
+                attributes: event.attributes().map(|entry| (entry.key(), text(entry.parse_value()))).collect(),
                 lent: 0..0,
             })
             .collect();
-        let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().collect();
+        let mut recoded = Vec::new();
+        let recode = |(key, value): (&'a str, Value<'a>)| {
+            let is_bytes = matches!(value, Value::Bytes(_));
+            let value = text(value);
+            if is_bytes && matches!(value, Value::Str(_)) {
+                recoded.push(key);
+            }
+            (key, value)
+        };
+        let mut attributes: Vec<(&str, Value<'_>)> = read.source_attributes().map(recode).collect();
         let all = attributes.len();
         let contradicted = keep_first(&mut attributes);
         let own = attributes.len();
         let start_time_unix_nano = read.start_time_unix_nano();
         let placed = is_span && own == all;
-        let mut source = Source { attributes, contradicted, events, own, placed, marks: [0; 4], start_time_unix_nano };
+        let mut source =
+            Source { attributes, contradicted, recoded, events, own, placed, marks: [0; 4], start_time_unix_nano };
         for event in &mut source.events {
             let start = source.attributes.len();
             if index.lends(event.name) {
@@ -105,6 +118,11 @@ impl<'a> Source<'a> {
         self.attributes.get(..self.own).unwrap_or_default()
     }
 
+    /// Whether the value of `key` is text that was sent as bytes.
+    pub(super) fn is_recoded(&self, key: &str) -> bool {
+        self.recoded.contains(&key)
+    }
+
     /// The name of the event that an attribute stands on; `None` if it is the span's own.
     pub(super) fn lender(&self, attribute: usize) -> Option<&'a str> {
         if self.is_own(attribute) {
@@ -121,6 +139,18 @@ impl<'a> Source<'a> {
     /// Whether an attribute is the span's own.
     pub(super) fn is_own(&self, attribute: usize) -> bool {
         attribute < self.own
+    }
+}
+
+/// Text that was sent as bytes (LangSmith before 0.14 encodes the JSON of what a run took and gave) says what
+/// the text says. Other bytes stay bytes.
+fn text(value: Value<'_>) -> Value<'_> {
+    match value {
+        Value::Bytes(Cow::Borrowed(bytes)) => match std::str::from_utf8(bytes) {
+            Ok(text) => Value::Str(Cow::Borrowed(text)),
+            Err(_) => Value::Bytes(Cow::Borrowed(bytes)),
+        },
+        other => other,
     }
 }
 

@@ -77,6 +77,8 @@ pub(super) struct Read<'s> {
     pub(super) operation: Operation<'s>,
     pub(super) claims: Vec<Claim>,
     pub(super) said_by: SaidBy,
+    /// See [`Job::told`].
+    pub(super) told: Vec<(usize, Field)>,
     /// The new name, if the span gets one.
     pub(super) name: Option<String>,
     pub(super) kind: Option<Kind>,
@@ -234,8 +236,9 @@ impl Translator {
         self.read_span(source, span, origin, batch, true)
     }
 
-    /// As [`Translator::read`]; `told` says whether somebody wants to know how clearly the dialect won.
-    fn read_span<'s>(
+    /// As [`Translator::read`]; `told` says whether somebody wants to know how clearly the dialect won, and which
+    /// key said which field.
+    pub(super) fn read_span<'s>(
         &self,
         source: &'s Source<'s>,
         span: &Span<'_>,
@@ -253,6 +256,7 @@ impl Translator {
         }
         let mut job =
             Job::new(&self.index, self.convention, &self.names, source, span.name(), reading.standing.speakers);
+        job.told = told.then(Vec::new);
         job.read(&mut reading, guard);
         // Quirks see it, for nothing may look otherwise to them once it stands under its name.
         job.infer_provider();
@@ -302,6 +306,7 @@ impl Translator {
             operation: job.operation,
             claims: job.claims,
             said_by: job.said_by,
+            told: job.told.unwrap_or_default(),
             name,
             kind,
         })

@@ -69,7 +69,7 @@ pub fn is_nothing(word: &str) -> bool {
 /// `FinishReason.STOP` is `STOP`.
 pub fn enum_member(reason: &str) -> &str {
     let member = |class: &&str| reason.strip_prefix(*class).filter(|member| !member.is_empty());
-    ["FinishReason.", "StopReason."].iter().find_map(|class| member(class)).unwrap_or(reason)
+    ["FinishReason.", "StopReason."].iter().find_map(member).unwrap_or(reason)
 }
 
 /// `gen_ai.provider.name`.

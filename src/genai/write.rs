@@ -108,7 +108,9 @@ impl Translator {
             return None;
         }
         let (key, existing) = source.attributes.get(number)?;
-        let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None)) && !self.names.is_name_of(field, key);
+        let goes = matches!(claim.outcome, Outcome::Expressed(Reason::None))
+            && !self.names.is_name_of(field, key)
+            && !source.is_recoded(key);
         (goes && existing == value).then_some((number, *key))
     }
 

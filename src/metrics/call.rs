@@ -170,6 +170,12 @@ impl Call {
         MODEL_CALLS.contains(&self.operation.as_str())
     }
 
+    /// Whether an agent or a tool ran: work of the application's own, in which models may be asked for what
+    /// no answer around it can hold.
+    pub fn is_own_work(&self) -> bool {
+        OWN_WORK.contains(&self.operation.as_str())
+    }
+
     /// Whether `gen_ai.client.operation.duration` is specified for the operation: for model calls,
     /// and for what else a client asks of a provider. Agents, workflows and tools in the process
     /// have metrics of their own.
@@ -198,6 +204,9 @@ impl Usage {
 fn content(bytes: &[u8]) -> u64 {
     FixedState::with_seed(0).hash_one(bytes).max(1)
 }
+
+/// See [`Call::is_own_work`].
+const OWN_WORK: [&str; 2] = ["invoke_agent", "execute_tool"];
 
 /// `gen_ai.operation.name` of inference and embeddings.
 const MODEL_CALLS: [&str; 4] = ["chat", "generate_content", "text_completion", "embeddings"];

@@ -309,7 +309,7 @@ impl Recorder for Families {
         self.speak_for(call);
     }
 
-    fn suppressed(&self, reason: Suppressed) {
+    fn suppressed(&self, _: &Call, reason: Suppressed) {
         self.suppressed.with(&[reason.name()]).increment();
     }
 }
@@ -537,8 +537,8 @@ mod tests {
         let own = own::Registry::new();
         let first = families(Target::V1_41).reporting_to(&own);
         let second = families(Target::Main).reporting_to(&own);
-        first.suppressed(Suppressed::ReExport);
-        second.suppressed(Suppressed::ReExport);
+        first.suppressed(&call(), Suppressed::ReExport);
+        second.suppressed(&call(), Suppressed::ReExport);
         let mut snapshot = Vec::new();
         own.collect(&mut snapshot);
         assert_eq!(snapshot.len(), 1);

@@ -108,6 +108,22 @@ impl Suppressed {
             Suppressed::NativeMetrics => "native_metrics",
         }
     }
+
+    /// For people.
+    pub const fn because(self) -> &'static str {
+        match self {
+            Suppressed::ReExport => "the same span came before",
+            Suppressed::NotACall => "it is no model call: the calls that it makes have spans of their own",
+            Suppressed::SameResponse => "a call with the same response id was counted",
+            Suppressed::SameTrace => "another span of this trace is the same call, and was counted",
+            Suppressed::Stacked => "another instrumentation of the same process reported the call, and was counted",
+            Suppressed::CachedAnswer => "the answer came from a cache: word for word an earlier one, with its usage",
+            Suppressed::NoUsage => "it does not say its usage, and nothing is invented",
+            Suppressed::ZeroUsage => "it says zeros, which stand for usage that was not reported",
+            Suppressed::Estimate => "its usage is the emitter's estimate, and not what the provider counted",
+            Suppressed::NativeMetrics => "the application sends this metric by itself (native_metrics: defer)",
+        }
+    }
 }
 
 /// Where counts go.
@@ -116,8 +132,8 @@ pub trait Recorder: Send + Sync {
     fn tokens(&self, call: &Call, direction: Direction, tokens: u64);
     /// An operation ended; once an operation, failed ones included.
     fn duration(&self, call: &Call);
-    /// Usage was not counted.
-    fn suppressed(&self, reason: Suppressed);
+    /// A call's usage was not counted.
+    fn suppressed(&self, call: &Call, reason: Suppressed);
     /// A call's tokens were counted, at another span of it, which may be another service's.
     fn counted_elsewhere(&self, call: &Call) {
         let _ = call;
@@ -153,6 +169,7 @@ struct Sighting {
     span: Key,
     parent: Key,
     remote: bool,
+    boundary: bool,
 }
 
 impl Sightings {
@@ -170,12 +187,21 @@ impl Sightings {
             let hasher = &self.hasher;
             let parent = parent.map_or(0, |parent| cached(&mut self.last_parent, hasher, (trace, parent)));
             let trace_key = cached(&mut self.last_trace, hasher, trace);
-            self.links.push(Sighting { trace: trace_key, span: key(hasher, (trace, span)), parent, remote });
+            let span = key(hasher, (trace, span));
+            self.links.push(Sighting { trace: trace_key, span, parent, remote, boundary: false });
         }
     }
 
-    /// Notes a GenAI operation. Its span is to be noted as well.
+    /// Notes a GenAI operation. Its span is to be noted just before.
     pub fn call(&mut self, call: Call) {
+        if call.is_own_work()
+            && let (Some(trace), Some(span)) = (call.trace_id, call.span_id)
+        {
+            let span = key(&self.hasher, (trace, span));
+            if let Some(link) = self.links.last_mut().filter(|link| link.span == span) {
+                link.boundary = true;
+            }
+        }
         self.calls.push(call);
     }
 }
@@ -306,7 +332,7 @@ impl Verdict {
             }
         }
         if let Some(reason) = self.suppressed {
-            recorder.suppressed(reason);
+            recorder.suppressed(call, reason);
             if matches!(reason, Suppressed::SameResponse | Suppressed::SameTrace | Suppressed::Stacked) {
                 recorder.counted_elsewhere(call);
             }

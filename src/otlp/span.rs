@@ -408,8 +408,7 @@ impl<'a> Span<'a> {
         self.attributes.set(key, &value.into());
     }
 
-    /// As [`Span::set`], of the text that `write` appends to what it is given: a buffer that is there
-    /// already, for what is written so has kilobytes.
+    /// As [`Span::set`], of the text that `write` appends to a buffer that is there already.
     pub fn set_text(&mut self, key: &str, write: impl FnOnce(&mut String)) {
         self.attributes.set_text(key, write);
     }
@@ -426,13 +425,12 @@ impl<'a> Span<'a> {
         self.attributes.rename(from, to)
     }
 
-    /// As [`Span::remove`], for an attribute that is known to have stood at this place of the source, and
-    /// whose key is nowhere else there.
+    /// As [`Span::remove`], of an attribute that stood at this place of the source, its key nowhere else.
     pub(crate) fn remove_placed(&mut self, place: Option<usize>, key: &str) -> bool {
         self.attributes.remove_placed(place, key)
     }
 
-    /// As [`Span::rename`], for an attribute as [`Span::remove_placed`] asks for it.
+    /// As [`Span::rename`], of such an attribute.
     pub(crate) fn rename_placed(&mut self, place: Option<usize>, from: &str, to: &str) -> bool {
         self.attributes.rename_placed(place, from, to)
     }

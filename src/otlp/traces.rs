@@ -94,6 +94,14 @@ impl Spans {
         }
     }
 
+    /// The attributes that spans are to be given, by their index in [`Spans::records`].
+    pub fn attributes_to_come(&self) -> impl Iterator<Item = (usize, &'static str, &Value<'static>)> {
+        self.changes.iter().filter_map(|(index, change)| match change {
+            Change::Attribute(key, value) => Some((*index, *key, value)),
+            Change::Parent => None,
+        })
+    }
+
     /// Gives the span at `index` of [`Spans::records`] an attribute. One of that name which is there
     /// already stays as it is.
     pub fn set_if_absent(&mut self, index: usize, key: &'static str, value: impl Into<Value<'static>>) {

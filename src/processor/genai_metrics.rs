@@ -78,7 +78,7 @@ mod tests {
             self.0.lock().unwrap().push(format!("{} took its time", call.request_model));
         }
 
-        fn suppressed(&self, reason: Suppressed) {
+        fn suppressed(&self, _: &Call, reason: Suppressed) {
             self.0.lock().unwrap().push(reason.name().to_owned());
         }
     }

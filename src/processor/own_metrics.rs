@@ -10,12 +10,15 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use foldhash::quality::RandomState;
 
 use super::settings::{Genai as Settings, NativeMetrics};
 use crate::bounded::recent::Recent;
+use crate::genai::metric::explain::Told;
 use crate::genai::metric::translate::{Said, Translation};
 use crate::genai::metric::{Fate, Fates, Reason, Translator};
+use crate::genai::settings::Target;
 use crate::metrics::native::{Derived, Subject};
 use crate::otlp::metrics::{Metric, Origin, Point};
 use crate::pipeline::{Context, Pass, Stage};
@@ -51,6 +54,22 @@ impl OwnMetrics {
         }
     }
 
+    /// The target.
+    pub fn target(&self) -> Target {
+        self.translator.target()
+    }
+
+    /// Begins a request.
+    pub fn begin(&self) -> OwnPass<'_> {
+        OwnPass {
+            stage: self,
+            said: Said::default(),
+            fates: Fates::default(),
+            sent: HashSet::new(),
+            speakers: HashMap::new(),
+        }
+    }
+
     /// `dragoman_genai_metrics_total`: what became of data points, of all accepted batches.
     pub fn fates(&self) -> Vec<(Fate, u64)> {
         self.fates.lock().unwrap_or_else(PoisonError::into_inner).iter().collect()
@@ -67,17 +86,12 @@ impl OwnMetrics {
 
 impl Stage for OwnMetrics {
     fn pass(&self) -> Box<dyn Pass + Send + '_> {
-        Box::new(OwnPass {
-            stage: self,
-            said: Said::default(),
-            fates: Fates::default(),
-            sent: HashSet::new(),
-            speakers: HashMap::new(),
-        })
+        Box::new(self.begin())
     }
 }
 
-struct OwnPass<'s> {
+/// The stage's work on one request.
+pub struct OwnPass<'s> {
     stage: &'s OwnMetrics,
     said: Said,
     fates: Fates,
@@ -89,13 +103,8 @@ struct OwnPass<'s> {
 
 impl Pass for OwnPass<'_> {
     fn metric(&mut self, metric: &mut Metric<'_>, context: &mut Context<'_, '_>) {
-        let about = (context.body, &mut self.said);
-        let translated = self.stage.translator.translate(metric, context.origin, about, &mut self.fates);
-        let Some(mut translation) = translated else { return };
-        if !self.stage.derived.is_empty() {
-            self.apply_rule(metric, context.origin, &mut translation);
-        }
-        translation.fates.into_iter().for_each(|fate| self.fates.count(fate));
+        let translated = self.translate(metric, context.origin, context.body, None);
+        translated.into_iter().flat_map(|translation| translation.fates).for_each(|fate| self.fates.count(fate));
     }
 
     fn drop_reason(&self) -> &'static str {
@@ -120,6 +129,23 @@ impl Pass for OwnPass<'_> {
 }
 
 impl OwnPass<'_> {
+    /// Does all that the stage does to a metric; `None` for one that has nothing to do with GenAI. `told` is
+    /// filled if it is there.
+    pub fn translate(
+        &mut self,
+        metric: &mut Metric<'_>,
+        origin: &Origin<'_>,
+        body: &Bytes,
+        told: Option<&mut Told>,
+    ) -> Option<Translation> {
+        let about = (body, &mut self.said);
+        let mut translation = self.stage.translator.translate(metric, origin, about, &mut self.fates, told)?;
+        if !self.stage.derived.is_empty() {
+            self.apply_rule(metric, origin, &mut translation);
+        }
+        Some(translation)
+    }
+
     /// Takes out what is derived too, or notes it for what is derived to give way.
     fn apply_rule(&mut self, metric: &mut Metric<'_>, origin: &Origin<'_>, translation: &mut Translation) {
         let service = text(origin.resource.get("service.name"));

@@ -31,6 +31,20 @@ pub(super) struct MadeOf {
     pub(super) apart: bool,
 }
 
+impl MadeOf {
+    /// Its metrics, with nothing recorded.
+    pub(super) fn families(&self) -> Families {
+        let make = if self.apart { Families::apart } else { Families::new };
+        let settings = &self.settings;
+        make(self.target, settings.max_series, settings.metrics_expiration).compatible_with(&settings.compatibility)
+    }
+
+    /// Its memory of calls, empty.
+    pub(super) fn ledger(&self) -> Ledger {
+        Ledger::new(&self.settings.window, self.settings.per_service)
+    }
+}
+
 /// A connector that runs.
 pub(super) struct Connector {
     pub(super) families: Arc<Families>,
@@ -58,13 +72,8 @@ pub(super) struct Push {
 impl Connector {
     /// Its metrics go nowhere before [`Connector::send_to`].
     pub(super) fn start(id: &Id, of: &MadeOf, ground: &Ground) -> Self {
-        let settings = &of.settings;
-        let make = if of.apart { Families::apart } else { Families::new };
-        let families = make(of.target, settings.max_series, settings.metrics_expiration)
-            .compatible_with(&settings.compatibility)
-            .reporting_to(&ground.own);
-        let families = Arc::new(families);
-        let ledger = Arc::new(Ledger::new(&settings.window, settings.per_service));
+        let families = Arc::new(of.families().reporting_to(&ground.own));
+        let ledger = Arc::new(of.ledger());
         let tap = Arc::new(GenaiMetrics::new(ledger, Arc::clone(&families) as _));
         let outlets = watch::Sender::default();
         let stop = CancellationToken::new();

@@ -304,17 +304,8 @@ impl House {
 
     /// The share of a stage in what its pipeline remembers of dropped spans: as much as all of them ask for.
     fn share(&mut self, before: &House, plan: &PipelinePlan, stage: &StagePlan) -> Share {
-        let mut sharing = plan.stages.iter().filter_map(|stage| match &stage.settings {
-            ProcessorSettings::Drop(settings) => Some((&stage.id, &settings.memory)),
-            ProcessorSettings::FoldChunks(settings) => Some((&stage.id, &settings.memory)),
-            _ => None,
-        });
-        let none = settings::DropMemory { max_spans: 0, ttl: Duration::ZERO };
-        let memory = sharing.clone().fold(none, |all, (_, one)| settings::DropMemory {
-            max_spans: all.max_spans.saturating_add(one.max_spans),
-            ttl: all.ttl.max(one.ttl),
-        });
-        let is_last = sharing.next_back().is_some_and(|(id, _)| *id == stage.id);
+        let (memory, last) = remembered(plan);
+        let is_last = last == Some(&stage.id);
         Share { memory: self.memories.renew_always(&before.memories, plan.id.clone(), memory, Memory::new), is_last }
     }
 
@@ -377,8 +368,23 @@ impl Limiter {
     }
 }
 
+/// How much the stages of a pipeline that drop spans remember together, and the last one of them.
+pub(super) fn remembered(plan: &PipelinePlan) -> (settings::DropMemory, Option<&Id>) {
+    let mut sharing = plan.stages.iter().filter_map(|stage| match &stage.settings {
+        ProcessorSettings::Drop(settings) => Some((&stage.id, &settings.memory)),
+        ProcessorSettings::FoldChunks(settings) => Some((&stage.id, &settings.memory)),
+        _ => None,
+    });
+    let none = settings::DropMemory { max_spans: 0, ttl: Duration::ZERO };
+    let memory = sharing.clone().fold(none, |all, (_, one)| settings::DropMemory {
+        max_spans: all.max_spans.saturating_add(one.max_spans),
+        ttl: all.ttl.max(one.ttl),
+    });
+    (memory, sharing.next_back().map(|(id, _)| id))
+}
+
 /// The metrics speak the target of the spans that they are derived from.
-fn target_of(plan: &Plan, connector: &Id) -> Target {
+pub(super) fn target_of(plan: &Plan, connector: &Id) -> Target {
     let feeds = |pipeline: &&PipelinePlan| pipeline.exporters.contains(&Output::Connector(connector.clone()));
     let stages = plan.pipelines.iter().filter(feeds).flat_map(|pipeline| &pipeline.stages);
     let mut target = stages.filter_map(|stage| match &stage.settings {
@@ -389,7 +395,7 @@ fn target_of(plan: &Plan, connector: &Id) -> Target {
 }
 
 /// Whether a connector's metrics are shown beside an application's own, which takes other names.
-fn stands_apart(plan: &Plan, connector: &Id) -> bool {
+pub(super) fn stands_apart(plan: &Plan, connector: &Id) -> bool {
     let both = |stage: &StagePlan| matches!(&stage.settings, ProcessorSettings::Genai(settings) if settings.native_metrics == NativeMetrics::Both);
     let metrics = plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Metrics);
     let beside = metrics.filter(|pipeline| pipeline.stages.iter().any(both));
@@ -398,7 +404,7 @@ fn stands_apart(plan: &Plan, connector: &Id) -> bool {
 
 /// The connectors whose metrics come together with those of a metrics pipeline: in an exporter that
 /// both feed.
-fn meeting<'p>(plan: &'p Plan, pipeline: &'p PipelinePlan) -> impl Iterator<Item = &'p Id> + use<'p> {
+pub(super) fn meeting<'p>(plan: &'p Plan, pipeline: &'p PipelinePlan) -> impl Iterator<Item = &'p Id> + use<'p> {
     let mut found: Vec<&Id> = Vec::new();
     for output in &pipeline.exporters {
         if let Output::Exporter(exporter) = output {

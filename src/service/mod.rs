@@ -28,4 +28,5 @@ mod storages;
 mod supervisor;
 #[cfg(test)]
 mod tests;
+pub mod trial;
 mod wiring;

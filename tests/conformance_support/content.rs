@@ -156,10 +156,20 @@ fn last(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
 }
 
+/// Whether the total of a usage object says no more than its parts do.
+fn is_sum_of_parts(usage: &serde_json::Map<String, Tree>) -> bool {
+    let count = |name: &str| usage.get(name).and_then(Tree::as_u64);
+    let sum = |one: &str, other: &str| Some(count(one)? + count(other)?);
+    let parts = sum("prompt_tokens", "completion_tokens").or_else(|| sum("input_tokens", "output_tokens"));
+    parts.is_some() && parts == count("total_tokens")
+}
+
 /// What of an attribute is not said.
 fn missing_of(key: &str, value: &Tree, said: &Said) -> Vec<String> {
     let mut gone = Vec::new();
-    look(value, said, MADE_UP.contains(&last(key)), &mut gone);
+    // A model's parameters have names that are known.
+    let made_up = MADE_UP.contains(&last(key)) && !key.ends_with("model.parameters");
+    look(value, said, made_up, &mut gone);
     gone
 }
 
@@ -183,8 +193,9 @@ fn look(value: &Tree, said: &Said, made_up: bool, gone: &mut Vec<String>) {
         Tree::Object(members) => {
             // The class that LangChain serialised, which the message's role says.
             let is_class = |name: &str| name == "id" && members.contains_key("lc");
-            for (name, member) in members.iter().filter(|(name, _)| !WORDS.contains(&name.as_str()) && !is_class(name))
-            {
+            let is_sum = |name: &str| name == "total_tokens" && is_sum_of_parts(members);
+            let says = |name: &str| !WORDS.contains(&name) && !is_class(name) && !is_sum(name);
+            for (name, member) in members.iter().filter(|(name, _)| says(name)) {
                 look(member, said, MADE_UP.contains(&name.as_str()), gone);
             }
         }

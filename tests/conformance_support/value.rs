@@ -24,6 +24,11 @@ pub fn tree(value: Option<&AnyValue>) -> Tree {
             let entries = list.values.iter().map(|entry| (entry.key.clone(), tree(entry.value.as_ref())));
             Tree::Object(entries.collect())
         }
+        // Text that was sent as bytes.
+        Some(Value::BytesValue(bytes)) => match std::str::from_utf8(bytes) {
+            Ok(text) => json!(text),
+            Err(_) => json!(format!("{bytes:?}")),
+        },
         Some(other) => json!(format!("{other:?}")),
     }
 }

@@ -326,7 +326,12 @@ pub fn value_of(span: &Span, key: &str) -> Option<dragoman::otlp::value::Value<'
 
 /// The attributes of a span as one JSON object; of one key the first counts.
 pub fn attributes(span: &Span) -> serde_json::Value {
-    let entries = span.attributes.iter().rev().map(|entry| (entry.key.clone(), json_of(entry.value.as_ref())));
+    json_object(&span.attributes)
+}
+
+/// Attributes of anything as one JSON object; of one key the first counts.
+pub fn json_object(attributes: &[KeyValue]) -> serde_json::Value {
+    let entries = attributes.iter().rev().map(|entry| (entry.key.clone(), json_of(entry.value.as_ref())));
     serde_json::Value::Object(entries.collect())
 }
 

@@ -148,7 +148,7 @@ fn llama_stacks_bare_names_are_tokens_only_with_its_attributes() {
             "total_tokens tokens 371 model_id=openai/gpt-4o-mini provider_id=openai".to_owned(),
         ]
     );
-    assert_eq!(fates, [("llama_stack", "expressed", "", 1), ("llama_stack", "kept", "no_home", 1)]);
+    assert_eq!(fates, [("llama-stack", "expressed", "", 1), ("llama-stack", "kept", "no_home", 1)]);
 
     let histograms = request("stack", "", vec![histogram("completion_tokens", "tokens", &[(97.0, labels)])]);
     let (lines, _) = read(Target::V1_41, &histograms);

@@ -38,6 +38,12 @@ impl Said for &String {
     }
 }
 
+impl Said for &[u8] {
+    fn value(self) -> Value {
+        Value::BytesValue(self.to_vec())
+    }
+}
+
 impl Said for i64 {
     fn value(self) -> Value {
         Value::IntValue(self)

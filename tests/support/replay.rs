@@ -106,7 +106,7 @@ impl Recorder for Totals {
 
     fn duration(&self, _: &Call) {}
 
-    fn suppressed(&self, reason: Suppressed) {
+    fn suppressed(&self, _: &Call, reason: Suppressed) {
         *self.1.lock().unwrap().entry(reason.name()).or_default() += 1;
     }
 }

@@ -11,10 +11,11 @@ use super::cases::{self, Case};
 use super::sidecar::Sidecar;
 use super::spans::{Key, Seen, spans};
 use super::tokens::{Tokens, counted};
+use crate::cli::explain::default_plan;
 use crate::cli::explain::report::{SpanReport, report};
-use crate::genai::settings::Genai;
-use crate::genai::translate::Translator;
+use crate::otlp::Signal;
 use crate::otlp::id::SpanId;
+use crate::service::trial::Trial;
 
 /// A count is on the scrape within a second of its request's acknowledgement; a busy machine gets more.
 const COUNTED_WITHIN: Duration = Duration::from_secs(5);
@@ -58,7 +59,7 @@ impl Show {
 pub(super) async fn play() -> Result<Played, String> {
     let backend = Backend::start().await?;
     let sidecar = Sidecar::start(backend.address()).await?;
-    let translator = Translator::new(&Genai::default());
+    let trial = Trial::of(&default_plan()?);
     let mut shows = Vec::new();
     let mut total = Tokens::default();
     for case in cases::ALL {
@@ -72,7 +73,8 @@ pub(super) async fn play() -> Result<Played, String> {
         for body in &bodies {
             sent.extend(spans(body)?);
         }
-        let explained = report(&bodies, &translator, false).map_err(|error| error.to_string())?.spans;
+        let requests: Vec<(Signal, Bytes)> = bodies.into_iter().map(|body| (Signal::Traces, body)).collect();
+        let explained = report(&requests, &trial, false).map_err(|error| error.to_string())?.spans;
         shows.push(Show { case, sent, exported: HashMap::new(), explained, billed, counted: now - total });
         total = now;
     }

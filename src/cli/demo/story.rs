@@ -6,8 +6,9 @@ use super::cases;
 use super::play::{Played, Show};
 use super::tokens::{Tokens, USAGE_SUM, samples};
 use super::tree::tree;
+use crate::cli::explain::keys::rows;
 use crate::cli::explain::report::SpanReport;
-use crate::cli::explain::text::{changed, rows};
+use crate::cli::explain::text::changed;
 use crate::cli::explain::values::{is_list, list};
 use crate::cli::paint::{COLUMNS, Paint, count, pad, width};
 
@@ -18,7 +19,7 @@ loopback, with an OTLP backend behind it. It gets what real libraries exported, 
 
 const NEXT: &[(&str, &str)] = &[
     ("dragoman", "runs it: OTLP on 4317 and 4318, metrics on :9464/metrics"),
-    ("dragoman explain traces.json", "shows it on your own spans, key by key, with the rule"),
+    ("dragoman explain traces.json", "shows it on your own telemetry, key by key, with the rule"),
     ("dragoman config > dragoman.yaml", "prints the default configuration, to add your backend to"),
 ];
 

@@ -1,5 +1,5 @@
 //! What `explain` reads: recorded OTLP in any of the forms in which it lies about. Each form becomes
-//! traces requests in their wire form; what they mean is the neighbour's.
+//! requests in their wire form; what they mean is the neighbour's.
 //!
 //! | begins with | is |
 //! |---|---|
@@ -24,7 +24,8 @@ use crate::otlp::{Signal, check, json};
 const LIMIT: usize = 64 << 20;
 
 /// What every refusal ends with.
-const EXPECTED: &str = "\n  expected recorded OTLP: one request in protobuf, or JSON, one document or one a line";
+const EXPECTED: &str = "\n  expected recorded OTLP of traces, metrics or logs: one request in protobuf, or JSON, one document or one a \
+     line, or what the Collector's file exporter writes; gzip or zstd, too";
 
 /// Bytes of the length before each message of the Collector's `format: proto`, big endian.
 const LENGTH: usize = 4;
@@ -32,12 +33,8 @@ const LENGTH: usize = 4;
 /// Everything that was recorded.
 #[derive(Debug, Default)]
 pub(super) struct Input {
-    /// The traces requests, in their wire form and in their order.
-    pub(super) traces: Vec<Bytes>,
-    /// Data points of metrics beside them.
-    pub(super) data_points: usize,
-    /// Log records beside them.
-    pub(super) log_records: usize,
+    /// The requests, in their wire form and in their order.
+    pub(super) requests: Vec<(Signal, Bytes)>,
 }
 
 /// Reads a file, or standard input for `None`.
@@ -82,8 +79,7 @@ fn requests(bytes: Vec<u8>) -> Result<Input, String> {
         Some(0) => messages(&bytes, &mut input)?,
         Some(_) => input.message(bytes, 0)?,
     }
-    let traces = input.traces.iter().any(|body| check::count(Signal::Traces, body) > 0);
-    match traces || input.data_points + input.log_records > 0 {
+    match input.requests.iter().any(|(signal, body)| check::count(*signal, body) > 0) {
         true => Ok(input),
         false => Err(format!("holds no span, no metric data point and no log record{EXPECTED}")),
     }
@@ -142,14 +138,12 @@ fn newlines(bytes: &[u8]) -> usize {
 
 impl Input {
     fn document(&mut self, text: &str) -> Result<(), json::JsonError> {
-        // A document of another signal is a traces request without spans: unknown keys are ignored.
-        let request = json::decode(Signal::Traces, text.as_bytes())?;
-        if !request.is_empty() {
-            self.traces.push(Bytes::from(request));
-        }
-        for signal in [Signal::Metrics, Signal::Logs] {
+        // A document of another signal is a request without items: unknown keys are ignored.
+        for signal in Signal::ALL {
             let request = json::decode(signal, text.as_bytes())?;
-            self.note(signal, check::count(signal, &request));
+            if !request.is_empty() {
+                self.requests.push((signal, Bytes::from(request)));
+            }
         }
         Ok(())
     }
@@ -161,31 +155,29 @@ impl Input {
         let traces = identified(&body);
         if traces == Ok(false) || traces.is_err() {
             for signal in [Signal::Metrics, Signal::Logs] {
-                if let Ok(items @ 1..) = check::check(signal, &body) {
-                    self.note(signal, items);
+                if let Ok(1..) = check::check(signal, &body) {
+                    self.requests.push((signal, body));
                     return Ok(());
                 }
             }
         }
         match traces {
             Ok(_) => {
-                self.traces.push(body);
+                self.requests.push((Signal::Traces, body));
                 Ok(())
             }
+            // Protobuf has control characters, text that people write has none.
+            Err(_) if is_text(&body) => Err(format!("is text, and no JSON{EXPECTED}")),
             Err(error) => {
                 let (offset, what) = place(&body);
                 Err(format!("{what} at byte {}: {error}{EXPECTED}", at + offset))
             }
         }
     }
+}
 
-    fn note(&mut self, signal: Signal, items: usize) {
-        match signal {
-            Signal::Traces => {}
-            Signal::Metrics => self.data_points += items,
-            Signal::Logs => self.log_records += items,
-        }
-    }
+fn is_text(body: &[u8]) -> bool {
+    std::str::from_utf8(body).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()))
 }
 
 /// Whether a traces request has spans with ids.

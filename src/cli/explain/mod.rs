@@ -1,11 +1,17 @@
-//! `dragoman explain`: recorded spans before and after translation, key by key, with the rule.
+//! `dragoman explain`: recorded telemetry before and after translation, key by key, with the rule.
 //!
-//! [`input`] reads what was recorded, [`report`] says what translation does to it as data, [`text`]
-//! tells it to people with the [`values`] in their words. The translation itself is
-//! [`Translator::explain`]: the one that a pipeline runs.
+//! [`input`] reads what was recorded, [`report`] sends it through the stages of a pipeline and says what
+//! they note, as data, [`text`] tells it to people with the [`values`] in their words. The stages are those
+//! that a running program is made of ([`Trial`]).
 
 mod input;
+pub(super) mod keys;
+mod metric_text;
+mod metrics;
+mod record_text;
+mod records;
 pub(super) mod report;
+mod spans;
 pub(super) mod text;
 pub(super) mod values;
 
@@ -15,21 +21,19 @@ use std::process::ExitCode;
 
 use super::paint::Paint;
 use super::{ConfigOptions, EXIT_CONFIGURATION, Explain, Format, load};
-use crate::genai::settings::Genai as Settings;
-use crate::genai::translate::Translator;
-use crate::otlp::Signal;
-use crate::service::plan::ProcessorSettings;
+use crate::service::plan::{Plan, ProcessorSettings};
+use crate::service::trial::Trial;
 use report::Report;
 
 const FROM_TERMINAL: &str = "\
 dragoman explain reads recorded OTLP from a file or from standard input, which is a terminal here:
   dragoman explain traces.pb
-  dragoman explain traces.jsonl
+  dragoman explain telemetry.jsonl
   curl -s https://example.com/trace.json | dragoman explain -";
 
 pub(super) fn run(explain: &Explain, config: &ConfigOptions) -> ExitCode {
-    let settings = match settings(explain, config) {
-        Ok(settings) => settings,
+    let plan = match plan(explain, config) {
+        Ok(plan) => plan,
         Err(problems) => return refuse(&problems),
     };
     let file = explain.file.as_deref().filter(|path| *path != Path::new("-"));
@@ -38,10 +42,7 @@ pub(super) fn run(explain: &Explain, config: &ConfigOptions) -> ExitCode {
     }
     let name = file.map_or("standard input".to_owned(), |path| path.display().to_string());
     let report = input::read(file).and_then(|input| {
-        let report = report::report(&input.traces, &Translator::new(&settings), explain.all);
-        let mut report = report.map_err(|error| error.to_string())?;
-        (report.counts.data_points, report.counts.log_records) = (input.data_points, input.log_records);
-        Ok(report)
+        report::report(&input.requests, &Trial::of(&plan), explain.all).map_err(|error| error.to_string())
     });
     let report = match report {
         Ok(report) => report,
@@ -64,23 +65,31 @@ fn refuse(problem: &str) -> ExitCode {
     ExitCode::from(EXIT_CONFIGURATION)
 }
 
-/// Those of the first `genai` stage of the configuration, if one is given; `--target` wins.
-fn settings(explain: &Explain, config: &ConfigOptions) -> Result<Settings, String> {
-    let mut settings = Settings::default();
-    if !config.config.is_empty() || !config.set.is_empty() {
-        let (plan, _) = load(config)?;
-        let traces = plan.pipelines.iter().filter(|pipeline| pipeline.signal == Signal::Traces);
-        let found = traces.flat_map(|pipeline| &pipeline.stages).find_map(|stage| match &stage.settings {
-            ProcessorSettings::Genai(settings) => Some(settings.clone()),
+/// The configuration's, or else the embedded default; `--target` wins.
+fn plan(explain: &Explain, config: &ConfigOptions) -> Result<Plan, String> {
+    let mut plan = match config.config.is_empty() && config.set.is_empty() {
+        true => default_plan()?,
+        false => load(config)?.0,
+    };
+    let stages = plan.pipelines.iter_mut().flat_map(|pipeline| &mut pipeline.stages);
+    let mut translations: Vec<_> = stages
+        .filter_map(|stage| match &mut stage.settings {
+            ProcessorSettings::Genai(settings) => Some(settings),
             _ => None,
-        });
-        settings =
-            found.ok_or("the configuration has no pipeline of traces with a genai processor: nothing is translated")?;
+        })
+        .collect();
+    if translations.is_empty() {
+        return Err("the configuration has no pipeline with a genai processor: nothing is translated".to_owned());
     }
     if let Some(target) = explain.target {
-        settings.target = target.into();
+        translations.iter_mut().for_each(|settings| settings.target = target.into());
     }
-    Ok(settings)
+    Ok(plan)
+}
+
+/// The embedded default, whatever the environment says.
+pub(super) fn default_plan() -> Result<Plan, String> {
+    Plan::load(&[], &|_| None).map(|(plan, _)| plan).map_err(|problems| problems.to_string())
 }
 
 fn write_text(report: &Report, name: &str, mut out: impl Write) -> io::Result<()> {
@@ -89,6 +98,8 @@ fn write_text(report: &Report, name: &str, mut out: impl Write) -> io::Result<()
     for span in &report.spans {
         out.write_all(text::span(span, report.target, paint).as_bytes())?;
     }
+    out.write_all(record_text::records(report, paint).as_bytes())?;
+    out.write_all(metric_text::metrics(report, paint).as_bytes())?;
     out.write_all(text::foot(report, paint).as_bytes())?;
     out.flush()
 }

@@ -1,62 +1,55 @@
-//! What `explain` says, as data; with `--format json` it is printed as it stands here. The shape is
-//! stable: members are added, none is renamed or removed while `version` stays 1.
+//! What `explain` says, as data; with `--format json` it is printed as it stands here, and
+//! `docs/explain-json.md` says what each member is. The shape is stable: members are added, none is renamed
+//! or removed while `version` stays 1.
 //!
-//! ```json
-//! {"version": 1, "target": "1.41",
-//!  "spans": [{
-//!    "number": 1, "trace_id": "5b8e…", "span_id": "eee1…", "parent_span_id": "",
-//!    "service": "shop", "scope": "litellm", "scope_version": "",
-//!    "operation": true, "changed": true,
-//!    "dialect": "litellm", "margin": 173, "because": "the scope is litellm",
-//!    "name": {"before": "litellm_request", "after": "chat codegemma"},
-//!    "kind": {"before": "INTERNAL", "after": "CLIENT"},
-//!    "keys": [{"key": "gen_ai.usage.prompt_tokens", "dialect": "litellm", "before": 19,
-//!              "outcome": "expressed", "to": "gen_ai.usage.input_tokens", "after": 19,
-//!              "removed": true, "rule": "renamed"}],
-//!    "added": [{"key": "gen_ai.operation.name", "value": "chat"}]}],
-//!  "counts": {"spans": 3, "operations": 1, "changed": 1, "data_points": 0, "log_records": 0}}
-//! ```
-//!
-//! `keys` holds every attribute and then every event (`"event": true`) of the span once, in the
-//! span's order. `outcome` is `expressed`, `kept` or `discarded`; `reason` says why, `current` where
-//! nothing had to be done and `foreign` for a key that no dialect knows. Spans that are no LLM
-//! operation are in `spans` with `--all` only; `counts` always counts them.
-
-use std::collections::HashSet;
+//! Every request goes through the stages of its signal's pipeline ([`Trial`]), the ones that a running
+//! program is made of; what they note while they work is what is said here. Spans are in [`super::spans`],
+//! log records in [`super::records`], metrics in [`super::metrics`].
 
 use bytes::Bytes;
 use serde::Serialize;
-use serde_json::Value as Json;
 
-use crate::genai::dialect::Reason;
-use crate::genai::explain::{Added, Change, Explanation, KeyExplanation};
-use crate::genai::translate::Translator;
-use crate::otlp::id::{SpanId, TraceId};
+use crate::genai::explain::{Added, Change, KeyExplanation};
+use crate::otlp::Signal;
 use crate::otlp::represent::json;
-use crate::otlp::span::Span;
-use crate::otlp::traces::{Origin, Visitor, edit};
 use crate::otlp::value::Value;
 use crate::otlp::wire::WireError;
-use crate::processor::genai::WholeBatch;
-
-/// The rule of keys that nobody claimed. A dialect may know them all the same: of a chunk of a stream
-/// only its time is read.
-const FOREIGN: &str = "no dialect translates it; it passes as it came";
-
-/// The rule of events whose attributes mean what they would mean on the span.
-const LENDER: &str = "its attributes are read one by one, as the span's";
+use crate::service::trial::{Act, Trial, Verdict};
 
 /// Everything that is said of an input.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct Report {
     /// Of this shape.
     version: u32,
-    /// The conventions that spans were translated to.
+    /// The conventions that telemetry was translated to.
     pub(in crate::cli) target: &'static str,
+    /// What it went through.
+    pub(in crate::cli) pipelines: Vec<PipelineReport>,
     /// The spans that are shown.
     pub(in crate::cli) spans: Vec<SpanReport>,
+    /// The log records that are shown.
+    pub(in crate::cli) log_records: Vec<RecordReport>,
+    /// The metrics that are shown.
+    pub(in crate::cli) metrics: Vec<MetricReport>,
+    /// What does not come out, shown or not.
+    pub(in crate::cli) dropped: Vec<DroppedReport>,
     /// What was there.
     pub(in crate::cli) counts: Counts,
+}
+
+/// The pipeline of a signal.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct PipelineReport {
+    /// Its id.
+    pub(in crate::cli) id: String,
+    /// The components that act on items, in order.
+    pub(in crate::cli) stages: Vec<String>,
+    /// Other pipelines of the signal, which are not shown.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) others: Vec<String>,
+    /// Whether spans and log records would wait for each other, which is not shown.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::cli) joins_logs: bool,
 }
 
 /// What an input holds.
@@ -65,180 +58,290 @@ pub(in crate::cli) struct Counts {
     pub(in crate::cli) spans: usize,
     /// Spans that are an LLM, tool, agent or retrieval operation.
     pub(in crate::cli) operations: usize,
-    /// Those of them that do not pass byte for byte.
+    /// Those of them whose translation changes something.
     pub(in crate::cli) changed: usize,
+    pub(in crate::cli) metrics: usize,
     pub(in crate::cli) data_points: usize,
+    /// Data points of metrics that some dialect knows.
+    pub(in crate::cli) known_data_points: usize,
+    /// Those of them that do not pass byte for byte.
+    pub(in crate::cli) changed_data_points: usize,
     pub(in crate::cli) log_records: usize,
+    /// Log records that are events of the conventions, of any generation.
+    pub(in crate::cli) events: usize,
+    /// Those of them that do not pass byte for byte.
+    pub(in crate::cli) changed_events: usize,
 }
 
-/// One span.
+/// Items that a stage takes out.
 #[derive(Debug, Serialize)]
-pub(in crate::cli) struct SpanReport {
-    /// Its place in the input, from 1.
-    pub(in crate::cli) number: usize,
-    pub(in crate::cli) trace_id: String,
-    pub(in crate::cli) span_id: String,
-    pub(in crate::cli) parent_span_id: String,
-    pub(in crate::cli) service: String,
-    pub(in crate::cli) scope: String,
-    pub(in crate::cli) scope_version: String,
-    /// Whether it is an LLM operation.
-    pub(in crate::cli) operation: bool,
-    pub(in crate::cli) changed: bool,
+pub(in crate::cli) struct DroppedReport {
+    /// `traces`, `metrics` or `logs`.
+    pub(in crate::cli) signal: &'static str,
+    #[serde(flatten)]
+    pub(in crate::cli) by: DroppedBy,
+    /// What the items are called.
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) items: usize,
+}
+
+/// Who takes an item out, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(in crate::cli) struct DroppedBy {
+    /// The component's id.
+    pub(in crate::cli) stage: String,
+    /// As in the program's own metrics.
+    pub(in crate::cli) reason: &'static str,
+}
+
+/// Which emitter spoke.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::cli) struct Recognised {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) dialect: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) margin: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::cli) because: Option<String>,
+}
+
+/// One span.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct SpanReport {
+    /// Its place among the input's spans, from 1.
+    pub(in crate::cli) number: usize,
+    pub(in crate::cli) trace_id: String,
+    pub(in crate::cli) span_id: String,
+    pub(in crate::cli) parent_span_id: String,
+    /// The parent that it goes out with, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) new_parent_span_id: Option<String>,
+    #[serde(flatten)]
+    pub(in crate::cli) origin: OriginReport,
+    /// Whether it is an LLM operation.
+    pub(in crate::cli) operation: bool,
+    pub(in crate::cli) changed: bool,
+    #[serde(flatten)]
+    pub(in crate::cli) recognised: Recognised,
     pub(in crate::cli) name: Change<String>,
     pub(in crate::cli) kind: Change<&'static str>,
     pub(in crate::cli) keys: Vec<KeyExplanation>,
     pub(in crate::cli) added: Vec<Added>,
+    /// Attributes that other stages than the translation add.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) added_by: Vec<AddedBy>,
+    /// What was counted; absent for a span that is no LLM operation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) counted: Option<Counted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) dropped: Option<DroppedBy>,
 }
 
-/// Translates every span and notes what was done; `all` shows those that are no LLM operation, too.
+/// An attribute, and the stage that adds it.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct AddedBy {
+    pub(in crate::cli) stage: String,
+    #[serde(flatten)]
+    pub(in crate::cli) added: Added,
+}
+
+/// What a connector counts of an operation.
+#[derive(Debug, Default, PartialEq, Serialize)]
+pub(in crate::cli) struct Counted {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) input_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) output_tokens: Option<u64>,
+    /// How long it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) duration_seconds: Option<f64>,
+    /// Why its tokens are not counted: as in `dragoman_genai_suppressed_total`, or `dropped`,
+    /// `not_connected`, `no_usage_expected`.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(in crate::cli) reason: &'static str,
+    /// The same for people.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(in crate::cli) because: &'static str,
+}
+
+/// One log record.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct RecordReport {
+    /// Its place among the input's log records, from 1.
+    pub(in crate::cli) number: usize,
+    pub(in crate::cli) trace_id: String,
+    pub(in crate::cli) span_id: String,
+    #[serde(flatten)]
+    pub(in crate::cli) origin: OriginReport,
+    /// `foreign`, `current`, `carrier`, `folded` or `unread`.
+    pub(in crate::cli) became: &'static str,
+    pub(in crate::cli) changed: bool,
+    #[serde(flatten)]
+    pub(in crate::cli) recognised: Recognised,
+    pub(in crate::cli) event_name: Change<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) body: Option<KeyExplanation>,
+    pub(in crate::cli) keys: Vec<KeyExplanation>,
+    pub(in crate::cli) added: Vec<Added>,
+    /// Numbers of the records that went into this one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) carries: Vec<usize>,
+    /// The number of the record that this one went into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) carried_by: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) dropped: Option<DroppedBy>,
+}
+
+/// One metric of one request.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct MetricReport {
+    /// Its place among the input's metrics, from 1.
+    pub(in crate::cli) number: usize,
+    #[serde(flatten)]
+    pub(in crate::cli) origin: OriginReport,
+    pub(in crate::cli) name: String,
+    pub(in crate::cli) unit: String,
+    /// `gauge`, `sum`, `histogram`, `exponential histogram` or `summary`; empty if not said.
+    pub(in crate::cli) instrument: &'static str,
+    /// Whether some dialect knows it.
+    pub(in crate::cli) known: bool,
+    pub(in crate::cli) changed: bool,
+    pub(in crate::cli) points: Vec<PointReport>,
+}
+
+/// One data point.
+#[derive(Debug, Serialize)]
+pub(in crate::cli) struct PointReport {
+    #[serde(flatten)]
+    pub(in crate::cli) recognised: Recognised,
+    /// The metric's name.
+    pub(in crate::cli) name: Change<String>,
+    /// The metric's unit.
+    pub(in crate::cli) unit: Change<String>,
+    pub(in crate::cli) outcome: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(in crate::cli) reason: &'static str,
+    pub(in crate::cli) rule: &'static str,
+    pub(in crate::cli) value: PointValue,
+    pub(in crate::cli) keys: Vec<KeyExplanation>,
+    pub(in crate::cli) added: Vec<Added>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) dropped: Option<DroppedBy>,
+}
+
+/// What a data point says, which no translation touches.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub(in crate::cli) struct PointValue {
+    /// Of a gauge or a sum.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) number: Option<serde_json::Number>,
+    /// Of a distribution.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) count: Option<u64>,
+    /// Of a distribution.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) sum: Option<f64>,
+}
+
+/// Where an item stood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(in crate::cli) struct OriginReport {
+    pub(in crate::cli) service: String,
+    pub(in crate::cli) scope: String,
+    pub(in crate::cli) scope_version: String,
+}
+
+/// Sends every request through its pipeline, and notes what is done; `all` shows items that have nothing to
+/// do with GenAI, too.
 ///
 /// # Errors
 /// Whatever prost would refuse.
-pub(in crate::cli) fn report(traces: &[Bytes], translator: &Translator, all: bool) -> Result<Report, WireError> {
-    let mut report =
-        Report { version: 1, target: translator.target().name(), spans: Vec::new(), counts: Counts::default() };
-    for body in traces {
-        let mut each = Each { translator, body, parents: None, all, report: &mut report };
-        edit(body, &mut each)?;
+pub(in crate::cli) fn report(requests: &[(Signal, Bytes)], trial: &Trial, all: bool) -> Result<Report, WireError> {
+    let pipelines =
+        trial.pipelines.iter().filter(|pipeline| requests.iter().any(|(signal, _)| *signal == pipeline.id.signal));
+    let pipelines = pipelines.map(|pipeline| PipelineReport {
+        id: pipeline.id.to_string(),
+        stages: pipeline.steps.iter().map(|step| step.id.clone()).collect(),
+        others: pipeline.others.iter().map(ToString::to_string).collect(),
+        joins_logs: pipeline.steps.iter().any(|step| matches!(step.act, Act::Translate { joins: true, .. })),
+    });
+    let mut report = Report {
+        version: 1,
+        target: trial.target().unwrap_or_default().name(),
+        pipelines: pipelines.collect(),
+        spans: Vec::new(),
+        log_records: Vec::new(),
+        metrics: Vec::new(),
+        dropped: Vec::new(),
+        counts: Counts::default(),
+    };
+    for (signal, body) in requests {
+        let pipeline = trial.pipeline(*signal);
+        match signal {
+            Signal::Traces => super::spans::explain(body, pipeline, &trial.verdicts, all, &mut report)?,
+            Signal::Logs => super::records::explain(body, pipeline, all, &mut report)?,
+            Signal::Metrics => super::metrics::explain(body, pipeline, all, &mut report)?,
+        }
     }
     Ok(report)
 }
 
-struct Each<'r> {
-    translator: &'r Translator,
-    body: &'r Bytes,
-    parents: Option<HashSet<(TraceId, SpanId)>>,
-    all: bool,
-    report: &'r mut Report,
-}
-
-impl Visitor for Each<'_> {
-    fn span(&mut self, span: &mut Span<'_>, origin: &Origin<'_>) {
-        let (name, kind) = (span.name().to_owned(), span.kind().name());
-        let trace = span.trace_id();
-        let mut batch = WholeBatch { translator: self.translator, body: self.body, trace, parents: &mut self.parents };
-        let explanation = self.translator.explain(span, origin, &mut batch);
-        let mut written = Vec::new();
-        span.write(&mut written);
-        let changed = written != span.source();
-        let counts = &mut self.report.counts;
-        counts.spans += 1;
-        counts.operations += usize::from(explanation.is_some());
-        counts.changed += usize::from(changed);
-        if explanation.is_none() && !self.all {
-            return;
+impl Report {
+    /// Notes that items do not come out.
+    pub(super) fn drop_items(&mut self, signal: Signal, by: &DroppedBy, name: &str, items: usize) {
+        let signal = signal.name();
+        let same = |known: &&mut DroppedReport| known.signal == signal && known.by == *by && known.name == name;
+        match self.dropped.iter_mut().find(same) {
+            Some(known) => known.items += items,
+            None => self.dropped.push(DroppedReport { signal, by: by.clone(), name: name.to_owned(), items }),
         }
-        let operation = explanation.is_some();
-        let mut explanation = explanation.unwrap_or_else(|| Explanation {
-            dialect: "",
-            margin: 0,
-            because: String::new(),
-            target: self.report.target,
-            name: Change { before: name.clone(), after: name },
-            kind: Change { before: kind, after: kind },
-            keys: Vec::new(),
-            added: Vec::new(),
-        });
-        let keys = every_key(span, std::mem::take(&mut explanation.keys));
-        self.report.spans.push(SpanReport {
-            number: self.report.counts.spans,
-            trace_id: hex(trace),
-            span_id: hex(span.span_id()),
-            parent_span_id: hex(span.parent_span_id()),
-            service: origin.resource.get("service.name").as_ref().map(text).unwrap_or_default(),
-            scope: origin.scope_name.to_owned(),
-            scope_version: origin.scope_version.to_owned(),
-            operation,
-            changed,
-            dialect: operation.then_some(explanation.dialect),
-            margin: operation.then_some(explanation.margin),
-            because: operation.then_some(explanation.because),
-            name: explanation.name,
-            kind: explanation.kind,
-            keys,
-            added: explanation.added,
-        });
     }
 }
 
-/// Every attribute and event of the span as it came, once: what is known of it, or that it is foreign.
-fn every_key(span: &Span<'_>, known: Vec<KeyExplanation>) -> Vec<KeyExplanation> {
-    let (events, attributes): (Vec<_>, Vec<_>) = known.into_iter().partition(|entry| entry.event);
-    let (lent, attributes): (Vec<_>, Vec<_>) = attributes.into_iter().partition(|entry| entry.on.is_some());
-    // Known keys come in the span's order, so each list is walked beside the span.
-    let (mut events, mut attributes) = (events.into_iter().peekable(), attributes.into_iter().peekable());
-    let mut keys = Vec::new();
-    for (key, value) in span.source_attributes() {
-        keys.push(attributes.next_if(|entry| entry.key == key).unwrap_or_else(|| foreign(key, false, json(&value))));
-    }
-    // What stands on events comes before them.
-    keys.extend(lent);
-    for (name, before) in all_events(span) {
-        let known = events.next_if(|entry| entry.key == name);
-        keys.push(known.or_else(|| lender(&name, &before, &keys)).unwrap_or_else(|| foreign(&name, true, before)));
-    }
-    // Nothing that was said is lost, whatever order it came in.
-    keys.extend(attributes.chain(events));
-    keys
-}
-
-/// An event whose attributes were read as the span's own, each of which is told by itself.
-fn lender(name: &str, before: &Json, keys: &[KeyExplanation]) -> Option<KeyExplanation> {
-    let lent: Vec<_> = keys.iter().filter(|key| key.on.as_deref() == Some(name)).collect();
-    let dialect = lent.first()?.dialect;
-    let is_said = |key: &String| lent.iter().any(|lent| lent.key == *key && lent.outcome != "kept");
-    let (outcome, reason) = match before.as_object().is_some_and(|attributes| attributes.keys().all(is_said)) {
-        true => ("expressed", ""),
-        false => ("kept", Reason::SaysMore.name()),
-    };
-    let removed = lent.iter().all(|key| key.removed);
-    Some(KeyExplanation { dialect, outcome, reason, removed, rule: LENDER, ..foreign(name, true, before.clone()) })
-}
-
-/// The events of the span as it came, removed ones included.
-fn all_events(span: &Span<'_>) -> Vec<(String, Json)> {
-    let mut source = Span::new();
-    match source.parse(span.source()) {
-        Ok(()) => {
-            let events = source.events().map(|(_, event)| {
-                let attributes =
-                    event.attributes().map(|entry| (entry.key().to_owned(), json(&Value::parse(&entry.value))));
-                (event.name.to_owned(), Json::Object(attributes.collect()))
-            });
-            events.collect()
+impl Recognised {
+    /// Nobody, for an empty dialect.
+    pub(super) fn new(dialect: &'static str, margin: Option<u32>, because: String) -> Recognised {
+        match dialect.is_empty() {
+            true => Recognised::default(),
+            false => Recognised { dialect: Some(dialect), margin, because: Some(because) },
         }
-        // It was parsed before.
-        Err(_) => Vec::new(),
     }
 }
 
-fn foreign(key: &str, event: bool, before: Json) -> KeyExplanation {
-    KeyExplanation {
-        key: key.to_owned(),
-        event,
-        on: None,
-        dialect: "",
-        before,
-        outcome: "kept",
-        reason: "foreign",
-        to: None,
-        after: None,
-        removed: false,
-        rule: FOREIGN,
+impl OriginReport {
+    /// Of any signal.
+    pub(super) fn new(service: Option<Value<'_>>, scope: &str, version: &str) -> OriginReport {
+        let text = |value: &Value<'_>| value.as_str().map_or_else(|| json(value).to_string(), str::to_owned);
+        OriginReport {
+            service: service.as_ref().map(text).unwrap_or_default(),
+            scope: scope.to_owned(),
+            scope_version: version.to_owned(),
+        }
     }
 }
 
-fn hex(id: Option<impl ToString>) -> String {
+impl Counted {
+    /// Nothing, for a reason.
+    pub(super) fn nothing(reason: &'static str, because: &'static str) -> Counted {
+        Counted { reason, because, ..Counted::default() }
+    }
+}
+
+impl From<Verdict> for Counted {
+    fn from(verdict: Verdict) -> Counted {
+        let (reason, because) =
+            verdict.suppressed.map_or(("", ""), |suppressed| (suppressed.name(), suppressed.because()));
+        Counted {
+            input_tokens: verdict.input_tokens,
+            output_tokens: verdict.output_tokens,
+            duration_seconds: verdict.duration,
+            reason,
+            because,
+        }
+    }
+}
+
+pub(super) fn hex(id: Option<impl ToString>) -> String {
     id.map(|id| id.to_string()).unwrap_or_default()
-}
-
-fn text(value: &Value<'_>) -> String {
-    value.as_str().map(str::to_owned).unwrap_or_else(|| json(value).to_string())
 }

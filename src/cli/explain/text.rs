@@ -1,66 +1,78 @@
-//! The report for people: each span with its headline, its keys grouped by what became of them, and
-//! the lists as conversations.
+//! The report for people: what is in the input, each item with its headline and its [`keys`](super::keys),
+//! what was dropped. Log records are told in [`super::record_text`], metrics in [`super::metric_text`].
 
 use std::fmt::Write;
 
-use serde_json::Value as Json;
-
-use super::report::{Report, SpanReport};
-use super::values::{is_list, list, one_line};
-use crate::cli::paint::{COLUMNS, Paint, count, pad, shortened, width};
+use super::keys::{INDENT, added, groups, lists, wrapped};
+use super::report::{Counted, DroppedBy, DroppedReport, OriginReport, Recognised, Report, SpanReport};
+use crate::cli::paint::{COLUMNS, Paint, count, shortened};
 use crate::genai::explain::KeyExplanation;
+use crate::otlp::Signal;
 use crate::text::escaped;
 
-/// Columns before a key.
-const INDENT: usize = 5;
-/// A value next to its key gets at least this many columns, or the target goes to a line of its own.
-const LEAST_VALUE: usize = 10;
-/// A value gets at most this many, so that what stands behind it is near.
-const MOST_VALUE: usize = 40;
+/// Names of dropped items that are told one by one.
+const MOST_NAMES: usize = 6;
 
-/// What became of keys, in the order in which it is told: what changed comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Fate {
-    Expressed,
-    Discarded,
-    Kept,
-    Current,
-    Foreign,
-}
-
-fn fate(key: &KeyExplanation) -> Fate {
-    match (key.outcome, key.reason) {
-        ("expressed", "current") => Fate::Current,
-        ("expressed", _) => Fate::Expressed,
-        ("discarded", _) => Fate::Discarded,
-        (_, "foreign") => Fate::Foreign,
-        _ => Fate::Kept,
-    }
-}
-
-/// The first lines: what is in the input.
+/// The first lines: what is in the input, and what it goes through.
 pub(super) fn head(report: &Report, name: &str, paint: Paint) -> String {
     let counts = &report.counts;
     let mut out = format!("{}\n", paint.strong(&escaped(name, 1000)));
-    if counts.spans > 0 {
-        let spans = count(counts.spans, "span", "spans");
-        let operations = count(counts.operations, "LLM operation", "LLM operations");
-        let current = counts.operations.saturating_sub(counts.changed);
-        write!(out, "{spans}, {operations}").ok();
-        if counts.operations > 0 {
-            write!(out, ": {} translated to {}, {current} current already", counts.changed, report.target).ok();
+    let lines = [
+        (
+            Signal::Traces,
+            counts.spans,
+            count(counts.spans, "span", "spans"),
+            count(counts.operations, "LLM operation", "LLM operations"),
+            counts.operations,
+            counts.changed,
+        ),
+        (
+            Signal::Logs,
+            counts.log_records,
+            count(counts.log_records, "log record", "log records"),
+            count(counts.events, "event of LLM calls", "events of LLM calls"),
+            counts.events,
+            counts.changed_events,
+        ),
+        (
+            Signal::Metrics,
+            counts.data_points,
+            count(counts.data_points, "data point", "data points"),
+            count(counts.known_data_points, "of an LLM metric", "of LLM metrics"),
+            counts.known_data_points,
+            counts.changed_data_points,
+        ),
+    ];
+    for (signal, all, items, known, known_items, changed) in lines {
+        if all == 0 {
+            continue;
+        }
+        write!(out, "{items}, {known}").ok();
+        if known_items > 0 {
+            let current = known_items.saturating_sub(changed);
+            // What has no word in the target is no more current than what has, but it needs no change either.
+            let rest = if signal == Signal::Traces { "current already" } else { "as they came" };
+            write!(out, ": {changed} translated to {}, {current} {rest}", report.target).ok();
         }
         out.push('\n');
-    }
-    let beside = [
-        (counts.data_points, count(counts.data_points, "metric data point", "metric data points")),
-        (counts.log_records, count(counts.log_records, "log record", "log records")),
-    ];
-    let beside: Vec<String> = beside.into_iter().filter(|(number, _)| *number > 0).map(|(_, text)| text).collect();
-    if !beside.is_empty() {
-        let spans = if counts.spans == 0 { "no spans, but " } else { "also " };
-        let line = "explain shows spans only: metrics and logs go through as they came";
-        writeln!(out, "{spans}{}; {line}", beside.join(" and ")).ok();
+        let Some(pipeline) = report.pipelines.iter().find(|of| of.id.split('/').next() == Some(signal.name())) else {
+            let line = format!("the configuration has no pipeline of {signal}: requests of them are refused");
+            writeln!(out, "  {}", paint.bad(&line)).ok();
+            continue;
+        };
+        let stages = match pipeline.stages.is_empty() {
+            true => "no stage that looks at them".to_owned(),
+            false => pipeline.stages.join(", "),
+        };
+        let mut line = format!("through pipeline {}: {stages}", pipeline.id);
+        if !pipeline.others.is_empty() {
+            write!(line, "; not shown: {}", pipeline.others.join(", ")).ok();
+        }
+        writeln!(out, "  {}", paint.dim(&shortened(&line, COLUMNS - 2))).ok();
+        if pipeline.joins_logs {
+            let line = "join_logs: spans and log records are shown as if they did not meet";
+            writeln!(out, "  {}", paint.dim(line)).ok();
+        }
     }
     out
 }
@@ -70,31 +82,53 @@ pub(super) fn span(span: &SpanReport, target: &str, paint: Paint) -> String {
     let mut out = String::from("\n");
     headline(&mut out, span, target, paint);
     groups(&mut out, &span.keys, paint);
-    if !span.added.is_empty() {
-        section(&mut out, "+", "added: follows from several keys, or from the span itself", paint);
-        let column = span.added.iter().map(|added| width(&key_text(&added.key, false))).max().unwrap_or_default();
-        for added in &span.added {
-            let key = pad(&key_text(&added.key, false), column);
-            let value = match is_list(&added.key) {
-                true => "see below".to_owned(),
-                false => one_line(&added.value, COLUMNS.saturating_sub(INDENT + column + 2)),
-            };
-            writeln!(out, "{:INDENT$}{key}  {}", "", paint.good(&value)).ok();
-        }
+    added(&mut out, "added: follows from several keys, or from the span itself", span.added.iter(), paint);
+    let mut stages: Vec<&str> = span.added_by.iter().map(|added| &*added.stage).collect();
+    stages.dedup();
+    for stage in stages {
+        let by_stage = span.added_by.iter().filter(|added| added.stage == stage);
+        added(&mut out, &format!("added by {stage}"), by_stage.map(|added| &added.added), paint);
     }
-    for (key, value) in lists(span) {
-        if let Some(lines) = list(value, COLUMNS - INDENT) {
-            section(&mut out, "=", key, paint);
-            lines.iter().for_each(|line| writeln!(out, "{:INDENT$}{line}", "").unwrap_or_default());
+    lists(&mut out, span.keys.iter(), &span.added, paint);
+    out
+}
+
+/// The last lines: what was left out, what is dropped, and the sum of keys.
+pub(super) fn foot(report: &Report, paint: Paint) -> String {
+    let mut out = String::new();
+    let of_spans = report.spans.iter().flat_map(|span| &span.keys);
+    let of_records = report.log_records.iter().flat_map(|record| record.keys.iter().chain(&record.body));
+    let of_points = report.metrics.iter().flat_map(|metric| &metric.points).flat_map(|point| &point.keys);
+    sum(&mut out, of_spans.chain(of_records).chain(of_points), paint);
+    for signal in Signal::ALL {
+        dropped(&mut out, report.dropped.iter().filter(|dropped| dropped.signal == signal.name()), signal, paint);
+    }
+    let counts = &report.counts;
+    let hidden = [
+        (counts.spans - report.spans.len(), "span is no LLM operation", "spans are no LLM operation", "span"),
+        (
+            counts.log_records - report.log_records.len(),
+            "log record is no event of an LLM call",
+            "log records are no event of an LLM call",
+            "log record",
+        ),
+        (
+            counts.metrics - report.metrics.len(),
+            "metric has nothing to do with LLMs",
+            "metrics have nothing to do with LLMs",
+            "metric",
+        ),
+    ];
+    for (items, one, many, item) in hidden {
+        if items > 0 {
+            let line = format!("{} and not touched; --all shows every {item}", count(items, one, many));
+            writeln!(out, "{}", paint.dim(&line)).ok();
         }
     }
     out
 }
 
-/// The last line: what was left out, and the sum of keys.
-pub(super) fn foot(report: &Report, paint: Paint) -> String {
-    let mut out = String::new();
-    let keys = report.spans.iter().flat_map(|span| &span.keys);
+fn sum<'k>(out: &mut String, keys: impl Iterator<Item = &'k KeyExplanation>, paint: Paint) {
     let (mut expressed, mut kept, mut discarded) = (0, 0, 0);
     keys.for_each(|key| match key.outcome {
         "expressed" => expressed += 1,
@@ -106,186 +140,129 @@ pub(super) fn foot(report: &Report, paint: Paint) -> String {
         let keys = paint.strong(&count(all, "key", "keys"));
         writeln!(out, "\n{keys}: {expressed} said in the target's words, {kept} kept, {discarded} discarded").ok();
     }
-    let hidden = report.counts.spans - report.spans.len();
-    if hidden > 0 {
-        let (spans, verb) = (count(hidden, "span", "spans"), if hidden == 1 { "is no" } else { "are no" });
+}
+
+/// What does not come out, a line for each stage and reason.
+fn dropped<'d>(out: &mut String, items: impl Iterator<Item = &'d DroppedReport>, signal: Signal, paint: Paint) {
+    let mut by_stage: Vec<(&DroppedBy, Vec<&DroppedReport>)> = Vec::new();
+    for item in items {
+        match by_stage.iter_mut().find(|(by, _)| **by == item.by) {
+            Some((_, known)) => known.push(item),
+            None => by_stage.push((&item.by, vec![item])),
+        }
+    }
+    for (by, items) in by_stage {
+        let (one, many) = match signal {
+            Signal::Traces => ("span", "spans"),
+            Signal::Metrics => ("data point", "data points"),
+            Signal::Logs => ("log record", "log records"),
+        };
+        let all = count(items.iter().map(|item| item.items).sum(), one, many);
         writeln!(
             out,
             "{}",
-            paint.dim(&format!("{spans} {verb} LLM operation and not touched; --all shows every span"))
+            paint.bad(&shortened(&format!("{all} dropped by {}: {}", by.stage, why(by.reason)), COLUMNS))
         )
         .ok();
+        let names = items.iter().take(MOST_NAMES).map(|item| match item.items {
+            _ if item.name.is_empty() => format!("(no name) {}", item.items),
+            1 => shortened(&item.name, 60),
+            times => format!("{} {times}", shortened(&item.name, 60)),
+        });
+        let mut names: Vec<String> = names.collect();
+        if items.len() > MOST_NAMES {
+            names.push(format!("and {} other names", items.len() - MOST_NAMES));
+        }
+        wrapped(out, &names, paint);
     }
-    out
 }
 
-/// The most telling changes of a span, for a place with few lines.
-pub(in crate::cli) fn rows(keys: &[&KeyExplanation], paint: Paint) -> String {
-    let mut out = String::new();
-    write_rows(&mut out, keys, paint);
-    out
+/// The reasons of stages, for people. Those of data points stand with the points.
+fn why(reason: &'static str) -> &'static str {
+    match reason {
+        "rule" => "a rule of it matches (rule)",
+        "chunk" => "chunks of streams, which are counted on their parents (chunk)",
+        "folded" => "the record that carries their call says all that they said (folded)",
+        reason => reason,
+    }
 }
 
 /// `before → after`, or what it is if it did not change.
 pub(in crate::cli) fn changed(before: &str, after: &str, paint: Paint) -> String {
-    let (before, after) = (shortened(before, 40), shortened(after, 40));
+    changed_within(before, after, 40, paint)
+}
+
+/// As [`changed`], each of at most so many columns.
+pub(super) fn changed_within(before: &str, after: &str, columns: usize, paint: Paint) -> String {
+    let (before, after) = (shortened(before, columns), shortened(after, columns));
     match before == after {
         true => paint.strong(&after),
         false => format!("{before} → {}", paint.strong(&after)),
     }
 }
 
+/// Service and scope, as facts.
+pub(super) fn origin(origin: &OriginReport) -> Vec<String> {
+    let said =
+        [("service", &origin.service), ("scope", &origin.scope)].into_iter().filter(|(_, text)| !text.is_empty());
+    said.map(|(what, text)| format!("{what} {}", shortened(text, 50))).collect()
+}
+
+/// What was recognised, as facts; `None` if nothing was.
+pub(super) fn recognised(recognised: &Recognised, target: &str) -> Option<Vec<String>> {
+    let dialect = recognised.dialect?;
+    let because = shortened(recognised.because.as_deref().unwrap_or_default(), 60);
+    let mut facts = vec![format!("dialect {dialect}: {because}")];
+    facts.extend(recognised.margin.map(|margin| format!("ahead of the next by {margin}")));
+    facts.push(format!("target {target}"));
+    Some(facts)
+}
+
 fn headline(out: &mut String, span: &SpanReport, target: &str, paint: Paint) {
     let name = changed(&span.name.before, &span.name.after, paint);
     let kind = changed(span.kind.before, span.kind.after, Paint::plain());
     writeln!(out, "{:>3}  {name}   {kind}", span.number).ok();
-    let mut facts = Vec::new();
-    for (what, text) in [("service", &span.service), ("scope", &span.scope)] {
-        if !text.is_empty() {
-            facts.push(format!("{what} {}", shortened(text, 50)));
-        }
-    }
+    let mut facts = origin(&span.origin);
     facts.push(format!("span {}", span.span_id));
     wrapped(out, &facts, paint);
-    match (span.dialect, span.margin, &span.because) {
-        (Some(dialect), Some(margin), Some(because)) => {
-            let because = shortened(because, 60);
-            wrapped(
-                out,
-                &[
-                    format!("dialect {dialect}: {because}"),
-                    format!("ahead of the next by {margin}"),
-                    format!("target {target}"),
-                ],
-                paint,
-            );
+    match recognised(&span.recognised, target) {
+        Some(facts) => {
+            wrapped(out, &facts, paint);
             if !span.changed {
                 let line = match span.keys.iter().any(|key| key.outcome == "expressed") {
-                    true => "it speaks the target's words: it passes byte for byte",
-                    false => "no target has words for what it is: it passes byte for byte",
+                    true => "it speaks the target's words: its translation changes nothing",
+                    false => "no target has words for what it is: its translation changes nothing",
                 };
                 writeln!(out, "{:INDENT$}{}", "", paint.good(line)).ok();
             }
         }
-        _ => {
-            writeln!(out, "{:INDENT$}{}", "", paint.dim("no LLM operation: it passes byte for byte")).ok();
+        None => {
+            writeln!(out, "{:INDENT$}{}", "", paint.dim("no LLM operation: it is not translated")).ok();
         }
     }
-}
-
-/// Facts with dots between them, on as many lines as they take.
-fn wrapped(out: &mut String, facts: &[String], paint: Paint) {
-    let mut line = String::new();
-    for fact in facts {
-        if !line.is_empty() && INDENT + width(&line) + 3 + width(fact) > COLUMNS {
-            writeln!(out, "{:INDENT$}{}", "", paint.dim(&line)).ok();
-            line.clear();
-        }
-        line.push_str(if line.is_empty() { "" } else { " · " });
-        line.push_str(fact);
+    if let Some(counted) = &span.counted {
+        wrapped(out, &counted_facts(counted), Paint::plain());
     }
-    writeln!(out, "{:INDENT$}{}", "", paint.dim(&line)).ok();
-}
-
-/// Keys with one fate and one rule stand below each other, under the rule.
-fn groups(out: &mut String, keys: &[KeyExplanation], paint: Paint) {
-    let mut groups: Vec<(Fate, &str, Vec<&KeyExplanation>)> = Vec::new();
-    for key in keys {
-        let fate = fate(key);
-        match groups.iter_mut().find(|(of, rule, _)| *of == fate && *rule == key.rule) {
-            Some((.., members)) => members.push(key),
-            None => groups.push((fate, key.rule, vec![key])),
-        }
+    if let Some(parent) = &span.new_parent_span_id {
+        let parent = if parent.is_empty() { "none" } else { parent };
+        let line = format!("parent {} → {parent}: the one before is dropped", span.parent_span_id);
+        writeln!(out, "{:INDENT$}{line}", "").ok();
     }
-    groups.sort_by_key(|(fate, ..)| *fate);
-    for (fate, rule, members) in groups {
-        let (mark, heading) = match fate {
-            Fate::Expressed => ("→", rule.to_owned()),
-            Fate::Discarded => ("✗", format!("discarded: {rule}")),
-            Fate::Kept => ("·", format!("kept: {rule}")),
-            Fate::Current => ("=", rule.to_owned()),
-            Fate::Foreign => ("·", format!("kept: {rule}")),
-        };
-        section(out, mark, &heading, paint);
-        write_rows(out, &members, paint);
+    if let Some(by) = &span.dropped {
+        let line = format!("dropped by {}: {}", by.stage, why(by.reason));
+        writeln!(out, "{:INDENT$}{}", "", paint.bad(&line)).ok();
     }
 }
 
-fn section(out: &mut String, mark: &str, heading: &str, paint: Paint) {
-    writeln!(out, "   {} {}", paint.heading(mark), paint.heading(heading)).ok();
-}
-
-/// Key, value, and the target's attribute where it is another one. Equal rows that follow each
-/// other, as of an event for each chunk of a stream, are one row and a number.
-fn write_rows(out: &mut String, keys: &[&KeyExplanation], paint: Paint) {
-    let mut distinct: Vec<(&KeyExplanation, usize)> = Vec::new();
-    for key in keys {
-        match distinct.last_mut() {
-            Some((last, times)) if *last == *key => *times += 1,
-            _ => distinct.push((key, 1)),
-        }
+/// `counted: 17 input tokens, 9 output tokens, duration 0.520 s`, and why there are no tokens.
+fn counted_facts(counted: &Counted) -> Vec<String> {
+    let tokens = [(counted.input_tokens, "input"), (counted.output_tokens, "output")];
+    let mut said: Vec<String> =
+        tokens.into_iter().filter_map(|(tokens, way)| tokens.map(|tokens| format!("{tokens} {way} tokens"))).collect();
+    said.extend(counted.duration_seconds.map(|seconds| format!("duration {seconds:.3} s")));
+    match (said.is_empty(), counted.because) {
+        (true, because) => vec![format!("not counted: {because}")],
+        (false, "") => vec![format!("counted: {}", said.join(", "))],
+        (false, because) => vec![format!("counted: {}", said.join(", ")), format!("no tokens: {because}")],
     }
-    let (keys, times): (Vec<&KeyExplanation>, Vec<usize>) = distinct.into_iter().unzip();
-    let column = keys.iter().map(|key| width(&key_text(&key.key, key.event))).max().unwrap_or_default();
-    let targets: Vec<Option<String>> = keys.iter().map(|key| target_text(key)).collect();
-    let room = COLUMNS.saturating_sub(INDENT + column + 2);
-    let fits = |target: &str| 3 + width(target) + LEAST_VALUE <= room;
-    let behind = targets.iter().flatten().filter(|target| fits(target)).map(|target| 3 + width(target)).max();
-    let most = match behind {
-        Some(behind) => MOST_VALUE.min(room - behind),
-        None if targets.iter().any(Option::is_some) => MOST_VALUE.min(room),
-        None => room,
-    };
-    let values = keys.iter().zip(&times).map(|(key, times)| match times {
-        1 => one_line(&key.before, most),
-        _ => format!("{} ({times} times)", one_line(&key.before, most.saturating_sub(14))),
-    });
-    let values: Vec<String> = values.collect();
-    let value_column = values.iter().map(|value| width(value)).max().unwrap_or_default();
-    for ((key, target), value) in keys.iter().zip(&targets).zip(&values) {
-        let name = pad(&key_text(&key.key, key.event), column);
-        match target {
-            Some(target) if fits(target) => {
-                let value = pad(value, value_column);
-                writeln!(out, "{:INDENT$}{name}  {value} → {}", "", paint.good(target))
-            }
-            Some(target) => {
-                writeln!(out, "{:INDENT$}{name}  {value}\n{:INDENT$}  → {}", "", "", paint.good(target))
-            }
-            None if key.removed => writeln!(out, "{:INDENT$}{name}  {}", "", paint.bad(value)),
-            None => writeln!(out, "{:INDENT$}{name}  {value}", ""),
-        }
-        .ok();
-    }
-}
-
-fn key_text(key: &str, event: bool) -> String {
-    let kind = if event { "event " } else { "" };
-    shortened(&format!("{kind}{key}"), 60)
-}
-
-/// `gen_ai.request.stream = false`; the value only where it is no list and not what it was.
-fn target_text(key: &KeyExplanation) -> Option<String> {
-    let to = key.to?;
-    if to == key.key {
-        let repaired = key.after.as_ref().filter(|after| **after != key.before);
-        return repaired.map(|after| if is_list(to) { "see below".to_owned() } else { one_line(after, MOST_VALUE) });
-    }
-    Some(match &key.after {
-        Some(after) if *after != key.before && !is_list(to) => format!("{to} = {}", one_line(after, 24)),
-        _ => to.to_owned(),
-    })
-}
-
-/// The span's lists after translation, each once.
-fn lists(span: &SpanReport) -> Vec<(&str, &Json)> {
-    let from_keys = span.keys.iter().filter_map(|key| Some((key.to?, key.after.as_ref()?)));
-    let added = span.added.iter().map(|added| (added.key.as_str(), &added.value));
-    let mut lists: Vec<(&str, &Json)> = Vec::new();
-    for (key, value) in from_keys.chain(added).filter(|(key, _)| is_list(key)) {
-        if !lists.iter().any(|(known, _)| *known == key) {
-            lists.push((key, value));
-        }
-    }
-    lists
 }

@@ -97,13 +97,16 @@ pub fn system_instructions_from_text(text: &str, allow_python: bool) -> Vec<Part
 
 /// A role in the words of the schemas, where emitters have other words for it.
 pub fn role(role: Cow<'_, str>) -> Cow<'_, str> {
-    const ROLES: [(&str, &str); 19] = [
+    const ROLES: [(&str, &str); 21] = [
         ("developer", "system"),
         ("human", "user"),
         ("ai", "assistant"),
         ("model", "assistant"),
         ("AIMessageChunk", "assistant"),
         ("function", "tool"),
+        // smolagents.
+        ("tool-call", "assistant"),
+        ("tool-response", "tool"),
         ("USER", "user"),
         ("User", "user"),
         ("ASSISTANT", "assistant"),

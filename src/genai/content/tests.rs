@@ -504,6 +504,11 @@ fn any_text() -> impl Strategy<Value = Cow<'static, str>> {
     ".{0,20}".prop_map(Cow::Owned)
 }
 
+/// The id of a call, if it has one; an empty one is none.
+fn any_id() -> impl Strategy<Value = Option<Cow<'static, str>>> {
+    proptest::option::of(any_text()).prop_map(|id| id.filter(|id| !id.is_empty()))
+}
+
 fn any_part() -> impl Strategy<Value = Part<'static>> {
     let json = || {
         prop_oneof![Just("null"), Just("{\"a\": 1.50}"), Just("[\"\\u00e9\"]"), Just("7")]
@@ -513,13 +518,12 @@ fn any_part() -> impl Strategy<Value = Part<'static>> {
         prop_oneof![
             any_text().prop_map(Part::Text),
             any_text().prop_map(Part::Reasoning),
-            (proptest::option::of(any_text()), any_text(), json()).prop_map(|(id, name, arguments)| Part::ToolCall {
+            (any_id(), any_text(), json()).prop_map(|(id, name, arguments)| Part::ToolCall {
                 id,
                 name,
                 arguments: (&*arguments.0 != "null").then_some(arguments)
             }),
-            (proptest::option::of(any_text()), json())
-                .prop_map(|(id, response)| Part::ToolCallResponse { id, response }),
+            (any_id(), json()).prop_map(|(id, response)| Part::ToolCallResponse { id, response }),
             (any_text(), proptest::option::of(any_text()), any_text())
                 .prop_map(|(modality, mime_type, content)| Part::Blob { modality, mime_type, content }),
             (any_text(), proptest::option::of(any_text()), any_text())

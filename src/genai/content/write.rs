@@ -87,7 +87,7 @@ fn write_part(part: &Part<'_>, out: &mut String) {
         }
         Part::ToolCall { id, name, arguments } => {
             out.push_str("{\"type\":\"tool_call\"");
-            write_optional("id", id.as_deref(), out);
+            write_id(id.as_deref(), out);
             write_text("name", name, out);
             if let Some(arguments) = arguments {
                 write_json("arguments", arguments, out);
@@ -95,7 +95,7 @@ fn write_part(part: &Part<'_>, out: &mut String) {
         }
         Part::ToolCallResponse { id, response } => {
             out.push_str("{\"type\":\"tool_call_response\"");
-            write_optional("id", id.as_deref(), out);
+            write_id(id.as_deref(), out);
             write_json("response", response, out);
         }
         Part::Blob { modality, mime_type, content } => {
@@ -115,13 +115,13 @@ fn write_part(part: &Part<'_>, out: &mut String) {
         }
         Part::ServerToolCall { id, name, call } => {
             out.push_str("{\"type\":\"server_tool_call\"");
-            write_optional("id", id.as_deref(), out);
+            write_id(id.as_deref(), out);
             write_text("name", name, out);
             write_json("server_tool_call", call, out);
         }
         Part::ServerToolCallResponse { id, response } => {
             out.push_str("{\"type\":\"server_tool_call_response\"");
-            write_optional("id", id.as_deref(), out);
+            write_id(id.as_deref(), out);
             write_json("server_tool_call_response", response, out);
         }
     }
@@ -131,6 +131,11 @@ fn write_part(part: &Part<'_>, out: &mut String) {
 fn write_media(modality: &str, mime_type: Option<&str>, out: &mut String) {
     write_text("modality", modality, out);
     write_optional("mime_type", mime_type, out);
+}
+
+/// The id of a call; an empty one is none.
+fn write_id(id: Option<&str>, out: &mut String) {
+    write_optional("id", id.filter(|id| !id.is_empty()), out);
 }
 
 fn write_optional(name: &str, text: Option<&str>, out: &mut String) {

@@ -226,6 +226,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_are_found_in_both_directions() {
+        let names = Names::of(&genai_main::MAIN);
+        for &field in Field::ALL {
+            assert_eq!(names.get(field), genai_main::MAIN.name(field));
+            assert!(names.get(field).is_none_or(|(name, _)| names.field_of(name) == Some(field)), "{field:?}");
+        }
+        let top_k = Field::RequestTopK;
+        assert_eq!(names.beside(top_k, Some("retrieval")), Some(("gen_ai.retrieval.top_k", Type::Int)));
+        assert_eq!(names.beside(top_k, Some("chat")), Some(("gen_ai.request.top_k", Type::Int)));
+        assert!(names.is_name_of(top_k, "gen_ai.retrieval.top_k") && names.is_name("gen_ai.retrieval.top_k"));
+        assert_eq!(names.field_of("gen_ai.retrieval.top_k"), None);
+        assert!(names.has_home(top_k) && !names.has_home(Field::UsageTotalTokens));
+        assert!(!names.is_name("llm.request.model"));
+    }
+
+    #[test]
     fn targets_differ_where_the_conventions_do() {
         let (old, new) = (&v1_41::V1_41, &genai_main::MAIN);
         let written = Field::UsageCacheWriteInputTokens;

@@ -1,6 +1,7 @@
 //! Braintrust's OpenTelemetry attributes: what a span took, gave and counted, each as one JSON text.
 //! Messages stand on spans of type `llm` only.
 
+use super::named::named;
 use super::{Action, Dialect, List, Reason, Rule, Tell};
 use crate::genai::field::Field;
 use crate::genai::values;
@@ -38,6 +39,7 @@ pub static BRAINTRUST: Dialect = Dialect {
                 ("execute_tool", Action::Field(Field::ToolCallResult)),
             ]),
         ),
+        Rule::keep("braintrust.context_json", Reason::NoHome),
         Rule::keep("braintrust.scores", Reason::NoHome),
         Rule::keep("braintrust.expected_json", Reason::NoHome),
         Rule::keep("braintrust.expected", Reason::NoHome),
@@ -54,6 +56,7 @@ pub static BRAINTRUST: Dialect = Dialect {
         ("braintrust.span_attributes.", Reason::NoHome),
         ("braintrust.", Reason::Unknown),
     ],
+    quirk: Some(named),
     ..Dialect::new(NAME)
 };
 

@@ -14,6 +14,9 @@ use crate::otlp::value::Value;
 /// The dialect's name.
 pub const NAME: &str = "google-adk";
 
+/// Gemini's thoughts, from 1.20 to the end of 1.
+const THOUGHTS: &str = "gen_ai.usage.experimental.reasoning_tokens";
+
 /// The dialect.
 pub static GOOGLE_ADK: Dialect = Dialect {
     tells: &[Tell::scope("gcp.vertex.agent", 100), Tell::key_prefix("gcp.vertex.agent.", 20)],
@@ -22,6 +25,7 @@ pub static GOOGLE_ADK: Dialect = Dialect {
         Rule::mapped("gen_ai.provider.name", Field::ProviderName, values::PROVIDER),
         // A class' name under the current name.
         Rule { values: Some(TOOL_TYPE), ..Rule::new("gen_ai.tool.type", Action::Copy(Field::ToolType)) },
+        Rule::field(THOUGHTS, Field::UsageReasoningOutputTokens),
         Rule::field("gen_ai.tool_call.id", Field::ToolCallId),
         Rule::field("gcp.vertex.agent.session_id", Field::ConversationId),
         Rule::new("gcp.vertex.agent.tool_call_args", Action::Read(arguments)),
@@ -31,6 +35,8 @@ pub static GOOGLE_ADK: Dialect = Dialect {
         Rule::keep("gcp.vertex.agent.invocation_id", Reason::NoHome),
         Rule::keep("gcp.vertex.agent.event_id", Reason::NoHome),
         Rule::keep("gcp.vertex.agent.data", Reason::NoHome),
+        Rule::keep("gen_ai.usage.experimental.reasoning_tokens_limit", Reason::NoHome),
+        Rule::keep("gen_ai.usage.experimental.system_instruction_tokens", Reason::NoHome),
     ],
     kept: &[("gcp.vertex.agent.", Reason::Unknown)],
     span_names: &[
@@ -164,6 +170,19 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         };
         operation.set(Field::ProviderName, Scalar::Str(provider.into()));
     }
+    candidates(operation, seen);
+}
+
+/// Gemini counts thoughts beside the candidates, which are what the output says where the thoughts have this
+/// key: a total that says so. Other providers' output comes through LiteLLM, and holds them.
+fn candidates(operation: &mut Operation<'_>, seen: &Seen<'_, '_>) {
+    let is_google = operation.text(Field::ProviderName).is_some_and(|provider| provider.starts_with("gcp."));
+    if !is_google || seen.get(THOUGHTS).is_none() {
+        return;
+    }
+    let fields = [Field::UsageInputTokens, Field::UsageOutputTokens, Field::UsageReasoningOutputTokens];
+    let total = fields.iter().filter_map(|field| operation.int(*field)).fold(0, i64::saturating_add);
+    operation.offer(Field::UsageTotalTokens, Scalar::Int(total));
 }
 
 #[cfg(test)]
@@ -184,6 +203,9 @@ mod tests {
             "gcp.vertex.agent.event_id",
             "gcp.vertex.agent.data",
             "gen_ai.usage.output_tokens",
+            "gen_ai.usage.experimental.reasoning_tokens",
+            "gen_ai.usage.experimental.reasoning_tokens_limit",
+            "gen_ai.usage.experimental.system_instruction_tokens",
             "gen_ai.tool.type",
             "gen_ai.tool_call.id",
             "gen_ai.response.finish_reasons",

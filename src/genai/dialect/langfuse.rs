@@ -5,7 +5,8 @@
 //! buckets that exclude each other: `input` leaves out what `cache_read_input_tokens` and the like say,
 //! `output` what `output_reasoning_tokens` says.
 
-use super::{Action, Dialect, List, Reason, Rule, Tell, Verdict, body, instant, openinference};
+use super::named::named;
+use super::{Action, Dialect, List, Reason, Rule, SpanName, Tell, Verdict, body, instant, openinference};
 use crate::genai::content::json::{self, Node};
 use crate::genai::field::Field;
 use crate::genai::operation::{Operation, Scalar, Seen};
@@ -65,6 +66,10 @@ pub static LANGFUSE: Dialect = Dialect {
         ("langfuse.experiment.", Reason::NoHome),
         ("langfuse.", Reason::Unknown),
     ],
+    // The names that the wrapper of OpenAI's client gives where the application gives none.
+    span_names: &[SpanName::Exact("OpenAI-generation"), SpanName::Exact("OpenAI-embedding")],
+    // LangChain hands tools their input as Python's text of a dictionary.
+    python: true,
     quirk: Some(quirk),
     ..Dialect::new(NAME)
 };
@@ -84,8 +89,11 @@ static TYPE: [(&str, Option<&str>); 10] = [
     ("event", None),
 ];
 
+/// What was looked for; the decorator writes down how the function was called.
 const QUERY: &[Rule] = &[
     Rule::field("query", Field::RetrievalQueryText),
+    Rule::new("kwargs.query", Action::Copy(Field::RetrievalQueryText)),
+    Rule::new("args.0", Action::Copy(Field::RetrievalQueryText)),
     Rule::field("input", Field::RetrievalQueryText),
     Rule::field("question", Field::RetrievalQueryText),
     Rule::field("", Field::RetrievalQueryText),
@@ -211,6 +219,7 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     if matches!(operation.named.as_deref(), Some("span" | "event")) {
         operation.named = None;
     }
+    named(operation, seen);
     instant::first_chunk(operation, seen, "langfuse.observation.completion_start_time");
 }
 

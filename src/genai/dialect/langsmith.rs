@@ -61,6 +61,8 @@ pub static LANGSMITH: Dialect = Dialect {
                 ("retrieval", Action::Members(DOCUMENTS)),
             ]),
         ),
+        // Versions before 0.14 say the tool's name nowhere else.
+        Rule::new("langsmith.trace.name", Action::ByOperation(&[("execute_tool", Action::Copy(Field::ToolName))])),
         Rule::keep("gen_ai.request.extra_query", Reason::NoHome),
         Rule::keep("gen_ai.request.extra_body", Reason::NoHome),
         Rule::keep("langsmith.traceable", Reason::NoHome),

@@ -3,10 +3,12 @@
 //! Values stand in typed envelopes, `{"type": "chat_messages", "value": [...]}`, or bare. Token counts may
 //! be estimates, which `tokensEstimated` says.
 
-use super::{Action, Dialect, List, Reason, Rule, Tell, Verdict, instant, openinference};
+use super::named::named;
+use super::{Action, Dialect, List, Reason, Rule, SpanName, Tell, Verdict, instant, openinference};
 use crate::genai::content::json::{self, Node};
 use crate::genai::field::Field;
 use crate::genai::operation::{Operation, Scalar, Seen};
+use crate::genai::values::{self, Mapped};
 use crate::otlp::value::Value;
 
 /// The dialect's name.
@@ -63,6 +65,10 @@ pub static LANGWATCH: Dialect = Dialect {
         ("langwatch.reserved.", Reason::NoHome),
         ("langwatch.", Reason::Unknown),
     ],
+    // The name that the integrations give calls of models.
+    span_names: &[SpanName::Exact("llm")],
+    // LangChain hands tools their input as Python's text of a dictionary.
+    python: true,
     quirk: Some(quirk),
     ..Dialect::new(NAME)
 };
@@ -138,6 +144,7 @@ const COUNTS: &[Rule] = &[
     Rule::field("completionTokens", Field::UsageOutputTokens),
     Rule::field("completion_tokens", Field::UsageOutputTokens),
     Rule::field("reasoningTokens", Field::UsageReasoningOutputTokens),
+    Rule::field("reasoning_tokens", Field::UsageReasoningOutputTokens),
     Rule::field("cacheReadInputTokens", Field::UsageCacheReadInputTokens),
     Rule::field("cacheCreationInputTokens", Field::UsageCacheWriteInputTokens),
     Rule::new("tokensEstimated", Action::Read(estimated)),
@@ -164,6 +171,8 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     if matches!(operation.named.as_deref(), Some("span" | "unknown" | "")) {
         operation.named = None;
     }
+    named(operation, seen);
+    provider(operation);
     // `{"started_at": ..., "first_token_at": ..., "finished_at": ...}`, in milliseconds.
     let timestamps = seen.get("langwatch.timestamps").and_then(Value::as_str).and_then(json::parse);
     let first = timestamps
@@ -175,6 +184,14 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
         .and_then(|time| instant::seconds_since(seen.start_time_unix_nano, time));
     if let Some(seconds) = first {
         operation.offer(Field::ResponseTimeToFirstChunk, Scalar::Double(seconds));
+    }
+}
+
+/// Models are named `vendor/model`.
+fn provider(operation: &mut Operation<'_>) {
+    let vendor = operation.text(Field::RequestModel).and_then(|model| model.split_once('/')).map(|(vendor, _)| vendor);
+    if let Some(Mapped::To(provider)) = vendor.map(|vendor| values::look(values::PROVIDER, vendor)) {
+        operation.offer(Field::ProviderName, Scalar::Str(provider.into()));
     }
 }
 

@@ -7,6 +7,7 @@
 //! takes its own away; the bare parameters stay, and the model of the answer stands as the one that
 //! was asked for.
 
+use super::named::named;
 use super::{Action, Dialect, EventRule, Reason, Rule, SpanName, Tell, Verdict, body};
 use crate::genai::content::json;
 use crate::genai::field::Field;
@@ -207,15 +208,8 @@ fn quirk<'a>(operation: &mut Operation<'a>, seen: &Seen<'_, 'a>) {
     {
         operation.offer(Field::ProviderName, Scalar::Str(provider.into()));
     }
-    let (field, prefix) = match operation.text(Field::OperationName) {
-        Some("execute_tool") => (Field::ToolName, "execute_tool"),
-        Some("invoke_agent") => (Field::AgentName, "invoke_agent"),
-        _ => return,
-    };
     // Tools and agents give their names to their spans; the GenAI mode replaces them.
-    if !seen.name.starts_with(prefix) {
-        operation.offer(field, Scalar::Str(seen.name.to_owned().into()));
-    }
+    named(operation, seen);
 }
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ pub mod logfire;
 pub mod mastra;
 pub mod mcp;
 pub mod mlflow;
+mod named;
 pub mod openinference;
 pub mod openlit;
 pub mod openllmetry;
@@ -559,6 +560,8 @@ pub enum Piece {
     Calls,
     /// More of the content: a JSON list of content blocks, such as generated files.
     Blocks,
+    /// The `#`-th of more content blocks, as JSON.
+    BlockJson,
     /// A member of the `#`-th content block, by the name that it has in the block's JSON: `type`,
     /// `text`, `url`, ...
     Block(&'static str),

@@ -155,6 +155,8 @@ const MESSAGE: &[(&str, Piece)] = &[
     ("message.tool_calls.#.tool_call.function.arguments", Piece::CallArguments),
     // Gemini's, which must come back with the call.
     ("message.tool_calls.#.tool_call.reasoning_signature", Piece::CallMember("reasoning_signature")),
+    // AutoGen's results of functions.
+    ("function.#", Piece::BlockJson),
     ("message.contents.#.message_content.type", Piece::Block("type")),
     ("message.contents.#.message_content.text", Piece::Block("text")),
     ("message.contents.#.message_content.image.image.url", Piece::Block("url")),
@@ -319,8 +321,13 @@ const ANSWER: &[Rule] = &[
 ];
 
 /// What an agent was told. A framework's record of the agent itself is none of it.
-const TASK: &[Rule] =
-    &[Rule::new("", Action::Input), Rule::new("messages", Action::Input), Rule::new("input", Action::Input)];
+const TASK: &[Rule] = &[
+    Rule::new("", Action::Input),
+    Rule::new("messages", Action::Input),
+    Rule::new("input", Action::Input),
+    // smolagents.
+    Rule::new("task", Action::Input),
+];
 
 /// What an agent answered.
 const RESULT: &[Rule] = &[

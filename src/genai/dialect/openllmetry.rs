@@ -134,6 +134,8 @@ pub static OPENLLMETRY: Dialect = Dialect {
     events: &[EventRule::chunk("llm.content.completion.chunk"), EventRule::chunk("gen_ai.content.completion.chunk")],
     variables: &["traceloop.prompt.template_variables."],
     kept: &[
+        // Of a hand-over of the OpenAI Agents SDK; the agents have spans of their own.
+        ("gen_ai.handoff.", Reason::NoHome),
         ("traceloop.entity.", Reason::NoHome),
         ("traceloop.workflow.", Reason::NoHome),
         ("traceloop.span.", Reason::NoHome),

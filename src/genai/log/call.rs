@@ -44,6 +44,8 @@ pub(super) enum Fate {
 /// What the events of a call say together.
 #[derive(Debug, Default)]
 pub(super) struct Call {
+    /// For `explain`, if it asks: what became of each event's attributes and content, in order.
+    pub(super) told: Vec<EventTold>,
     /// Attributes that stand on the call's record: key and encoded value.
     pub(super) attributes: Vec<(String, Vec<u8>)>,
     /// The attributes of the carrier that its content stood in.
@@ -54,13 +56,29 @@ pub(super) struct Call {
     tools: Vec<ToolDefinition<'static>>,
 }
 
+/// What became of an event that a call was made of.
+#[derive(Debug, Default)]
+pub(super) struct EventTold {
+    /// Where the event's record stands in its request.
+    pub(super) place: usize,
+    /// Its attributes that became members of its message. The others stand on the record that carries the call.
+    pub(super) members: Vec<String>,
+    /// The list in which its messages, tools or instructions stand.
+    pub(super) list: &'static str,
+    /// The attributes that its content stood in.
+    pub(super) content: Vec<&'static str>,
+    /// Whether all its messages are the system's.
+    is_system: bool,
+}
+
 /// The events of a request, by the place of each in it.
 #[derive(Debug)]
 pub(super) struct Calls(HashMap<usize, Fate, foldhash::fast::RandomState>);
 
 impl Calls {
     /// Reads a whole request but for the records that stand `apart`.
-    pub(super) fn read(translator: &Translator, body: &Bytes, apart: &Places) -> Calls {
+    /// With `tells` it is noted what became of each event.
+    pub(super) fn read(translator: &Translator, body: &Bytes, apart: &Places, tells: bool) -> Calls {
         let mut look = Look { translator, apart, groups: Vec::new(), by_key: HashMap::default() };
         // Of a request that is refused nothing is needed: the pass itself meets the same error.
         if edit(body, &mut look).is_err() {
@@ -68,7 +86,7 @@ impl Calls {
         }
         let mut fates = HashMap::default();
         for group in look.groups {
-            fold(group, &mut fates);
+            fold(group, tells, &mut fates);
         }
         Calls(fates)
     }
@@ -83,6 +101,24 @@ struct Found {
     place: usize,
     time: u64,
     event: Event,
+}
+
+impl Found {
+    fn told(&self) -> EventTold {
+        let list = match self.event.list {
+            _ if !self.event.tools.is_empty() => TOOL_DEFINITIONS,
+            List::Output => OUTPUT_MESSAGES,
+            _ => INPUT_MESSAGES,
+        };
+        let messages = &self.event.messages;
+        EventTold {
+            place: self.place,
+            members: Vec::new(),
+            list,
+            content: self.event.content_attributes.clone(),
+            is_system: !messages.is_empty() && messages.iter().all(|message| message.role == "system"),
+        }
+    }
 }
 
 type Key = (String, TraceId, SpanId);
@@ -114,7 +150,7 @@ impl Visitor for Look<'_> {
 }
 
 /// The events of one scope and span become one call, or several where they contradict each other.
-fn fold(mut group: Vec<Found>, fates: &mut HashMap<usize, Fate, foldhash::fast::RandomState>) {
+fn fold(mut group: Vec<Found>, tells: bool, fates: &mut HashMap<usize, Fate, foldhash::fast::RandomState>) {
     // The order of a request is that of its emitter, unless it says times: some spread them so that
     // the order survives.
     if group.iter().all(|found| found.time > 0) {
@@ -132,7 +168,8 @@ fn fold(mut group: Vec<Found>, fates: &mut HashMap<usize, Fate, foldhash::fast::
         // The last one carries the others: it came when the call was over.
         let Some(carrier) = events.last().map(|found| found.place) else { continue };
         fates.extend(events.iter().map(|found| (found.place, Fate::Folded)));
-        let call = Call::of(events.into_iter().map(|found| found.event).collect());
+        let told = if tells { events.iter().map(Found::told).collect() } else { Vec::new() };
+        let call = Call::of(events.into_iter().map(|found| found.event).collect(), told);
         fates.insert(carrier, Fate::Carries(Box::new(call)));
     }
 }
@@ -160,13 +197,18 @@ impl Said {
 
 impl Call {
     /// The events of one call, in order; the last one's attributes are the record's already.
-    fn of(mut events: Vec<Event>) -> Call {
-        let mut call = Call::default();
+    fn of(mut events: Vec<Event>, told: Vec<EventTold>) -> Call {
+        let mut call = Call { told, ..Call::default() };
         if let Some(carrier) = events.last_mut() {
             call.content_attributes = std::mem::take(&mut carrier.content_attributes);
             call.attributes = std::mem::take(&mut carrier.attributes);
         }
-        events.into_iter().for_each(|event| call.add(event));
+        for (number, event) in events.into_iter().enumerate() {
+            let members = call.add(event);
+            if let Some(told) = call.told.get_mut(number) {
+                told.members = members;
+            }
+        }
         let provider = call.said("gen_ai.system").or(call.said("gen_ai.provider.name")).map(Value::parse);
         let is_apart = provider.as_ref().and_then(Value::as_str).is_some_and(|name| SYSTEM_APART.contains(&name));
         call.settle(is_apart);
@@ -199,6 +241,10 @@ impl Call {
         if system_is_apart {
             let is_system = |message: &mut Message<'_>| message.role == "system" && message.more.is_empty();
             let system: Vec<_> = self.input.extract_if(.., is_system).collect();
+            if !system.is_empty() {
+                let said = self.told.iter_mut().filter(|told| told.is_system && told.members.is_empty());
+                said.for_each(|told| told.list = SYSTEM_INSTRUCTIONS);
+            }
             self.instructions.extend(system.into_iter().flat_map(|message| message.parts));
         }
     }
@@ -207,12 +253,17 @@ impl Call {
         self.attributes.iter().find(|(name, _)| name == key).map(|(_, value)| &**value)
     }
 
-    fn add(&mut self, mut event: Event) {
+    /// Returns the attributes that became members of the event's message.
+    fn add(&mut self, mut event: Event) -> Vec<String> {
+        let mut members = Vec::new();
         for (key, value) in std::mem::take(&mut event.attributes) {
             match self.said(&key) {
                 None => self.attributes.push((key, value)),
                 Some(said) if *said == *value => {}
-                Some(_) => event.add_member(&key, &Value::parse(&value)),
+                Some(_) => {
+                    event.add_member(&key, &Value::parse(&value));
+                    members.push(key);
+                }
             }
         }
         self.instructions.extend(event.instructions);
@@ -221,6 +272,7 @@ impl Call {
             List::Output => self.output.extend(event.messages.into_iter().map(|message| (event.index, message))),
             _ => self.input.extend(event.messages),
         }
+        members
     }
 
     /// Says the call on a span, in the target's own attributes.

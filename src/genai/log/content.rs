@@ -86,7 +86,7 @@ impl Translator {
         self.may_concern(span)
             && self
                 .with_source(span, |source, span| {
-                    let read = self.read(source, span, origin, batch).ok()?;
+                    let read = self.read_span(source, span, origin, batch, false).ok()?;
                     let is_call = self.translation(&read).model_call && !self.is_embeddings(&read);
                     let operation = &read.operation;
                     (is_call && operation.input.is_absent() && operation.output.is_absent()).then_some(())

@@ -46,6 +46,8 @@ pub(super) struct Event {
 /// What the dialects' tables say of an event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rule {
+    /// Whose it is.
+    pub(super) dialect: u8,
     list: List,
     role: &'static str,
     /// Attributes that may hold the content.
@@ -60,7 +62,13 @@ impl Rule {
         index.events.iter().filter(|(_, rule)| rule.matches(name)).find_map(|(dialect, rule)| match &rule.action {
             EventAction::Message(message) => {
                 let python = index.table(*dialect).is_some_and(|table| table.python);
-                Some(Rule { list: message.list, role: message.role, content: message.content, python })
+                Some(Rule {
+                    dialect: *dialect,
+                    list: message.list,
+                    role: message.role,
+                    content: message.content,
+                    python,
+                })
             }
             _ => None,
         })

@@ -10,6 +10,7 @@
 mod call;
 pub mod content;
 mod event;
+pub mod explain;
 mod structured;
 
 use std::collections::HashSet;
@@ -90,16 +91,27 @@ impl<'t> Records<'t> {
         body: &Bytes,
         tally: &mut Tally,
     ) -> Became {
+        self.translate_for(record, origin, body, &mut Listener::Tally(tally))
+    }
+
+    fn translate_for(
+        &mut self,
+        record: &mut LogRecord<'_>,
+        origin: &Origin<'_>,
+        body: &Bytes,
+        listener: &mut Listener<'_>,
+    ) -> Became {
         let Some(name) = name_of(record) else { return Became::Foreign };
         if event::Rule::of(&self.translator.index, &name).is_none() {
             if !name.starts_with("gen_ai.") {
                 return Became::Foreign;
             }
             self.name(record, &name);
-            self.attributes(record, origin, None, tally);
+            self.attributes(record, origin, None, listener);
             return Became::Current;
         }
-        let calls = self.calls.get_or_insert_with(|| Calls::read(self.translator, body, &self.apart));
+        let tells = matches!(listener, Listener::Explanation(_));
+        let calls = self.calls.get_or_insert_with(|| Calls::read(self.translator, body, &self.apart, tells));
         match calls.take(place(record)) {
             None => Became::Unread,
             Some(Fate::Folded) if self.translator.originals == Originals::Keep => Became::Current,
@@ -108,13 +120,16 @@ impl<'t> Records<'t> {
                 Became::Folded
             }
             Some(Fate::Carries(call)) => {
-                self.carry(record, &call, origin, tally);
+                self.carry(record, &call, origin, listener);
+                if let Listener::Explanation(told) = listener {
+                    told.call = Some(call.told);
+                }
                 Became::Carrier
             }
         }
     }
 
-    fn carry(&self, record: &mut LogRecord<'_>, call: &Call, origin: &Origin<'_>, tally: &mut Tally) {
+    fn carry(&self, record: &mut LogRecord<'_>, call: &Call, origin: &Origin<'_>, listener: &mut Listener<'_>) {
         if self.translator.originals == Originals::Replace {
             for key in NAME_ATTRIBUTES.iter().chain(&call.content_attributes) {
                 record.remove(key);
@@ -127,7 +142,7 @@ impl<'t> Records<'t> {
                 record.set(key, Value::parse(value));
             }
         }
-        self.attributes(record, origin, Some(call), tally);
+        self.attributes(record, origin, Some(call), listener);
     }
 
     /// Puts the event's name where it belongs.
@@ -145,7 +160,13 @@ impl<'t> Records<'t> {
 
     /// Translates a record's attributes as those of a span, those of a call added. On an event
     /// messages have structure, where a span has their JSON text.
-    fn attributes(&self, record: &mut LogRecord<'_>, origin: &Origin<'_>, call: Option<&Call>, tally: &mut Tally) {
+    fn attributes(
+        &self,
+        record: &mut LogRecord<'_>,
+        origin: &Origin<'_>,
+        call: Option<&Call>,
+        listener: &mut Listener<'_>,
+    ) {
         let mut bytes = Vec::new();
         record.write_attributes_as_span(&mut bytes);
         let mut span = Span::new();
@@ -156,15 +177,30 @@ impl<'t> Records<'t> {
         if let Some(call) = call {
             call.write(&mut span, self.translator.convention);
         }
-        // Operations are counted on spans.
-        let operations = std::mem::take(&mut tally.operations);
-        self.translator.translate(&mut span, origin, &mut NoBatch, tally);
-        tally.operations = operations;
+        match listener {
+            Listener::Tally(tally) => {
+                // Operations are counted on spans.
+                let operations = std::mem::take(&mut tally.operations);
+                self.translator.translate(&mut span, origin, &mut NoBatch, tally);
+                tally.operations = operations;
+            }
+            Listener::Explanation(told) => {
+                told.attributes = self.translator.explain(&mut span, origin, &mut NoBatch);
+            }
+        }
         structured::give_structure(&mut span);
         let mut written = Vec::new();
         span.write(&mut written);
         record.take_attributes_of_span(&written);
     }
+}
+
+/// Who is told what becomes of keys.
+enum Listener<'l> {
+    /// They are counted.
+    Tally(&'l mut Tally),
+    /// For [`explain`].
+    Explanation(&'l mut explain::Told),
 }
 
 /// The name of the event that a record is.

@@ -2,6 +2,7 @@
 //! an old key goes when all that it said is said.
 
 use super::dialect::Attribute;
+use super::explain::{Said, Step};
 use crate::genai::settings::Originals;
 use crate::genai::values::{Mapped, look};
 use crate::otlp::metrics::Point;
@@ -11,14 +12,23 @@ use crate::otlp::metrics::Point;
 const PASSES: usize = 4;
 
 /// Translates the attributes of a point that `rules` know.
-pub(super) fn translate<'r, R>(point: &mut Point<'_>, rules: impl Fn() -> R, originals: Originals)
-where
+/// `told` is for [`super::explain`].
+pub(super) fn translate<'r, R>(
+    point: &mut Point<'_>,
+    rules: impl Fn() -> R,
+    originals: Originals,
+    mut told: Option<&mut Vec<Step>>,
+) where
     R: Iterator<Item = &'r Attribute>,
 {
     for _ in 0..PASSES {
         let mut changed = false;
         for rule in rules() {
-            changed |= if rule.from == rule.to { reword(point, rule) } else { rename(point, rule, originals) };
+            let (now, said) = if rule.from == rule.to { reword(point, rule) } else { rename(point, rule, originals) };
+            changed |= now;
+            if let (Some(told), Some(said)) = (told.as_deref_mut(), said) {
+                told.push(Step { from: rule.from, to: rule.to, said });
+            }
         }
         if !changed {
             return;
@@ -26,18 +36,18 @@ where
     }
 }
 
-/// Returns whether anything changed.
-fn reword(point: &mut Point<'_>, rule: &Attribute) -> bool {
+/// Returns whether anything changed, and what is to be told of it.
+fn reword(point: &mut Point<'_>, rule: &Attribute) -> (bool, Option<Said>) {
     let to = mapped(point, rule.to, rule);
     if let Some(to) = to {
         point.set(rule.to, to);
     }
-    to.is_some()
+    (to.is_some(), to.map(|_| Said::Reworded))
 }
 
-/// Returns whether anything changed.
-fn rename(point: &mut Point<'_>, rule: &Attribute, originals: Originals) -> bool {
-    let Some(value) = point.get(rule.from) else { return false };
+/// Returns whether anything changed, and what is to be told of it.
+fn rename(point: &mut Point<'_>, rule: &Attribute, originals: Originals) -> (bool, Option<Said>) {
+    let Some(value) = point.get(rule.from) else { return (false, None) };
     let says = value.as_str().map_or(Says::Itself, |word| match rule.values.map(|table| look(table, word)) {
         None | Some(Mapped::Unknown) => Says::Itself,
         Some(Mapped::To(to)) if to == word => Says::Itself,
@@ -50,7 +60,14 @@ fn rename(point: &mut Point<'_>, rule: &Attribute, originals: Originals) -> bool
         Says::Word(to) => current.as_str() == Some(to),
         Says::Nothing => false,
     });
-    match (is_said, says, originals) {
+    let said = match (is_said, says) {
+        (Some(true), _) => Said::Already,
+        (Some(false), _) => Said::Otherwise,
+        (None, Says::Nothing) => Said::Nothing,
+        (None, Says::Itself) => Said::Renamed,
+        (None, Says::Word(_)) => Said::Mapped,
+    };
+    let changed = match (is_said, says, originals) {
         (Some(true), _, Originals::Replace) => point.remove(rule.from),
         // Something else was said under the current key, or the same and the old one is to stay.
         (Some(_), ..) | (None, Says::Nothing, _) => false,
@@ -62,7 +79,7 @@ fn rename(point: &mut Point<'_>, rule: &Attribute, originals: Originals) -> bool
         }
         (None, Says::Itself, Originals::Keep) => {
             let text = value.as_str().map(str::to_owned);
-            let Some(text) = text else { return false };
+            let Some(text) = text else { return (false, None) };
             point.set(rule.to, text);
             true
         }
@@ -70,7 +87,8 @@ fn rename(point: &mut Point<'_>, rule: &Attribute, originals: Originals) -> bool
             point.set(rule.to, to);
             true
         }
-    }
+    };
+    (changed, Some(said))
 }
 
 /// What an old key's value says under the current one.

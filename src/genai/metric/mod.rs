@@ -9,6 +9,7 @@
 mod attributes;
 pub mod convention;
 pub mod dialect;
+pub mod explain;
 mod totals;
 pub mod translate;
 
@@ -112,6 +113,25 @@ impl Reason {
             Reason::Redundant => "redundant",
             Reason::Derived => "derived",
             Reason::SecondScope => "second_scope",
+        }
+    }
+
+    /// In the words of `docs/metrics.md`, for people.
+    pub const fn because(self) -> &'static str {
+        match self {
+            Reason::None => "it goes to the metric that the target has for it",
+            Reason::Current => "it stood in the target's words already",
+            Reason::NoHome => "the target has no words for it",
+            Reason::Instrument => "the target measures it with another instrument",
+            Reason::Unit => "it is measured in another unit, and numbers are not converted",
+            Reason::Direction => "it does not say which way its tokens went",
+            Reason::Operation => "it does not say of which operation it is, or of one that the conventions do not know",
+            Reason::Conflict => "its scope says the same under the target's name, too",
+            Reason::Originals => "originals: keep; it was given the target's attributes and stays under its name",
+            Reason::TooMany => "its metric has more points than are looked at",
+            Reason::Redundant => "a total beside the input and output that it is the sum of",
+            Reason::Derived => "the metric of this name is derived from the service's spans (native_metrics: replace)",
+            Reason::SecondScope => "another scope of the service says the same (native_metrics: defer)",
         }
     }
 }

@@ -13,6 +13,7 @@ use foldhash::quality::FixedState;
 use super::attributes;
 use super::convention::{self, Convention, INFERENCE, Name, OTHER_OPERATIONS, TOKEN_TYPE};
 use super::dialect::{self, Attribute, Dialect, OTEL, Row};
+use super::explain::{Said as StepSaid, Sign, Step, Told};
 use super::totals;
 use super::{Direction, Measure, Reason, Says};
 use crate::genai::settings::{Originals, Target};
@@ -101,14 +102,20 @@ impl Translator {
         Translator { convention: Convention::of(target), originals, index }
     }
 
+    /// The target.
+    pub fn target(&self) -> Target {
+        self.convention.target
+    }
+
     /// Puts a metric into the target's words. `None` for one that has nothing to do with GenAI, which
-    /// is left as it came. `body` is the whole request.
+    /// is left as it came. `body` is the whole request; `told` is filled if it is there.
     pub fn translate(
         &self,
         metric: &mut Metric<'_>,
         origin: &Origin<'_>,
         (body, said): (&Bytes, &mut Said),
         fates: &mut Fates,
+        mut told: Option<&mut Told>,
     ) -> Option<Translation> {
         let mut meaning = self.meaning(metric.name())?;
         if meaning.row.and_then(|row| row.copy_in).is_some_and(|scope| origin.scope_name == scope) {
@@ -122,13 +129,14 @@ impl Translator {
         if points.is_empty() {
             let points = metric.point_count() as u64;
             if points > 0 {
-                fates.count_many((dialect(meaning, origin, None).name, "kept", Reason::TooMany), points);
+                fates.count_many((dialect(meaning, origin, None).0.name, "kept", Reason::TooMany), points);
             }
             return None;
         }
         for point in points.iter_mut() {
-            let dialect = dialect(meaning, origin, Some(point));
-            attributes::translate(point, || rules(meaning, dialect), self.originals);
+            let (dialect, sign) = dialect(meaning, origin, Some(point));
+            let steps = told.as_deref_mut().and_then(|told| told.begin(sign));
+            attributes::translate(point, || rules(meaning, dialect), self.originals, steps);
             for (key, value) in meaning.row.map(|row| row.implies).unwrap_or_default() {
                 if !point.has(key) {
                     point.set(key, *value);
@@ -143,7 +151,10 @@ impl Translator {
             }
         }
         let count = points.len();
-        let fates = (0..count).map(|place| self.point(metric, place, meaning, (origin, body, &mut *said)));
+        let fates = (0..count).map(|place| {
+            let steps = told.as_deref_mut().and_then(|told| told.steps_of(place));
+            self.point(metric, place, meaning, (origin, body, &mut *said), steps)
+        });
         Some(Translation { fates: fates.collect() })
     }
 
@@ -162,11 +173,12 @@ impl Translator {
         place: usize,
         meaning: Meaning,
         (origin, body, said): (&Origin<'_>, &Bytes, &mut Said),
+        mut steps: Option<&mut Vec<Step>>,
     ) -> Fate {
         let (old, unit) = (metric.name(), metric.unit());
         let (kind, monotonic) = (metric.kind(), metric.is_monotonic());
         let points = metric.points();
-        let dialect = dialect(meaning, origin, points.get(place));
+        let (dialect, _) = dialect(meaning, origin, points.get(place));
         let Some(point) = points.get_mut(place).filter(|point| !point.is_dropped()) else {
             return (dialect.name, "discarded", Reason::Redundant);
         };
@@ -179,11 +191,11 @@ impl Translator {
         }
         match destination {
             Ok(name) if self.originals == Originals::Keep && name.name != old => {
-                self.say(point, name, || rules(meaning, dialect));
+                self.say(point, name, || rules(meaning, dialect), steps);
                 (dialect.name, "kept", Reason::Originals)
             }
             Ok(name) => {
-                self.say(point, name, || rules(meaning, dialect));
+                self.say(point, name, || rules(meaning, dialect), steps);
                 let mut is_changed = point.is_edited();
                 if self.originals == Originals::Replace {
                     let part = metric.part(name.name, name.unit);
@@ -197,6 +209,9 @@ impl Translator {
                 // a metric that stays, stays as it is.
                 if !old.starts_with("gen_ai.") {
                     point.restore();
+                    if let Some(steps) = &mut steps {
+                        steps.clear();
+                    }
                     return (dialect.name, "kept", reason);
                 }
                 // What stays under a name of the target goes along with its other points.
@@ -255,7 +270,7 @@ impl Translator {
     }
 
     /// Gives a point the attributes that the target's metric has.
-    fn say<R>(&self, point: &mut Point<'_>, name: &Name, rules: impl Fn() -> R)
+    fn say<R>(&self, point: &mut Point<'_>, name: &Name, rules: impl Fn() -> R, mut steps: Option<&mut Vec<Step>>)
     where
         R: Iterator<Item = &'static Attribute>,
     {
@@ -272,9 +287,12 @@ impl Translator {
             && token_type(point) == Some(direction)
         {
             point.remove(TOKEN_TYPE);
+            if let Some(steps) = &mut steps {
+                steps.push(Step { from: TOKEN_TYPE, to: TOKEN_TYPE, said: StepSaid::InName });
+            }
         }
         // What was held back by what is said otherwise now.
-        attributes::translate(point, rules, self.originals);
+        attributes::translate(point, rules, self.originals, steps);
     }
 }
 
@@ -369,14 +387,17 @@ fn says(name: &Name) -> Says {
 
 /// Whose point it is: by its scope, or by what only one emitter attaches, or by its metric's name. The
 /// name comes last, because it is what changes.
-fn dialect(meaning: Meaning, origin: &Origin<'_>, point: Option<&Point<'_>>) -> &'static Dialect {
-    let by_scope = |dialect: &&&Dialect| dialect.scopes.iter().any(|scope| origin.scope_name.starts_with(scope));
-    let by_tell = |dialect: &&&Dialect| {
-        let tell = dialect.tell.zip(point);
-        tell.is_some_and(|(key, point)| point.has(key))
+fn dialect(meaning: Meaning, origin: &Origin<'_>, point: Option<&Point<'_>>) -> (&'static Dialect, Sign) {
+    let by_scope = |dialect: &&'static Dialect| {
+        let scope = dialect.scopes.iter().find(|scope| origin.scope_name.starts_with(**scope))?;
+        Some((*dialect, Sign::Scope(scope)))
     };
-    let spoken = dialect::ALL.iter().find(by_scope).or_else(|| dialect::ALL.iter().find(by_tell));
-    spoken.copied().unwrap_or(meaning.dialect)
+    let by_tell = |dialect: &&'static Dialect| {
+        let (key, point) = dialect.tell.zip(point)?;
+        point.has(key).then_some((*dialect, Sign::Key(key)))
+    };
+    let spoken = dialect::ALL.iter().find_map(by_scope).or_else(|| dialect::ALL.iter().find_map(by_tell));
+    spoken.unwrap_or((meaning.dialect, Sign::Name))
 }
 
 /// What attributes mean, what is special before what is general.

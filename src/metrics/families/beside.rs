@@ -3,7 +3,7 @@
 
 use super::compatibility::LlamaStack;
 use super::metric::Metric;
-use super::{Families, Tokens, witness};
+use super::{Families, Tokens, is_client, seconds, witness};
 use crate::metrics::call::Call;
 use crate::metrics::histogram::{Histogram, Total};
 use crate::metrics::ledger::{Direction, Recorder, Suppressed};
@@ -42,6 +42,18 @@ impl Families {
         }
     }
 
+    /// Whether the tokens of a call that was recorded are counted here, and not left to its application.
+    pub fn counts_tokens_of(&self, call: &Call) -> bool {
+        let is_derived =
+            |metric| self.standing.is_derived(&Subject { service: &call.service, metric, operation: &call.operation });
+        self.token_metrics().into_iter().any(is_derived)
+    }
+
+    /// How long a call took, in seconds, if that is recorded here.
+    pub fn duration_of(&self, call: &Call) -> Option<f64> {
+        seconds(call).filter(|_| is_client(call))
+    }
+
     /// A call's tokens are counted, if not for its service.
     pub(super) fn speak_for(&self, call: &Call) {
         let older = self.llama_stack.iter().flat_map(LlamaStack::all).map(Metric::name);
@@ -54,7 +66,7 @@ impl Families {
     pub(super) fn left(&self, call: &Call, direction: Direction) {
         let says_input = call.billed().is_some_and(|usage| usage.input.is_some());
         if direction == Direction::Input || !says_input {
-            self.suppressed(Suppressed::NativeMetrics);
+            self.suppressed(call, Suppressed::NativeMetrics);
         }
     }
 }

@@ -63,20 +63,21 @@ enum Path {
     Remote,
     /// A span between them may be missing.
     Unknown,
+    /// One is below the other, and between them an agent or a tool ran.
+    Apart,
 }
 
 /// The spans above a span.
 #[derive(Debug, Default)]
 struct Ancestry {
-    /// Each with whether a remote call is on the way to it.
-    above: Vec<(Key, bool)>,
+    above: Vec<Above>,
     /// Whether the way to the root is known.
     complete: bool,
 }
 
 impl Ancestry {
-    fn find(&self, span: Key) -> Option<bool> {
-        self.above.iter().find(|(above, _)| span != 0 && *above == span).map(|(_, remote)| *remote)
+    fn find(&self, span: Key) -> Option<Above> {
+        self.above.iter().find(|above| span != 0 && above.span == span).copied()
     }
 }
 
@@ -97,7 +98,7 @@ impl Memory {
             }
             let (_, ours) = last;
             let links = if ours { &mut self.links } else { &mut self.passing };
-            links.insert(link.span, link.parent, link.remote, now);
+            links.insert(Link::new(link.span, link.parent, link.remote, link.boundary), now);
         }
         // What passed before its trace had a call would soon be pushed out.
         if self.passing.len() == 0 {
@@ -105,11 +106,11 @@ impl Memory {
         }
         for (entry, _) in news.iter().filter(|(entry, _)| entry.trace != 0) {
             let passed: Vec<Link> = std::iter::once(entry.span)
-                .chain(self.above(entry.span).map(|(above, _)| above))
+                .chain(self.above(entry.span).map(|above| above.span))
                 .filter_map(|span| self.passing.get(span))
                 .collect();
             for link in passed {
-                self.links.insert(link.span, link.parent, link.remote, now);
+                self.links.insert(link, now);
             }
         }
     }
@@ -238,9 +239,11 @@ impl Memory {
             let remote = path != Path::Local;
             Some(Match { counted: other.counted, reason: Suppressed::SameTrace, place, remote })
         };
-        for (above, remote) in &ancestry.above {
-            let Some(outer) = self.calls.by_span(*above).and_then(|handle| self.calls.get(handle)) else { continue };
-            let path = if *remote || outer.server { Path::Remote } else { Path::Local };
+        for above in &ancestry.above {
+            let Some(outer) = self.calls.by_span(above.span).and_then(|handle| self.calls.get(handle)) else {
+                continue;
+            };
+            let path = above.path(outer);
             let comparable = outer.trace != 0 && (!per_service || outer.service == entry.service);
             if comparable
                 && self.same_call(outer, entry, path)
@@ -256,8 +259,8 @@ impl Memory {
                 continue;
             }
             let others = self.ancestry(other.span);
-            let (place, path, same) = if let Some(remote) = others.find(entry.span) {
-                let path = if remote || entry.server { Path::Remote } else { Path::Local };
+            let (place, path, same) = if let Some(above) = others.find(entry.span) {
+                let path = above.path(entry);
                 below.add(other);
                 (Place::Above, path, self.same_call(entry, other, path))
             } else if !(ancestry.complete && others.complete) {
@@ -293,6 +296,9 @@ impl Memory {
             }
             // A server's span ends after what it did, and may arrive later. Without it, only calls
             // that agree in everything are one.
+            // What an agent or a tool asks a model for is no part of the answer that it was started for
+            // (ADK runs a sub-agent below the call that hands over to it).
+            Path::Apart => false,
             Path::Unknown => outer.service != inner.service && families && equal && begins_within(outer, inner, 0),
         }
     }
@@ -303,39 +309,58 @@ impl Memory {
         Ancestry { above: list, complete: above.complete }
     }
 
-    fn above(&self, span: Key) -> Above<'_> {
-        Above { memory: self, at: span, remote: false, steps: 0, complete: false }
+    fn above(&self, span: Key) -> Upwards<'_> {
+        Upwards { memory: self, at: Above { span, remote: false, apart: false }, steps: 0, complete: false }
+    }
+}
+
+/// A span above another.
+#[derive(Debug, Clone, Copy)]
+struct Above {
+    span: Key,
+    /// Whether a remote call is on the way to it.
+    remote: bool,
+    /// Whether an agent or a tool is on the way to it.
+    apart: bool,
+}
+
+impl Above {
+    /// How the call that this span is, `outer`, stands to the one below.
+    fn path(&self, outer: &Entry) -> Path {
+        match () {
+            () if self.apart => Path::Apart,
+            () if self.remote || outer.server => Path::Remote,
+            () => Path::Local,
+        }
     }
 }
 
 /// The way from a span towards its root.
-struct Above<'m> {
+struct Upwards<'m> {
     memory: &'m Memory,
-    at: Key,
-    remote: bool,
+    at: Above,
     steps: usize,
     /// Whether it ended at the root.
     complete: bool,
 }
 
-impl Iterator for Above<'_> {
-    /// As in [`Ancestry::above`].
-    type Item = (Key, bool);
+impl Iterator for Upwards<'_> {
+    type Item = Above;
 
-    fn next(&mut self) -> Option<(Key, bool)> {
-        let link = self.memory.links.get(self.at).or_else(|| self.memory.passing.get(self.at))?;
+    fn next(&mut self) -> Option<Above> {
+        let link = self.memory.links.get(self.at.span).or_else(|| self.memory.passing.get(self.at.span))?;
         if link.parent == 0 {
             self.complete = true;
             return None;
         }
         // Parents that go round in a circle end here, too; a span that is its own parent at once.
-        if self.steps >= MAX_DEPTH || link.parent == self.at {
+        if self.steps >= MAX_DEPTH || link.parent == self.at.span {
             return None;
         }
         self.steps += 1;
-        self.remote |= link.remote;
-        self.at = link.parent;
-        Some((self.at, self.remote))
+        self.at =
+            Above { span: link.parent, remote: self.at.remote | link.remote, apart: self.at.apart | link.boundary };
+        Some(self.at)
     }
 }
 

@@ -80,6 +80,14 @@ pub(super) struct Link {
     seen: Seconds,
     /// Whether the parent is in another process: the span handles a remote call, or says so.
     pub(super) remote: bool,
+    /// Whether the span is an agent's or a tool's.
+    pub(super) boundary: bool,
+}
+
+impl Link {
+    pub(super) fn new(span: Key, parent: Key, remote: bool, boundary: bool) -> Link {
+        Link { span, parent, seen: 0, remote, boundary }
+    }
 }
 
 /// A bounded number of links.
@@ -100,15 +108,16 @@ impl Links {
         self.links.get(self.spans.find(span, is)?).copied()
     }
 
-    pub(super) fn insert(&mut self, span: Key, parent: Key, remote: bool, now: Seconds) {
-        if self.get(span).is_some() {
+    pub(super) fn insert(&mut self, link: Link, now: Seconds) {
+        if self.get(link.span).is_some() {
             return;
         }
         while self.links.entries.len() >= self.max {
             self.forget_oldest();
         }
         let handle = self.links.next_handle();
-        self.links.push(Link { span, parent, seen: now, remote });
+        let span = link.span;
+        self.links.push(Link { seen: now, ..link });
         let Links { links, spans, .. } = self;
         spans.insert(span, handle, |handle| links.get(handle).map_or(0, |link| link.span));
     }
@@ -411,8 +420,8 @@ mod tests {
         calls.expire(6);
         assert!(calls.by_span(1).is_none() && calls.by_span(2).is_some());
         let mut links = Links::new(9);
-        links.insert(1, 0, false, 5);
-        links.insert(2, 1, true, 6);
+        links.insert(Link::new(1, 0, false, false), 5);
+        links.insert(Link::new(2, 1, true, false), 6);
         links.expire(6);
         assert!(links.get(1).is_none());
         assert!(links.get(2).is_some_and(|link| link.parent == 1 && link.remote));

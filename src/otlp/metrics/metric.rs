@@ -63,6 +63,17 @@ impl Kind {
         }
     }
 
+    /// In OTLP's words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Gauge => "gauge",
+            Kind::Sum => "sum",
+            Kind::Histogram => "histogram",
+            Kind::ExponentialHistogram => "exponential histogram",
+            Kind::Summary => "summary",
+        }
+    }
+
     /// Whether it is a distribution.
     pub const fn is_histogram(self) -> bool {
         matches!(self, Kind::Histogram | Kind::ExponentialHistogram)

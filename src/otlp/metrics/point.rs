@@ -6,7 +6,7 @@ use crate::otlp::attributes::AttributeList;
 use crate::otlp::patch::Patch;
 pub use crate::otlp::value::RawValue;
 use crate::otlp::value::{Value, fields};
-use crate::otlp::wire::Payload;
+use crate::otlp::wire::{Field, Payload};
 
 /// The value of a number's data point.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -86,6 +86,17 @@ impl<'a> Point<'a> {
             _ => None,
         });
         last.last()
+    }
+
+    /// How many measurements a distribution's or a summary's point holds, and their sum; `None` for other
+    /// kinds. The sum may be unsaid.
+    pub fn count_and_sum(&self) -> Option<(u64, Option<f64>)> {
+        if matches!(self.kind, Kind::Gauge | Kind::Sum) {
+            return None;
+        }
+        let is_sum = |field: &Field<'_>| field.number == 5 && matches!(field.payload, Payload::Fixed64(_));
+        let sum = fields(self.raw).any(|field| is_sum(&field)).then(|| f64::from_bits(self.fixed(5)));
+        Some((self.fixed(4), sum))
     }
 
     fn fixed(&self, number: u32) -> u64 {

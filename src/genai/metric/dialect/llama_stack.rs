@@ -27,5 +27,5 @@ pub(super) static LLAMA_STACK: Dialect = Dialect {
         row("total_tokens", Says::Nothing),
     ],
     kept: &["llama_stack.", "ogx."],
-    ..Dialect::new("llama_stack")
+    ..Dialect::new("llama-stack")
 };
