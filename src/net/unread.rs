@@ -24,6 +24,9 @@ const MOST: usize = 4;
 /// sent again, and far below the ten seconds that Prometheus gives a scrape.
 const STANDSTILL: Duration = Duration::from_millis(500);
 
+/// A timer that is so late says that this program stood still, and not a reader.
+const LATE: Duration = Duration::from_millis(100);
+
 /// Bytes of a page that a connection is given at a time.
 const PIECE: usize = 64 << 10;
 
@@ -47,10 +50,17 @@ impl Unread {
     pub async fn turn(&self, cut_off: impl Fn()) -> Turn {
         let mut place = std::pin::pin!(acquire(&self.places));
         let place = loop {
+            let due = self.next_standstill();
             tokio::select! {
                 biased;
                 place = &mut place => break place,
-                () = sleep_until(self.next_standstill()) => if self.cut_one_off() { cut_off() },
+                () = sleep_until(due) => {
+                    if due.elapsed() > LATE {
+                        self.forgive();
+                    } else if self.cut_one_off() {
+                        cut_off();
+                    }
+                }
             }
         };
         Turn { unread: self.clone(), place, writing: acquire(&self.writing).await }
@@ -61,6 +71,15 @@ impl Unread {
         let readers = self.readers();
         let moved = readers.iter().filter_map(Weak::upgrade).filter_map(|rest| rest.moved());
         moved.min().unwrap_or_else(Instant::now) + STANDSTILL
+    }
+
+    /// Gives every reader his time again.
+    fn forgive(&self) {
+        for rest in self.readers().iter().filter_map(Weak::upgrade) {
+            if let Some(page) = &mut *rest.page() {
+                page.moved = Instant::now();
+            }
+        }
     }
 
     /// Takes the page of the reader who stands still the longest, if any stands still for too long.
@@ -256,6 +275,27 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         // They have two pieces and seven bytes to read, as before.
         assert_eq!(read(pages.remove(0)).await.len(), 2 * PIECE + 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_is_cut_off_for_a_standstill_of_the_program() {
+        let unread = Unread::default();
+        let mut pages = Vec::new();
+        for _ in 0..MOST {
+            pages.push(unread.turn(|| ()).await.written(large()));
+        }
+        let mut next = std::pin::pin!(unread.turn(|| ()));
+        assert!(waits(next.as_mut()).await);
+        tokio::time::advance(STANDSTILL + 2 * LATE).await;
+        assert!(waits(next.as_mut()).await);
+        for page in &mut pages {
+            page.frame().await.unwrap().unwrap();
+        }
+        // On time, and for nothing else.
+        tokio::time::advance(STANDSTILL / 2).await;
+        assert!(waits(next.as_mut()).await);
+        drop(pages);
+        assert!(!waits(next.as_mut()).await);
     }
 
     /// Nobody needs the place of who is slow.
