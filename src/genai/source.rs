@@ -75,9 +75,8 @@ impl<'a> Source<'a> {
         let own = attributes.len();
         let start_time_unix_nano = read.start_time_unix_nano();
         let placed = is_span && own == all;
-        let marks = [0; 4];
         let mut source =
-            Source { attributes, contradicted, recoded, events, own, placed, marks, start_time_unix_nano };
+            Source { attributes, contradicted, recoded, events, own, placed, marks: [0; 4], start_time_unix_nano };
         for event in &mut source.events {
             let start = source.attributes.len();
             if index.lends(event.name) {
