@@ -229,7 +229,7 @@ fn codex_tells_conversations_from_threads() {
     assert!(conversation.contains("  gen_ai.conversation.id = t-1\n"), "{conversation}");
     let number = turn(said! { "thread.id" => 4, "model" => "gpt-5-codex" });
     assert!(!number.contains("gen_ai.conversation.id"), "{number}");
-    let other = Made::new("codex_exec", "codex.turn_input", said! { "thread.id" => 4, "codex.op" => "turn_input" });
+    let other = Made::new("codex_exec", "codex.turn_input", said! { "thread.id" => 4, "conversation.id" => "t-1" });
     assert!(!other.says().contains("gen_ai"), "{}", other.says());
 }
 

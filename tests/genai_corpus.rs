@@ -254,6 +254,11 @@ const LLM_PREFIXES: &[&str] = &[
     "strands.",
     "tool",
     "traceloop.",
+    "codex.tool.phase",
+    "codex.turn.token_usage.",
+    "genkit:",
+    "span.type",
+    "voltagent.",
 ];
 
 /// How events of LLM libraries begin: LlamaIndex' are named after classes.

@@ -69,7 +69,7 @@ impl Answer {
     async fn read(response: hyper::Response<hyper::body::Incoming>) -> Result<Answer, Failure> {
         let (head, body) = response.into_parts();
         #[allow(clippy::disallowed_methods, reason = "limited")]
-        let body = Limited::new(body, 1 << 20).collect().await?;
+        let body = Limited::new(body, 4 << 20).collect().await?;
         let trailers = body.trailers().cloned().unwrap_or_default();
         Ok(Answer { status: head.status, headers: head.headers, body: body.to_bytes(), trailers })
     }

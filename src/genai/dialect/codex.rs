@@ -22,7 +22,7 @@ pub static CODEX: Dialect = Dialect {
     tells: &[Tell::scope_prefix("codex_", 100), Tell::key_prefix("codex.", 20)],
     keys: &[
         Rule::own("model", Action::BySpanName(&[(TURN, MODEL), (CALL, MODEL)])),
-        Rule::own("conversation.id", Action::Field(Field::ConversationId)),
+        Rule::own("conversation.id", Action::ByOperation(CONVERSATION)),
         Rule::own("thread.id", Action::Read(thread)),
         Rule::own("turn.id", Action::Keep(Reason::NoHome)),
         Rule::mapped("codex.tool.phase", Field::OperationName, PHASE),
@@ -43,6 +43,12 @@ pub static CODEX: Dialect = Dialect {
 
 const TURN: &str = "session_task.turn";
 const CALL: &str = "handle_responses";
+/// On what is no operation it stays.
+const CONVERSATION: &[(&str, Action)] = &[
+    ("chat", Action::Field(Field::ConversationId)),
+    ("invoke_agent", Action::Field(Field::ConversationId)),
+    ("execute_tool", Action::Field(Field::ConversationId)),
+];
 const EFFORT: Action = Action::Field(Field::RequestReasoningLevel);
 const MODEL: Action = Action::Field(Field::RequestModel);
 
