@@ -236,5 +236,5 @@ fn man_pages_know_every_command_and_option() {
     let nowhere = Path::new(out).join("nowhere");
     let failed = run(&["man", "--out", nowhere.to_str().unwrap()]);
     assert_eq!(failed.status.code(), Some(1));
-    assert!(text(&failed.stderr).contains("nowhere: No such file"), "{}", text(&failed.stderr));
+    assert!(text(&failed.stderr).contains("nowhere: cannot be written: No such file"), "{}", text(&failed.stderr));
 }
