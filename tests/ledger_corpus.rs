@@ -23,7 +23,31 @@ struct Disagreement {
 }
 
 /// The only cases in which the order of arrival changes what is counted, and what it is then.
-const REPORTS_DISAGREE: [Disagreement; 3] = [
+const REPORTS_DISAGREE: [Disagreement; 7] = [
+    Disagreement {
+        case: "google-adk-1.39.1/agent",
+        arrival: Arrival::OneByOneReversed,
+        counted: (84, 116),
+        reason: "of the emitter's two spans of a call only the outer one says the thoughts",
+    },
+    Disagreement {
+        case: "google-adk-1.39.1/sequence",
+        arrival: Arrival::OneByOneReversed,
+        counted: (47, 100),
+        reason: "of the emitter's two spans of a call only the outer one says the thoughts",
+    },
+    Disagreement {
+        case: "google-adk-1.39.1/stream",
+        arrival: Arrival::OneByOneReversed,
+        counted: (63, 106),
+        reason: "of the emitter's two spans of a call only the outer one says the thoughts",
+    },
+    Disagreement {
+        case: "google-adk-1.39.1/sub_agent",
+        arrival: Arrival::OneByOneReversed,
+        counted: (130, 154),
+        reason: "of the emitter's two spans of a call only the outer one says the thoughts",
+    },
     Disagreement {
         case: "litellm-1.53.1-py3.10/stream",
         arrival: Arrival::OneByOne,

@@ -8,6 +8,7 @@ mod openlit;
 mod openllmetry;
 mod otel;
 mod others;
+mod pydantic_ai;
 
 use super::Says;
 use crate::genai::values::Table;
@@ -85,12 +86,13 @@ impl Attribute {
 }
 
 /// All dialects. The first one is that of what nobody in particular says.
-pub static ALL: [&Dialect; 6] = [
+pub static ALL: [&Dialect; 7] = [
     &otel::OTEL,
     &openllmetry::OPENLLMETRY,
     &openlit::OPENLIT,
     &litellm::LITELLM,
     &llama_stack::LLAMA_STACK,
+    &pydantic_ai::PYDANTIC_AI,
     &others::OTHERS,
 ];
 
