@@ -64,6 +64,7 @@ fn tools_and_tasks() {
         .check_main(&[
             "Chat Completion (CLIENT)",
             "gen_ai.operation.name = execute_tool",
+            "gen_ai.tool.name = Chat Completion",
             r#"gen_ai.tool.call.arguments = {"city":"Paris"}"#,
             r#"gen_ai.tool.call.result = "18C""#,
             "braintrust.parent = project_name:p",

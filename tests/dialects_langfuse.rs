@@ -74,6 +74,7 @@ fn tools_retrievers_and_embeddings() {
         .check(&[
             "answer (INTERNAL)",
             "gen_ai.operation.name = execute_tool",
+            "gen_ai.tool.name = answer",
             r#"gen_ai.tool.call.arguments = {"city":"Paris"}"#,
             "gen_ai.tool.call.result = 18C",
         ]);

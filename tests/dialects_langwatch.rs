@@ -77,6 +77,7 @@ fn tools_and_retrievals() {
         .check(&[
             "step (INTERNAL)",
             "gen_ai.operation.name = execute_tool",
+            "gen_ai.tool.name = step",
             r#"gen_ai.tool.call.arguments = {"city":"Paris"}"#,
             "gen_ai.tool.call.result = 18C",
         ]);

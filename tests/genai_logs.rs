@@ -439,6 +439,10 @@ fn said(value: &Value, into: &mut BTreeSet<String>) {
         Value::Null => {}
         // OpenLIT's word for a limit that was not set.
         Value::Number(number) if number.as_i64() == Some(-1) => {}
+        // A whole number may become a double, where the convention says so.
+        Value::Number(number) if number.as_i64().is_none() && number.as_f64().is_some_and(|it| it.fract() == 0.0) => {
+            into.insert(format!("{:.0}", number.as_f64().unwrap_or_default()));
+        }
         other => drop(into.insert(other.to_string())),
     }
 }

@@ -1,7 +1,9 @@
 //! The queue on disk: receipts, restarts, what cannot be written or read.
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::AtomicBool;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::*;
@@ -251,21 +253,29 @@ async fn what_the_disk_gives_back_changed_is_lost_and_counted() {
 }
 
 /// A consumer that is dropped while it waits for the disk.
-#[tokio::test]
-async fn a_read_that_nobody_waits_for_puts_the_entry_back() {
-    let root = tempfile::tempdir().unwrap();
-    let rig = Rig::open(root.path(), "traces");
-    rig.must_take(&body(1, 100)).await;
-    rig.stop().await;
-    let rig = Rig::open(root.path(), "traces");
-    let mut take = rig.queue.take();
-    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(take.as_mut().poll(context).is_ready())).await;
-    assert!(!polled, "it must be read");
-    assert_eq!(rig.queue.state().in_flight, 1);
-    drop(take);
-    assert_eq!(rig.queue.state().in_flight, 0);
-    assert_eq!(rig.deliver().await, body(1, 100));
-    rig.stop().await;
+#[test]
+fn a_read_that_nobody_waits_for_puts_the_entry_back() {
+    // One thread for the disk, which is kept busy while it is to be slow.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let root = tempfile::tempdir().unwrap();
+        let rig = Rig::open(root.path(), "traces");
+        rig.must_take(&body(1, 100)).await;
+        rig.stop().await;
+        let rig = Rig::open(root.path(), "traces");
+        let (release, busy) = std::sync::mpsc::channel::<()>();
+        let slow = tokio::task::spawn_blocking(move || busy.recv());
+        let mut take = rig.queue.take();
+        let is_read = poll_fn(|context| Poll::Ready(take.as_mut().poll(context).is_ready())).await;
+        assert!(!is_read, "it must be read");
+        assert_eq!(rig.queue.state().in_flight, 1);
+        drop(take);
+        assert_eq!(rig.queue.state().in_flight, 0);
+        drop(release);
+        assert!(slow.await.unwrap().is_err());
+        assert_eq!(rig.deliver().await, body(1, 100));
+        rig.stop().await;
+    });
 }
 
 #[tokio::test]
