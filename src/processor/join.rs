@@ -6,7 +6,7 @@
 //! joined, or as it came. What waits is in memory only. At the end of the program the room lets
 //! everything go before the exporters' queues are drained; a crash loses what waits.
 //!
-//! What waits is kept by call, in [`calls`]. What content is, and how it is put on a span, is known to
+//! What waits is kept by call, in `join/calls.rs`. What content is, and how it is put on a span, is known to
 //! [`crate::genai::log::content`].
 
 mod calls;

@@ -1,5 +1,5 @@
 //! What a plan's pipelines do to telemetry, with nothing around them: no listener, no queue, no page. Made
-//! of the same stages as a running house ([`super::house`]); for `explain`, which shows what each of them
+//! of the same stages as a running house (`house.rs`); for `explain`, which shows what each of them
 //! did.
 
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use crate::otlp::represent::not_finite;
 use crate::otlp::value::Value;
 
 /// Appends `value` as JSON: bytes as base64, no value as `null`, a number that JSON has no word for
-/// as text, as in [`crate::otlp::represent::json`].
+/// as text, as in `otlp::represent`.
 pub fn write_value(value: &Value<'_>, out: &mut String) {
     match value {
         Value::Empty => out.push_str("null"),

@@ -9,7 +9,7 @@ use crate::genai::values::ValueMap;
 /// What one dialect means by a key.
 #[derive(Debug, Clone)]
 pub(in crate::genai) struct Meaning {
-    /// The dialect's number in [`Index::dialects`].
+    /// The dialect's number among those of the index.
     pub(in crate::genai) dialect: u8,
     /// Earlier rules of one dialect are preferred.
     pub(in crate::genai) order: u16,

@@ -263,7 +263,7 @@ fn a_read_that_nobody_waits_for_puts_the_entry_back() {
         rig.must_take(&body(1, 100)).await;
         rig.stop().await;
         let rig = Rig::open(root.path(), "traces");
-        let (release, busy) = std::sync::mpsc::channel::<()>();
+        let (release, busy) = std::sync::mpsc::sync_channel::<()>(0);
         let slow = tokio::task::spawn_blocking(move || busy.recv());
         let mut take = rig.queue.take();
         let is_read = poll_fn(|context| Poll::Ready(take.as_mut().poll(context).is_ready())).await;
