@@ -65,8 +65,9 @@ pub struct Call {
     pub end_time_unix_nano: u64,
     /// `gen_ai.response.time_to_first_chunk`, seconds.
     pub time_to_first_chunk: Option<f64>,
-    /// A hash of what was asked and answered; zero unless the span carries both. Equal within one
-    /// process for equal messages.
+    /// A hash of what was asked and answered, and of the scope that says it: another instrumentation's
+    /// report of equal messages is no repetition by itself. Zero unless the span carries both. Equal within
+    /// one process for equal messages.
     pub content: u64,
 }
 
@@ -156,7 +157,8 @@ impl Call {
             }
         }
         if asked != 0 && answered != 0 {
-            call.content = content(&[asked, answered].map(u64::to_le_bytes).concat());
+            let scope = content(origin.scope_name.as_bytes());
+            call.content = content(&[asked, answered, scope].map(u64::to_le_bytes).concat());
         }
         if call.error_type.is_none() && span.status_code() == StatusCode::Error {
             call.error_type = Some("_OTHER".to_owned());
@@ -241,6 +243,11 @@ mod tests {
 
     /// A request of one span with these attributes and this status code.
     fn read(attributes: &[(&str, Value<'_>)], status: u64) -> Option<Call> {
+        read_in("", attributes, status)
+    }
+
+    /// The same, in a scope of this name.
+    fn read_in(scope: &str, attributes: &[(&str, Value<'_>)], status: u64) -> Option<Call> {
         #[derive(Default)]
         struct Reader(Option<Call>);
         impl Visitor for Reader {
@@ -272,7 +279,7 @@ mod tests {
         let mut resource = Vec::new();
         put_key_value(&mut resource, 1, "service.name", &encoded(&"shop".into()));
         let mut spans = nested(1, &resource);
-        spans.extend(nested(2, &nested(2, &span)));
+        spans.extend(nested(2, &[nested(1, &nested(1, scope.as_bytes())), nested(2, &span)].concat()));
         let mut reader = Reader::default();
         edit(&nested(1, &spans).into(), &mut reader).unwrap();
         reader.0
@@ -316,6 +323,24 @@ mod tests {
                 estimated: false,
             };
             assert_eq!(call.usage, usage);
+        }
+    }
+
+    /// A cache gives an answer again to the instrumentation that saw it before.
+    #[test]
+    fn content_is_equal_for_equal_messages_of_one_scope() {
+        let of = |scope: &str, asked: &'static str, answered: &'static str| {
+            let said = [
+                ("gen_ai.operation.name", "chat".into()),
+                ("gen_ai.input.messages", asked.into()),
+                ("gen_ai.output.messages", answered.into()),
+            ];
+            read_in(scope, &said, 0).unwrap().content
+        };
+        let first = of("langchain", "Hi", "Hello");
+        assert_eq!(of("langchain", "Hi", "Hello"), first);
+        for other in [of("openai", "Hi", "Hello"), of("langchain", "Hi?", "Hello"), of("langchain", "Hi", "Hello!")] {
+            assert_ne!(other, first);
         }
     }
 

@@ -20,6 +20,16 @@ const KEYS: [&str; 5] = [
     "gen_ai.retrieval.documents",
 ];
 
+/// Whether a recording leaves a value no way to be of the published shape; why stands in the table, of which
+/// `tests/conformance.rs` says that each row is needed.
+fn is_excepted(case: &str, key: &str) -> bool {
+    let mut rows = include_str!("../expected/exceptions.tsv").lines().filter(|line| !line.starts_with('#'));
+    rows.any(|row| {
+        let columns: Vec<&str> = row.split('\t').collect();
+        matches!(columns[..], [beginning, "shape", of, _] if case.starts_with(beginning) && of == key)
+    })
+}
+
 #[test]
 fn every_translated_value_is_of_the_published_shape() {
     let mut lines = String::new();
@@ -30,7 +40,11 @@ fn every_translated_value_is_of_the_published_shape() {
                 let (body, _) = translated::translate(request, Target::V1_41);
                 for span in spans(&body) {
                     for (key, value) in KEYS.iter().filter_map(|key| Some((key, text(&span.attributes, key)?))) {
-                        let place = format!("{emitter}/{}: {}", case.name, span.name);
+                        let name = format!("{emitter}/{}", case.name);
+                        if is_excepted(&name, key) {
+                            continue;
+                        }
+                        let place = format!("{name}: {}", span.name);
                         lines.push_str(&json!({ "where": place, "key": key, "value": value }).to_string());
                         lines.push('\n');
                         let count = expected.entry(*key).or_insert(json!(0));
