@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
 /// What is read ahead at most.
@@ -18,7 +18,7 @@ pub(super) const AHEAD: usize = 64 << 10;
 /// Who asks for less is reading something small: a preface, the rest of a frame.
 const WORTH_IT: usize = 4 << 10;
 
-/// A stream that is read ahead of who reads it.
+/// The reading side of a stream, read ahead of who reads it.
 #[derive(Debug)]
 pub(super) struct Ahead<T> {
     inner: T,
@@ -30,6 +30,15 @@ pub(super) struct Ahead<T> {
 impl<T> Ahead<T> {
     pub(super) fn new(inner: T) -> Self {
         Ahead { inner, come: BytesMut::new(), is_more: false }
+    }
+
+    /// The stream itself, to write to it.
+    pub(super) fn get_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+
+    pub(super) fn get_ref(&self) -> &T {
+        &self.inner
     }
 }
 
@@ -64,32 +73,6 @@ impl<T: AsyncRead + Unpin> AsyncRead for Ahead<T> {
             this.come = BytesMut::new();
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Ahead<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }
 

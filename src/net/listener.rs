@@ -27,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::accept::accept;
-use super::ahead::Ahead;
 use super::tls::Acceptor;
 use super::watch::{Expired, Watch, Watched};
 use crate::defect;
@@ -306,7 +305,7 @@ impl<H: Handler> Server<H> {
                 Ok::<_, Infallible>(response)
             }
         });
-        let io = TokioIo::new(Watched::new(Ahead::new(stream), Arc::clone(&watch)));
+        let io = TokioIo::new(Watched::new(stream, Arc::clone(&watch)));
         let mut connection = pin!(builder.serve_connection(io, service));
         let mut closing = false;
         loop {

@@ -35,8 +35,7 @@ pub(super) fn explain(
     let Each { mut found, mut explained, .. } = each;
     join(&mut explained);
     let first = report.counts.log_records;
-    for (number, (record, told)) in found.iter_mut().zip(explained).enumerate() {
-        record.number = first + number + 1;
+    for (record, told) in found.iter_mut().zip(explained) {
         take(record, told, first);
         if record.became == FOLDED {
             record.dropped = stage.map(|stage| DroppedBy { stage: stage.to_owned(), reason: FOLDED });
